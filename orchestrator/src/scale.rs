@@ -2,7 +2,7 @@
 //! tests bound in size.
 
 use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, head, stored};
-use crate::gate::{self, Gate};
+use crate::gate::{self, GateResult};
 use crate::git::{GitKind, GitState};
 use crate::import;
 use crate::machine::Machine;
@@ -323,13 +323,13 @@ fn large_comparison(jobs: usize) -> Comparison {
     }
 }
 
-fn judged(comparison: &Comparison) -> Gate {
+fn judged(comparison: &Comparison) -> GateResult {
     let max_allocations: HashMap<String, u64> = comparison
         .workloads
         .iter()
         .map(|one| (one.id.clone(), 2))
         .collect();
-    gate::judge(&gate::Case {
+    gate::judge(&gate::GateCase {
         jobs: &comparison.jobs,
         workloads: &comparison.workloads,
         rules: &GateRules::default(),

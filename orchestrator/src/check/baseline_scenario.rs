@@ -2,8 +2,8 @@
 
 use crate::compare::sides;
 use crate::comparison::Comparison;
-use crate::gate::loosened::Asked;
-use crate::gate::{self, Kind};
+use crate::gate::loosened::GateDemands;
+use crate::gate::{self, FindingKind};
 use crate::git;
 use crate::project::LoadedScenario;
 use crate::scenario::{self, Job, Scenario, ScenarioContext};
@@ -38,7 +38,7 @@ fn baseline_commit(comparison: &Comparison) -> Option<&str> {
 pub(super) fn find_baseline_jobs(
     loaded: &LoadedScenario,
     comparison: &Comparison,
-) -> (Option<Vec<Job>>, Option<gate::Finding>) {
+) -> (Option<Vec<Job>>, Option<gate::GateFinding>) {
     let Some(commit) = baseline_commit(comparison) else {
         return (None, None);
     };
@@ -53,8 +53,8 @@ pub(super) fn find_baseline_jobs(
             );
             (
                 None,
-                Some(gate::Finding {
-                    kind: Kind::Loosened,
+                Some(gate::GateFinding {
+                    kind: FindingKind::Loosened,
                     job: String::new(),
                     metric: String::new(),
                     message,
@@ -91,24 +91,24 @@ pub(super) fn find_weaker_rules(
     loaded: &LoadedScenario,
     comparison: &Comparison,
     dropped: &[String],
-) -> Vec<gate::Finding> {
+) -> Vec<gate::GateFinding> {
     let read = |commit: &str| scenario_at(loaded, commit)?.ok();
     let baseline = baseline_commit(comparison);
     let new = expand_jobs(loaded);
-    let mut found: Vec<gate::Finding> = Vec::new();
+    let mut found: Vec<gate::GateFinding> = Vec::new();
     for before in ["HEAD"].into_iter().chain(baseline).filter_map(read) {
         let mut old = expand_scenario(&before);
         old.retain(|job| !dropped.contains(&job.id));
-        let then = Asked {
+        let then = GateDemands {
             jobs: &old,
             open_fails: before.gate.open_fails,
         };
-        let now = Asked {
+        let now = GateDemands {
             jobs: &new,
             open_fails: loaded.scenario.gate.open_fails,
         };
         let weaker = gate::loosened::findings(&then, &now);
-        let weaker: Vec<gate::Finding> = weaker
+        let weaker: Vec<gate::GateFinding> = weaker
             .into_iter()
             .filter(|finding| !found.contains(finding))
             .collect();

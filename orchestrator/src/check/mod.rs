@@ -13,7 +13,7 @@ use crate::compare::target::CompareTarget;
 use crate::comparison::{self, Comparison};
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::gate::{self, Case, Gate, JobPresence, Kind};
+use crate::gate::{self, FindingKind, GateCase, GateResult, JobPresence};
 use crate::git::GitKind;
 use crate::judge::verdict::MOST_PAIRS;
 use crate::model::metric::Metric;
@@ -53,7 +53,7 @@ pub(crate) struct CheckRequest {
 /// A check that was judged.
 pub(crate) struct CheckResult {
     pub(crate) comparison: Comparison,
-    pub(crate) gate: Gate,
+    pub(crate) gate: GateResult,
     /// State of each job that failed in the earlier check.
     pub(crate) since: Vec<(String, &'static str)>,
     /// Commands that find the commits behind the regressions.
@@ -146,7 +146,7 @@ pub(crate) fn check(
         .iter()
         .filter_map(|job| Some((job.id.clone(), job.settings.max_allocations?)))
         .collect();
-    let mut gate = gate::judge(&Case {
+    let mut gate = gate::judge(&GateCase {
         jobs: &comparison.jobs,
         workloads: &comparison.workloads,
         rules,
@@ -246,7 +246,7 @@ fn list_bisects(
     loaded: &LoadedScenario,
     repo: Option<&Path>,
     comparison: &Comparison,
-    gate: &Gate,
+    gate: &GateResult,
 ) -> Vec<String> {
     let commit = |side: &comparison::ComparedSide| {
         let git = side
@@ -258,8 +258,13 @@ fn list_bisects(
     let (Some(good), Some(bad)) = (commit(&comparison.a), commit(&comparison.b)) else {
         return Vec::new();
     };
-    let worse = |kind: Kind| matches!(kind, Kind::Regressed | Kind::TradeOff | Kind::OutputDiffers);
-    let command = |finding: &gate::Finding| {
+    let worse = |kind: FindingKind| {
+        matches!(
+            kind,
+            FindingKind::Regressed | FindingKind::TradeOff | FindingKind::OutputDiffers
+        )
+    };
+    let command = |finding: &gate::GateFinding| {
         let metric = match Metric::from(finding.metric.as_str()) {
             Metric::Time => String::new(),
             metric => format!(" --metric {}", quoted(metric.name())),

@@ -3,7 +3,7 @@
 use crate::compare::target::CompareTarget;
 use crate::comparison::{self, Comparison, SideKind, Verdict};
 use crate::error::CommandError;
-use crate::gate::{Finding, Gate, Kind, Outcome};
+use crate::gate::{FindingKind, GateFinding, GateOutcome, GateResult};
 use crate::scenario::Job;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -34,7 +34,7 @@ pub(super) fn read_earlier(name: &str, results: &Path) -> Result<Comparison, Com
 
 /// Ids of the jobs that kept a check from passing.
 pub(super) fn list_failed(comparison: &Comparison) -> Vec<String> {
-    let gate: Option<Gate> = comparison
+    let gate: Option<GateResult> = comparison
         .gate
         .clone()
         .and_then(|gate| serde_json::from_value(gate).ok());
@@ -42,7 +42,7 @@ pub(super) fn list_failed(comparison: &Comparison) -> Vec<String> {
         Some(gate) => gate
             .findings
             .into_iter()
-            .filter(|one| one.kind < Kind::Accepted)
+            .filter(|one| one.kind < FindingKind::Accepted)
             .map(|one| one.job)
             .collect(),
         // A comparison without a gate says what got worse.
@@ -117,14 +117,14 @@ pub(super) fn check_baseline(
 /// Jobs of which more than an open verdict that the scenario lets pass was said; all where there
 /// was no gate.
 fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
-    let gate: Gate = before
+    let gate: GateResult = before
         .gate
         .clone()
         .and_then(|gate| serde_json::from_value(gate).ok())?;
     let failing = gate
         .findings
         .into_iter()
-        .filter(|one| one.kind.outcome(gate.open_fails) != Outcome::Passed);
+        .filter(|one| one.kind.outcome(gate.open_fails) != GateOutcome::Passed);
     Some(failing.map(|one| one.job).collect())
 }
 
@@ -133,47 +133,51 @@ fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
 pub(super) fn compare_states(
     before: &Comparison,
     now: &Comparison,
-    gate: &mut Gate,
+    gate: &mut GateResult,
 ) -> Vec<(String, &'static str)> {
     let mut states = Vec::new();
     let kept = kept_from_passing(before);
     let measured: HashSet<&str> = now.jobs.iter().map(|entry| entry.id.as_str()).collect();
-    let mut kinds: HashMap<String, Vec<Kind>> = HashMap::new();
+    let mut kinds: HashMap<String, Vec<FindingKind>> = HashMap::new();
     gate.findings
         .iter()
         .for_each(|one| kinds.entry(one.job.clone()).or_default().push(one.kind));
     for id in list_failed(before) {
-        let own = |is: &dyn Fn(Kind) -> bool| {
+        let own = |is: &dyn Fn(FindingKind) -> bool| {
             kinds
                 .get(&id)
                 .is_some_and(|kinds| kinds.iter().any(|kind| is(*kind)))
         };
-        let state = if own(&|kind| kind == Kind::Dropped) {
+        let state = if own(&|kind| kind == FindingKind::Dropped) {
             "not fixed"
-        } else if !measured.contains(id.as_str()) && own(&|kind| kind == Kind::Accepted) {
+        } else if !measured.contains(id.as_str()) && own(&|kind| kind == FindingKind::Accepted) {
             "fixed"
         } else if !measured.contains(id.as_str()) {
             let message = "it failed in the earlier check and was not measured again".to_owned();
-            gate.findings.push(Finding {
-                kind: Kind::Missing,
+            gate.findings.push(GateFinding {
+                kind: FindingKind::Missing,
                 job: id.clone(),
                 metric: String::new(),
                 message,
             });
-            gate.outcome = if gate.outcome == Outcome::Failed {
-                Outcome::Failed
+            gate.outcome = if gate.outcome == GateOutcome::Failed {
+                GateOutcome::Failed
             } else {
-                Outcome::Incomplete
+                GateOutcome::Incomplete
             };
             "not measured"
-        } else if own(&|kind| kind <= Kind::TargetMissed) {
+        } else if own(&|kind| kind <= FindingKind::TargetMissed) {
             "not fixed"
-        } else if own(&|kind| matches!(kind, Kind::Missing | Kind::Inconclusive | Kind::TargetOpen))
-        {
-            if gate.outcome == Outcome::Passed
+        } else if own(&|kind| {
+            matches!(
+                kind,
+                FindingKind::Missing | FindingKind::Inconclusive | FindingKind::TargetOpen
+            )
+        }) {
+            if gate.outcome == GateOutcome::Passed
                 && kept.as_ref().is_none_or(|kept| kept.contains(&id))
             {
-                gate.outcome = Outcome::Open;
+                gate.outcome = GateOutcome::Open;
             }
             "cannot tell"
         } else {

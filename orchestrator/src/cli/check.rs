@@ -8,7 +8,7 @@ use super::{CommandResult, output};
 use crate::check::{self, CheckRequest, CheckResult};
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::gate::{self, Kind};
+use crate::gate::{self, FindingKind};
 use crate::project;
 use crate::record::store;
 use crate::render::{self, github};
@@ -121,13 +121,13 @@ fn choose_exit(for_git_bisect: bool, found: &CheckResult) -> Exit {
     let findings = &found.gate.findings;
     let is_open = findings
         .iter()
-        .any(|finding| finding.kind == Kind::Inconclusive);
+        .any(|finding| finding.kind == FindingKind::Inconclusive);
     match found.gate.outcome {
-        gate::Outcome::Failed => Exit::Regressed,
-        gate::Outcome::Incomplete if for_git_bisect => Exit::Undecided,
-        gate::Outcome::Incomplete => Exit::Incomplete,
-        gate::Outcome::Open => Exit::Undecided,
-        gate::Outcome::Passed if for_git_bisect && is_open => Exit::Undecided,
-        gate::Outcome::Passed => Exit::Fine,
+        gate::GateOutcome::Failed => Exit::Regressed,
+        gate::GateOutcome::Incomplete if for_git_bisect => Exit::Undecided,
+        gate::GateOutcome::Incomplete => Exit::Incomplete,
+        gate::GateOutcome::Open => Exit::Undecided,
+        gate::GateOutcome::Passed if for_git_bisect && is_open => Exit::Undecided,
+        gate::GateOutcome::Passed => Exit::Fine,
     }
 }

@@ -1,13 +1,13 @@
 //! What a scenario asks less of than at the baseline: a gate that is taken down is seen.
 
-use super::{Finding, Kind};
+use super::{FindingKind, GateFinding};
 use crate::format;
 use crate::scenario::Job;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
 /// What is asked of a working tree, or was asked at its baseline.
-pub(crate) struct Asked<'a> {
+pub(crate) struct GateDemands<'a> {
     pub(crate) jobs: &'a [Job],
     /// Open verdicts fail.
     pub(crate) open_fails: bool,
@@ -16,9 +16,9 @@ pub(crate) struct Asked<'a> {
 /// One finding for each job that is no longer measured, measured otherwise or less strictly judged,
 /// and for the policy. None of them fails a check. Jobs of the baseline that are gone are judged
 /// elsewhere.
-pub(crate) fn findings(before: &Asked, now: &Asked) -> Vec<Finding> {
-    let finding = |job: &str, message: String| Finding {
-        kind: Kind::Loosened,
+pub(crate) fn findings(before: &GateDemands, now: &GateDemands) -> Vec<GateFinding> {
+    let finding = |job: &str, message: String| GateFinding {
+        kind: FindingKind::Loosened,
         job: job.to_owned(),
         metric: String::new(),
         message,

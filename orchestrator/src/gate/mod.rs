@@ -20,10 +20,10 @@ use wildmatch::WildMatch;
 
 /// What a gate says of a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Gate {
-    pub(crate) outcome: Outcome,
+pub(crate) struct GateResult {
+    pub(crate) outcome: GateOutcome,
     /// Worst first.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<GateFinding>,
     /// Open verdicts and targets fail.
     pub(crate) open_fails: bool,
 }
@@ -31,7 +31,7 @@ pub(crate) struct Gate {
 /// The worst of all findings decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub(crate) enum GateOutcome {
     /// Something got worse, computes something else, or misses its target.
     Failed,
     /// Something was not measured, so the result is unknown.
@@ -43,8 +43,8 @@ pub(crate) enum Outcome {
 
 /// One thing that a reader of the gate has to know.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Finding {
-    pub(crate) kind: Kind,
+pub(crate) struct GateFinding {
+    pub(crate) kind: FindingKind,
     /// Id of the job; empty where it is none's.
     pub(crate) job: String,
     pub(crate) metric: String,
@@ -55,7 +55,7 @@ pub(crate) struct Finding {
 /// Kinds of findings, worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Kind {
+pub(crate) enum FindingKind {
     OutputDiffers,
     Regressed,
     /// A regression that goes with an improvement of the same job.
@@ -77,7 +77,7 @@ pub(crate) enum Kind {
     TargetMet,
 }
 
-impl Kind {
+impl FindingKind {
     /// The word in front of a finding's message: that of its verdict where it has one; empty where
     /// the message says it.
     pub(crate) fn word(self) -> &'static str {
@@ -97,23 +97,23 @@ impl Kind {
         }
     }
 
-    pub(crate) fn outcome(self, open_fails: bool) -> Outcome {
+    pub(crate) fn outcome(self, open_fails: bool) -> GateOutcome {
         match self {
             Self::OutputDiffers
             | Self::Regressed
             | Self::TradeOff
             | Self::Expired
             | Self::TooManyAllocations
-            | Self::TargetMissed => Outcome::Failed,
-            Self::Missing | Self::Dropped => Outcome::Incomplete,
-            Self::Inconclusive | Self::TargetOpen if open_fails => Outcome::Open,
-            _ => Outcome::Passed,
+            | Self::TargetMissed => GateOutcome::Failed,
+            Self::Missing | Self::Dropped => GateOutcome::Incomplete,
+            Self::Inconclusive | Self::TargetOpen if open_fails => GateOutcome::Open,
+            _ => GateOutcome::Passed,
         }
     }
 }
 
 /// What is judged.
-pub(crate) struct Case<'a> {
+pub(crate) struct GateCase<'a> {
     pub(crate) jobs: &'a [MetricEntry],
     pub(crate) workloads: &'a [ComparedWorkload],
     pub(crate) rules: &'a Rules,
@@ -154,9 +154,9 @@ impl<'a> EntryIndex<'a> {
 }
 
 /// Judges a comparison.
-pub(crate) fn judge(case: &Case) -> Gate {
+pub(crate) fn judge(case: &GateCase) -> GateResult {
     let index = EntryIndex::new(case.jobs);
-    let mut findings: Vec<Finding> = case
+    let mut findings: Vec<GateFinding> = case
         .jobs
         .iter()
         .filter_map(|entry| of_entry(case, &index, entry))
@@ -167,8 +167,8 @@ pub(crate) fn judge(case: &Case) -> Gate {
     findings.extend(presence::findings(case));
     if case.workloads.is_empty() {
         let message = "nothing was measured".to_owned();
-        findings.push(Finding {
-            kind: Kind::Missing,
+        findings.push(GateFinding {
+            kind: FindingKind::Missing,
             job: String::new(),
             metric: String::new(),
             message,
@@ -176,8 +176,8 @@ pub(crate) fn judge(case: &Case) -> Gate {
     }
     if case.interrupted {
         let message = "the user stopped the check before everything was decided".to_owned();
-        findings.push(Finding {
-            kind: Kind::Missing,
+        findings.push(GateFinding {
+            kind: FindingKind::Missing,
             job: String::new(),
             metric: String::new(),
             message,
@@ -188,16 +188,20 @@ pub(crate) fn judge(case: &Case) -> Gate {
             .cmp(&other.kind)
             .then(size(&index, other).total_cmp(&size(&index, one)))
     });
-    let worst = |wanted: Outcome| {
+    let worst = |wanted: GateOutcome| {
         findings
             .iter()
             .any(|one| one.kind.outcome(case.rules.open_fails) == wanted)
     };
-    let outcome = [Outcome::Failed, Outcome::Incomplete, Outcome::Open]
-        .into_iter()
-        .find(|outcome| worst(*outcome));
-    Gate {
-        outcome: outcome.unwrap_or(Outcome::Passed),
+    let outcome = [
+        GateOutcome::Failed,
+        GateOutcome::Incomplete,
+        GateOutcome::Open,
+    ]
+    .into_iter()
+    .find(|outcome| worst(*outcome));
+    GateResult {
+        outcome: outcome.unwrap_or(GateOutcome::Passed),
         findings,
         open_fails: case.rules.open_fails,
     }
@@ -213,7 +217,7 @@ pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
 }
 
 /// Size of the change in a finding. A change from nothing is larger than any other.
-fn size(index: &EntryIndex, finding: &Finding) -> f64 {
+fn size(index: &EntryIndex, finding: &GateFinding) -> f64 {
     let entry = index.find(&finding.job, &Metric::from(finding.metric.as_str()));
     match entry.map(|entry| (entry.change, entry.verdict)) {
         Some((Some(change), _)) => change.estimate.abs(),
@@ -222,8 +226,8 @@ fn size(index: &EntryIndex, finding: &Finding) -> f64 {
     }
 }
 
-fn finding(entry: &MetricEntry, kind: Kind, message: String) -> Finding {
-    Finding {
+fn finding(entry: &MetricEntry, kind: FindingKind, message: String) -> GateFinding {
+    GateFinding {
         kind,
         job: entry.id.clone(),
         metric: entry.metric.to_string(),
@@ -231,13 +235,13 @@ fn finding(entry: &MetricEntry, kind: Kind, message: String) -> Finding {
     }
 }
 
-fn of_entry(case: &Case, index: &EntryIndex, entry: &MetricEntry) -> Option<Finding> {
+fn of_entry(case: &GateCase, index: &EntryIndex, entry: &MetricEntry) -> Option<GateFinding> {
     // Metrics that are made of the time tell the same as the time, and targets look at them.
     let follows = entry.metric != Metric::Time && entry.pairs > 0;
     match entry.verdict {
-        Verdict::Regressed if !follows => Some(worse(case, index, entry, Kind::Regressed)),
+        Verdict::Regressed if !follows => Some(worse(case, index, entry, FindingKind::Regressed)),
         Verdict::OutputDiffers if entry.metric == Metric::Digest => {
-            Some(worse(case, index, entry, Kind::OutputDiffers))
+            Some(worse(case, index, entry, FindingKind::OutputDiffers))
         }
         // Accepting another output does not accept costs that were not judged.
         Verdict::OutputDiffers
@@ -245,34 +249,43 @@ fn of_entry(case: &Case, index: &EntryIndex, entry: &MetricEntry) -> Option<Find
         {
             let message =
                 "the outputs differ, which is accepted, but the costs were not compared".to_owned();
-            Some(finding(entry, Kind::Missing, message))
+            Some(finding(entry, FindingKind::Missing, message))
         }
         Verdict::Missing if presence::is_new(case, entry) => Some(presence::new_job(case, entry)),
-        Verdict::Missing => Some(finding(entry, Kind::Missing, entry.reason.clone())),
-        Verdict::Inconclusive if entry.is_open() => {
-            Some(finding(entry, Kind::Inconclusive, entry.reason.clone()))
-        }
+        Verdict::Missing => Some(finding(entry, FindingKind::Missing, entry.reason.clone())),
+        Verdict::Inconclusive if entry.is_open() => Some(finding(
+            entry,
+            FindingKind::Inconclusive,
+            entry.reason.clone(),
+        )),
         _ => None,
     }
 }
 
-fn other_output_passes(case: &Case, index: &EntryIndex, time: &MetricEntry) -> bool {
+fn other_output_passes(case: &GateCase, index: &EntryIndex, time: &MetricEntry) -> bool {
     let mut own = index
         .of(&time.id)
         .iter()
         .filter(|entry| entry.metric == Metric::Digest);
-    own.any(|digest| worse(case, index, digest, Kind::OutputDiffers).kind == Kind::Accepted)
+    own.any(|digest| {
+        worse(case, index, digest, FindingKind::OutputDiffers).kind == FindingKind::Accepted
+    })
 }
 
 /// A change for the worse that no rule accepts.
-fn worse(case: &Case, index: &EntryIndex, entry: &MetricEntry, kind: Kind) -> Finding {
-    let kind = if entry.trade_off && kind == Kind::Regressed {
-        Kind::TradeOff
+fn worse(
+    case: &GateCase,
+    index: &EntryIndex,
+    entry: &MetricEntry,
+    kind: FindingKind,
+) -> GateFinding {
+    let kind = if entry.trade_off && kind == FindingKind::Regressed {
+        FindingKind::TradeOff
     } else {
         kind
     };
     let what = match kind {
-        Kind::TradeOff => format!("{}; better in {}", entry.told(), better(index, entry)),
+        FindingKind::TradeOff => format!("{}; better in {}", entry.told(), better(index, entry)),
         _ => entry.told(),
     };
     let Some(accepted) = acceptance(case, entry, kind) else {
@@ -281,12 +294,12 @@ fn worse(case: &Case, index: &EntryIndex, entry: &MetricEntry, kind: Kind) -> Fi
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
         let message = format!("{what}; its acceptance until {until} ({reason}) has expired");
-        return finding(entry, Kind::Expired, message);
+        return finding(entry, FindingKind::Expired, message);
     }
     if covers(accepted, entry, kind) {
         return finding(
             entry,
-            Kind::Accepted,
+            FindingKind::Accepted,
             format!("{what}; accepted until {until}: {reason}"),
         );
     }
@@ -313,7 +326,11 @@ fn better(index: &EntryIndex, entry: &MetricEntry) -> String {
 
 /// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that
 /// still holds; else one that held.
-fn acceptance<'a>(case: &'a Case, entry: &MetricEntry, kind: Kind) -> Option<&'a Acceptance> {
+fn acceptance<'a>(
+    case: &'a GateCase,
+    entry: &MetricEntry,
+    kind: FindingKind,
+) -> Option<&'a Acceptance> {
     let meant = || {
         case.rules
             .accepted
@@ -333,8 +350,11 @@ fn acceptance<'a>(case: &'a Case, entry: &MetricEntry, kind: Kind) -> Option<&'a
 
 /// Whether a change is no larger than what is accepted. From nothing to something has no relative
 /// size, and outputs have none.
-fn covers(accepted: &Acceptance, entry: &MetricEntry, kind: Kind) -> bool {
-    let Some(bound) = accepted.bound().filter(|_| kind != Kind::OutputDiffers) else {
+fn covers(accepted: &Acceptance, entry: &MetricEntry, kind: FindingKind) -> bool {
+    let Some(bound) = accepted
+        .bound()
+        .filter(|_| kind != FindingKind::OutputDiffers)
+    else {
         return true;
     };
     let change = entry.change.map(|change| change.estimate);
@@ -367,19 +387,19 @@ fn is_meant(accepted: &Acceptance, entry: &MetricEntry) -> bool {
 }
 
 /// Jobs that allocate more than their scenario allows, or that may do so.
-fn too_many(case: &Case) -> Vec<Finding> {
+fn too_many(case: &GateCase) -> Vec<GateFinding> {
     let over = |entry: &MetricEntry| {
         let most = *case.max_allocations.get(&entry.id)?;
         let [low, high] = candidate_range(entry)?;
         let count = counted::range([low, high], &entry.unit);
         if low > most as f64 {
             let message = format!("{count} per iteration, at most {most} allowed");
-            return Some(finding(entry, Kind::TooManyAllocations, message));
+            return Some(finding(entry, FindingKind::TooManyAllocations, message));
         }
         let message = format!(
             "{count} per iteration, depending on the process, but at most {most} allowed: undecided"
         );
-        (high > most as f64).then(|| finding(entry, Kind::Inconclusive, message))
+        (high > most as f64).then(|| finding(entry, FindingKind::Inconclusive, message))
     };
     case.jobs
         .iter()
@@ -396,7 +416,7 @@ fn candidate_range(entry: &MetricEntry) -> Option<[f64; 2]> {
 }
 
 /// Acceptances whose regression is gone.
-fn not_needed(case: &Case) -> Vec<Finding> {
+fn not_needed(case: &GateCase) -> Vec<GateFinding> {
     let known =
         |entry: &MetricEntry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
     let gone = |accepted: &&Acceptance| {
@@ -407,8 +427,8 @@ fn not_needed(case: &Case) -> Vec<Finding> {
             .peekable();
         meant.peek().is_some() && meant.all(known)
     };
-    let message = |accepted: &Acceptance| Finding {
-        kind: Kind::NotNeeded,
+    let message = |accepted: &Acceptance| GateFinding {
+        kind: FindingKind::NotNeeded,
         job: accepted.job.clone(),
         metric: accepted
             .metric()

@@ -1,7 +1,7 @@
 //! Jobs that only one of both scenarios has: new ones, and dropped ones. What is no longer measured
 //! never passes unseen.
 
-use super::{Case, Finding, Kind, finding};
+use super::{FindingKind, GateCase, GateFinding, finding};
 use crate::comparison::MetricEntry;
 use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, AcceptedChange};
@@ -23,7 +23,7 @@ pub(crate) struct JobPresence<'a> {
 
 /// Whether a job was measured in the working tree alone, and the baseline's scenario does not name
 /// it.
-pub(super) fn is_new(case: &Case, entry: &MetricEntry) -> bool {
+pub(super) fn is_new(case: &GateCase, entry: &MetricEntry) -> bool {
     let is_measured = case
         .workloads
         .iter()
@@ -37,15 +37,22 @@ pub(super) fn is_new(case: &Case, entry: &MetricEntry) -> bool {
 }
 
 /// The finding about a new job.
-pub(super) fn new_job(case: &Case, entry: &MetricEntry) -> Finding {
+pub(super) fn new_job(case: &GateCase, entry: &MetricEntry) -> GateFinding {
     let id = &entry.id;
     let what = format!("the baseline does not have this job ({})", entry.reason);
-    let (kind, message) = judged(case, &AcceptedChange::New, id, what, Kind::Missing, "new");
+    let (kind, message) = judged(
+        case,
+        &AcceptedChange::New,
+        id,
+        what,
+        FindingKind::Missing,
+        "new",
+    );
     finding(entry, kind, message)
 }
 
 /// Dropped jobs, and acceptances of new and dropped jobs that nothing needs any more.
-pub(super) fn findings(case: &Case) -> Vec<Finding> {
+pub(super) fn findings(case: &GateCase) -> Vec<GateFinding> {
     let dropped = case.presence.dropped.iter().map(|id| {
         let what =
             "the baseline measures this job, but the scenario no longer contains it".to_owned();
@@ -54,10 +61,10 @@ pub(super) fn findings(case: &Case) -> Vec<Finding> {
             &AcceptedChange::Dropped,
             id,
             what,
-            Kind::Dropped,
+            FindingKind::Dropped,
             "dropped",
         );
-        Finding {
+        GateFinding {
             kind,
             job: id.clone(),
             metric: String::new(),
@@ -77,13 +84,13 @@ pub(super) fn findings(case: &Case) -> Vec<Finding> {
 /// The kind and message of a job that one scenario lacks: accepted, no longer accepted, or `kind`
 /// with the remedy.
 fn judged(
-    case: &Case,
+    case: &GateCase,
     change: &AcceptedChange,
     id: &str,
     what: String,
-    kind: Kind,
+    kind: FindingKind,
     field: &str,
-) -> (Kind, String) {
+) -> (FindingKind, String) {
     let meant = case
         .rules
         .accepted
@@ -98,18 +105,18 @@ fn judged(
             )
         }
         Some(Acceptance { reason, until, .. }) if *until < case.today => (
-            Kind::Expired,
+            FindingKind::Expired,
             format!("{what}; its acceptance until {until} ({reason}) has expired"),
         ),
         Some(Acceptance { reason, until, .. }) => (
-            Kind::Accepted,
+            FindingKind::Accepted,
             format!("{what}; accepted until {until}: {reason}"),
         ),
     }
 }
 
 /// An acceptance whose new job the baseline has by now, or whose dropped job it lacks.
-fn not_needed(case: &Case, accepted: &Acceptance) -> Option<Finding> {
+fn not_needed(case: &GateCase, accepted: &Acceptance) -> Option<GateFinding> {
     let before = case.presence.before?;
     let mut meant = case
         .workloads
@@ -142,8 +149,8 @@ fn not_needed(case: &Case, accepted: &Acceptance) -> Option<Finding> {
         accepted.reason
     );
     let (job, metric) = (accepted.job.clone(), String::new());
-    (!is_needed).then_some(Finding {
-        kind: Kind::NotNeeded,
+    (!is_needed).then_some(GateFinding {
+        kind: FindingKind::NotNeeded,
         job,
         metric,
         message,

@@ -1,6 +1,6 @@
 //! Figures that jobs have to reach: met, missed, or not to be told from what was measured.
 
-use super::{Case, EntryIndex, Finding, Kind, finding};
+use super::{EntryIndex, FindingKind, GateCase, GateFinding, finding};
 use crate::comparison::{ComparedWorkload, MetricEntry, Verdict};
 use crate::format;
 use crate::measure::interval::median_interval;
@@ -13,14 +13,14 @@ use wildmatch::WildMatch;
 
 /// A value with the range that holds it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Value {
+struct CandidateValue {
     middle: f64,
     low: f64,
     high: f64,
 }
 
 /// All targets of all jobs.
-pub(super) fn findings(case: &Case, index: &EntryIndex) -> Vec<Finding> {
+pub(super) fn findings(case: &GateCase, index: &EntryIndex) -> Vec<GateFinding> {
     let mut all = Vec::new();
     for target in &case.rules.targets {
         let pattern = WildMatch::new(&target.job);
@@ -35,15 +35,15 @@ pub(super) fn findings(case: &Case, index: &EntryIndex) -> Vec<Finding> {
     all
 }
 
-fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> Finding {
+fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> GateFinding {
     let Some(entry) = index.find(&workload.id, &target.metric) else {
         let message = match &workload.missing {
             Some(reason) => format!("target {}: {reason}", target.text),
             None => format!("target {}: the job has no such metric", target.text),
         };
         let (job, metric) = (workload.id.clone(), target.metric.to_string());
-        return Finding {
-            kind: Kind::Missing,
+        return GateFinding {
+            kind: FindingKind::Missing,
             job,
             metric,
             message,
@@ -55,7 +55,7 @@ fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> F
     let Some(value) = value(entry, workload) else {
         return finding(
             entry,
-            Kind::TargetOpen,
+            FindingKind::TargetOpen,
             format!("target {}: it was not measured", target.text),
         );
     };
@@ -76,23 +76,23 @@ fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> F
     )
 }
 
-fn met(met: bool, missed: bool) -> (Kind, &'static str) {
+fn met(met: bool, missed: bool) -> (FindingKind, &'static str) {
     match (met, missed) {
-        (true, _) => (Kind::TargetMet, "met"),
-        (_, true) => (Kind::TargetMissed, "missed"),
-        _ => (Kind::TargetOpen, "undecided"),
+        (true, _) => (FindingKind::TargetMet, "met"),
+        (_, true) => (FindingKind::TargetMissed, "missed"),
+        _ => (FindingKind::TargetOpen, "undecided"),
     }
 }
 
-fn hold(entry: &MetricEntry) -> Finding {
+fn hold(entry: &MetricEntry) -> GateFinding {
     let (kind, how) = match entry.verdict {
-        Verdict::Equivalent | Verdict::Improved => (Kind::TargetMet, "met"),
-        Verdict::Regressed | Verdict::OutputDiffers => (Kind::TargetMissed, "missed"),
-        Verdict::Missing => (Kind::Missing, "undecided"),
-        Verdict::Inconclusive => (Kind::TargetOpen, "undecided"),
+        Verdict::Equivalent | Verdict::Improved => (FindingKind::TargetMet, "met"),
+        Verdict::Regressed | Verdict::OutputDiffers => (FindingKind::TargetMissed, "missed"),
+        Verdict::Missing => (FindingKind::Missing, "undecided"),
+        Verdict::Inconclusive => (FindingKind::TargetOpen, "undecided"),
     };
     let is_figure = entry.verdict == Verdict::Regressed || entry.metric == Metric::Digest;
-    let figure = if kind == Kind::TargetMissed && is_figure {
+    let figure = if kind == FindingKind::TargetMissed && is_figure {
         entry.told()
     } else {
         entry.reason.clone()
@@ -102,13 +102,13 @@ fn hold(entry: &MetricEntry) -> Finding {
 
 /// The candidate's value. What is counted is exact, or a range over its processes; a time is the
 /// median over its processes; what is made of the time follows from that.
-fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<Value> {
+fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<CandidateValue> {
     let counted = entry.b.as_f64();
     let of_time = entry.metric == Metric::Time
         || matches!(entry.per, Some(CounterBasis::Second | CounterBasis::Unit));
     if !of_time {
         let [low, high] = super::candidate_range(entry)?;
-        return counted.map(|value| Value {
+        return counted.map(|value| CandidateValue {
             middle: value,
             low,
             high,
@@ -120,18 +120,18 @@ fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<Value> {
     let times = median_interval(&floors)?;
     let [low, high] = [times.low, times.high].map(|end| end / times.median);
     match (&entry.metric, entry.per) {
-        (Metric::Time, _) => Some(Value {
+        (Metric::Time, _) => Some(CandidateValue {
             middle: times.median,
             low: times.low,
             high: times.high,
         }),
         // Work per time falls where the time rises.
-        (_, Some(CounterBasis::Second)) => counted.map(|rate| Value {
+        (_, Some(CounterBasis::Second)) => counted.map(|rate| CandidateValue {
             middle: rate,
             low: rate / high,
             high: rate / low,
         }),
-        _ => counted.map(|value| Value {
+        _ => counted.map(|value| CandidateValue {
             middle: value,
             low: value * low,
             high: value * high,
@@ -139,7 +139,7 @@ fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<Value> {
     }
 }
 
-fn shown(entry: &MetricEntry, value: Value) -> String {
+fn shown(entry: &MetricEntry, value: CandidateValue) -> String {
     let one = |value: f64| match (&entry.metric, entry.unit.as_str()) {
         (Metric::Time, _) => format::time(value),
         (_, "B") => format::bytes(value),

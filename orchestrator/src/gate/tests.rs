@@ -94,8 +94,8 @@ fn judged(
     pairs: Vec<PairRecord>,
     rules: &Rules,
     most: Option<u64>,
-) -> Gate {
-    let comparison = Judged {
+) -> GateResult {
+    let comparison = JudgedCase {
         jobs: entries,
         workloads: vec![workload(pairs)],
     };
@@ -103,7 +103,7 @@ fn judged(
         .map(|most| ("job".to_owned(), most))
         .into_iter()
         .collect();
-    let case = Case {
+    let case = GateCase {
         jobs: &comparison.jobs,
         workloads: &comparison.workloads,
         rules,
@@ -115,12 +115,12 @@ fn judged(
     judge(&case)
 }
 
-struct Judged {
+struct JudgedCase {
     jobs: Vec<MetricEntry>,
     workloads: Vec<ComparedWorkload>,
 }
 
-fn kinds(gate: &Gate) -> Vec<Kind> {
+fn kinds(gate: &GateResult) -> Vec<FindingKind> {
     gate.findings.iter().map(|finding| finding.kind).collect()
 }
 
@@ -171,38 +171,38 @@ fn each_verdict_has_its_finding() {
         (
             Verdict::Regressed,
             "time",
-            vec![Kind::Regressed],
-            Outcome::Failed,
+            vec![FindingKind::Regressed],
+            GateOutcome::Failed,
         ),
-        (Verdict::Regressed, "gflops", vec![], Outcome::Passed),
+        (Verdict::Regressed, "gflops", vec![], GateOutcome::Passed),
         (
             Verdict::OutputDiffers,
             "digest",
-            vec![Kind::OutputDiffers],
-            Outcome::Failed,
+            vec![FindingKind::OutputDiffers],
+            GateOutcome::Failed,
         ),
-        (Verdict::OutputDiffers, "time", vec![], Outcome::Passed),
+        (Verdict::OutputDiffers, "time", vec![], GateOutcome::Passed),
         (
             Verdict::Missing,
             "time",
-            vec![Kind::Missing],
-            Outcome::Incomplete,
+            vec![FindingKind::Missing],
+            GateOutcome::Incomplete,
         ),
         (
             Verdict::Inconclusive,
             "time",
-            vec![Kind::Inconclusive],
-            Outcome::Passed,
+            vec![FindingKind::Inconclusive],
+            GateOutcome::Passed,
         ),
         (
             Verdict::Inconclusive,
             "allocations",
             vec![],
-            Outcome::Passed,
+            GateOutcome::Passed,
         ),
-        (Verdict::Inconclusive, "gflops", vec![], Outcome::Passed),
-        (Verdict::Equivalent, "time", vec![], Outcome::Passed),
-        (Verdict::Improved, "time", vec![], Outcome::Passed),
+        (Verdict::Inconclusive, "gflops", vec![], GateOutcome::Passed),
+        (Verdict::Equivalent, "time", vec![], GateOutcome::Passed),
+        (Verdict::Improved, "time", vec![], GateOutcome::Passed),
     ] {
         let gate = of(verdict, metric);
         assert_eq!(
@@ -221,18 +221,18 @@ fn each_verdict_has_its_finding() {
         &strict,
         None,
     );
-    assert_eq!(open.outcome, Outcome::Open);
+    assert_eq!(open.outcome, GateOutcome::Open);
     let mut trade = entry("time", Verdict::Regressed, 1.0, 1.1, 20);
     trade.trade_off = true;
     assert_eq!(
         kinds(&judged(vec![trade], Vec::new(), &Rules::default(), None)),
-        [Kind::TradeOff]
+        [FindingKind::TradeOff]
     );
 }
 
 #[test]
 fn a_gate_that_measured_nothing_is_not_green() {
-    let case = Case {
+    let case = GateCase {
         jobs: &[],
         workloads: &[],
         rules: &Rules::default(),
@@ -241,7 +241,7 @@ fn a_gate_that_measured_nothing_is_not_green() {
         presence: JobPresence::default(),
         interrupted: false,
     };
-    assert_eq!(judge(&case).outcome, Outcome::Incomplete);
+    assert_eq!(judge(&case).outcome, GateOutcome::Incomplete);
 }
 
 #[test]
@@ -257,28 +257,28 @@ fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
     for (rule, kind, outcome) in [
         (
             accepted("time", Some(0.1), SUMMER),
-            Kind::Accepted,
-            Outcome::Passed,
+            FindingKind::Accepted,
+            GateOutcome::Passed,
         ),
         (
             accepted("time", None, SUMMER),
-            Kind::Accepted,
-            Outcome::Passed,
+            FindingKind::Accepted,
+            GateOutcome::Passed,
         ),
         (
             accepted("time", Some(0.05), SUMMER),
-            Kind::Regressed,
-            Outcome::Failed,
+            FindingKind::Regressed,
+            GateOutcome::Failed,
         ),
         (
             accepted("time", Some(0.1), SPRING),
-            Kind::Expired,
-            Outcome::Failed,
+            FindingKind::Expired,
+            GateOutcome::Failed,
         ),
         (
             accepted("bytes", None, SUMMER),
-            Kind::Regressed,
-            Outcome::Failed,
+            FindingKind::Regressed,
+            GateOutcome::Failed,
         ),
     ] {
         let gate = slower(rule.clone());
@@ -295,7 +295,7 @@ fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
         &gone,
         None,
     );
-    assert_eq!(kinds(&gate), [Kind::NotNeeded]);
+    assert_eq!(kinds(&gate), [FindingKind::NotNeeded]);
     // From nothing to something has no size.
     let sized = rules(vec![accepted("allocations", Some(0.5), SUMMER)], Vec::new());
     let gate = judged(
@@ -304,30 +304,65 @@ fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
         &sized,
         None,
     );
-    assert_eq!(kinds(&gate), [Kind::Regressed]);
+    assert_eq!(kinds(&gate), [FindingKind::Regressed]);
 }
 
 #[test]
 fn bound_holds_above_a_doubling_and_from_nothing() {
     use BoundSize::{Factor, Share, Value};
     for (metric, [a, b], size, kind) in [
-        ("time", [1.0, 2.9], Factor(3.0), Kind::Accepted),
-        ("time", [1.0, 3.1], Factor(3.0), Kind::Regressed),
-        ("time", [1000.0, 2000.0], Value(2000.0), Kind::Accepted),
-        ("time", [1000.0, 2001.0], Value(2000.0), Kind::Regressed),
-        ("allocations", [1.0, 3.0], Factor(3.0), Kind::Accepted),
-        ("allocations", [1.0, 4.0], Factor(3.0), Kind::Regressed),
-        ("allocations", [0.0, 1.0], Value(1.0), Kind::Accepted),
-        ("allocations", [0.0, 2.0], Value(1.0), Kind::Regressed),
-        ("allocations", [0.0, 1.0], Factor(1e9), Kind::Regressed),
-        ("bytes", [0.0, 65536.0], Value(65536.0), Kind::Accepted),
+        ("time", [1.0, 2.9], Factor(3.0), FindingKind::Accepted),
+        ("time", [1.0, 3.1], Factor(3.0), FindingKind::Regressed),
+        (
+            "time",
+            [1000.0, 2000.0],
+            Value(2000.0),
+            FindingKind::Accepted,
+        ),
+        (
+            "time",
+            [1000.0, 2001.0],
+            Value(2000.0),
+            FindingKind::Regressed,
+        ),
+        (
+            "allocations",
+            [1.0, 3.0],
+            Factor(3.0),
+            FindingKind::Accepted,
+        ),
+        (
+            "allocations",
+            [1.0, 4.0],
+            Factor(3.0),
+            FindingKind::Regressed,
+        ),
+        ("allocations", [0.0, 1.0], Value(1.0), FindingKind::Accepted),
+        (
+            "allocations",
+            [0.0, 2.0],
+            Value(1.0),
+            FindingKind::Regressed,
+        ),
+        (
+            "allocations",
+            [0.0, 1.0],
+            Factor(1e9),
+            FindingKind::Regressed,
+        ),
+        (
+            "bytes",
+            [0.0, 65536.0],
+            Value(65536.0),
+            FindingKind::Accepted,
+        ),
         // More is better: the bound is the least value.
-        ("hits", [9.0, 3.0], Factor(3.0), Kind::Accepted),
-        ("hits", [9.0, 2.0], Factor(3.0), Kind::Regressed),
-        ("hits", [9.0, 0.0], Factor(3.0), Kind::Regressed),
-        ("hits", [9.0, 3.0], Value(3.0), Kind::Accepted),
-        ("hits", [9.0, 2.0], Value(3.0), Kind::Regressed),
-        ("hits", [9.0, 3.0], Share(0.5), Kind::Regressed),
+        ("hits", [9.0, 3.0], Factor(3.0), FindingKind::Accepted),
+        ("hits", [9.0, 2.0], Factor(3.0), FindingKind::Regressed),
+        ("hits", [9.0, 0.0], Factor(3.0), FindingKind::Regressed),
+        ("hits", [9.0, 3.0], Value(3.0), FindingKind::Accepted),
+        ("hits", [9.0, 2.0], Value(3.0), FindingKind::Regressed),
+        ("hits", [9.0, 3.0], Share(0.5), FindingKind::Regressed),
     ] {
         let rule = bounded(metric, Some(size), SUMMER);
         let gate = judged(
@@ -370,7 +405,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
     };
     assert_eq!(
         (kind(6.0), kind(5.0)),
-        (vec![Kind::Accepted], vec![Kind::Regressed])
+        (vec![FindingKind::Accepted], vec![FindingKind::Regressed])
     );
 }
 
@@ -390,17 +425,23 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
     let gate = outputs(Verdict::OutputDiffers);
     assert_eq!(
         (kinds(&gate), gate.outcome),
-        (vec![Kind::Missing, Kind::Accepted], Outcome::Incomplete)
+        (
+            vec![FindingKind::Missing, FindingKind::Accepted],
+            GateOutcome::Incomplete
+        )
     );
     let gate = outputs(Verdict::Regressed);
     assert_eq!(
         (kinds(&gate), gate.outcome),
-        (vec![Kind::Regressed, Kind::Accepted], Outcome::Failed)
+        (
+            vec![FindingKind::Regressed, FindingKind::Accepted],
+            GateOutcome::Failed
+        )
     );
     let gate = outputs(Verdict::Equivalent);
     assert_eq!(
         (kinds(&gate), gate.outcome),
-        (vec![Kind::Accepted], Outcome::Passed)
+        (vec![FindingKind::Accepted], GateOutcome::Passed)
     );
     let patterns = |until: Date| {
         output_accepted(
@@ -477,24 +518,28 @@ fn limits_and_acceptances_are_met_within_rounding() {
         (
             sum(tenths, 1e-15),
             TargetBounds::AtLeast(1.0),
-            Kind::TargetMet,
+            FindingKind::TargetMet,
         ),
         (
             sum(1.0 + 2e-15, 1e-14),
             TargetBounds::AtMost(1.0),
-            Kind::TargetMet,
+            FindingKind::TargetMet,
         ),
         (
             sum(1.0 + 2e-13, 1e-14),
             TargetBounds::AtMost(1.0),
-            Kind::TargetMissed,
+            FindingKind::TargetMissed,
         ),
         (
             sum(tenths, 1e-15),
             TargetBounds::Between(1.0, 1.0),
-            Kind::TargetMet,
+            FindingKind::TargetMet,
         ),
-        (sum(4.0, 0.0), TargetBounds::AtMost(3.0), Kind::TargetMissed),
+        (
+            sum(4.0, 0.0),
+            TargetBounds::AtMost(3.0),
+            FindingKind::TargetMissed,
+        ),
     ] {
         let gate = judged(
             vec![entry],
@@ -512,7 +557,7 @@ fn limits_and_acceptances_are_met_within_rounding() {
     };
     assert_eq!(
         (kind(11.0), kind(12.0)),
-        (vec![Kind::Accepted], vec![Kind::Regressed])
+        (vec![FindingKind::Accepted], vec![FindingKind::Regressed])
     );
 }
 
@@ -533,10 +578,13 @@ fn the_acceptance_that_holds_and_suffices_is_taken() {
         accepted("time", Some(0.05), SUMMER),
         accepted("time", Some(0.1), SUMMER),
     );
-    assert_eq!(kind(vec![expired.clone(), enough.clone()]), Kind::Accepted);
-    assert_eq!(kind(vec![small.clone(), enough]), Kind::Accepted);
-    assert_eq!(kind(vec![expired.clone(), small]), Kind::Regressed);
-    assert_eq!(kind(vec![expired]), Kind::Expired);
+    assert_eq!(
+        kind(vec![expired.clone(), enough.clone()]),
+        FindingKind::Accepted
+    );
+    assert_eq!(kind(vec![small.clone(), enough]), FindingKind::Accepted);
+    assert_eq!(kind(vec![expired.clone(), small]), FindingKind::Regressed);
+    assert_eq!(kind(vec![expired]), FindingKind::Expired);
 }
 
 #[test]
@@ -577,10 +625,10 @@ fn counts_that_lie_apart_are_open_and_those_that_overlap_are_nothing() {
     };
     assert_eq!(kinds(&judged([16.0, 22.0], true)), []);
     for b in [[200.0, 206.0], [2.0, 9.0]] {
-        assert_eq!(kinds(&judged(b, false)), [Kind::Inconclusive]);
+        assert_eq!(kinds(&judged(b, false)), [FindingKind::Inconclusive]);
         assert_eq!(
             (judged(b, false).outcome, judged(b, true).outcome),
-            (Outcome::Passed, Outcome::Open)
+            (GateOutcome::Passed, GateOutcome::Open)
         );
     }
 }
@@ -595,7 +643,7 @@ fn allocations_have_a_limit_of_their_own() {
             &Rules::default(),
             Some(3)
         )),
-        [Kind::TooManyAllocations]
+        [FindingKind::TooManyAllocations]
     );
     assert_eq!(
         kinds(&judged(
@@ -618,10 +666,14 @@ fn a_limit_and_a_target_see_all_processes() {
         )
     };
     for (most, limit, target) in [
-        (5, vec![Kind::TooManyAllocations], Kind::TargetMissed),
-        (6, vec![Kind::Inconclusive], Kind::TargetOpen),
-        (15, vec![Kind::Inconclusive], Kind::TargetOpen),
-        (16, vec![], Kind::TargetMet),
+        (
+            5,
+            vec![FindingKind::TooManyAllocations],
+            FindingKind::TargetMissed,
+        ),
+        (6, vec![FindingKind::Inconclusive], FindingKind::TargetOpen),
+        (15, vec![FindingKind::Inconclusive], FindingKind::TargetOpen),
+        (16, vec![], FindingKind::TargetMet),
     ] {
         let gate = judged(counted(), Vec::new(), &Rules::default(), Some(most));
         assert_eq!(kinds(&gate), limit, "at most {most}: {:?}", gate.findings);
@@ -652,21 +704,45 @@ fn a_target_is_met_missed_or_open() {
         ]
     };
     for (metric, wanted, kind) in [
-        ("time", TargetBounds::AtMost(1020.0), Kind::TargetMet),
-        ("time", TargetBounds::AtMost(1000.0), Kind::TargetMissed),
-        ("time", TargetBounds::AtMost(1009.0), Kind::TargetOpen),
+        ("time", TargetBounds::AtMost(1020.0), FindingKind::TargetMet),
+        (
+            "time",
+            TargetBounds::AtMost(1000.0),
+            FindingKind::TargetMissed,
+        ),
+        (
+            "time",
+            TargetBounds::AtMost(1009.0),
+            FindingKind::TargetOpen,
+        ),
         (
             "time",
             TargetBounds::Between(1000.0, 1020.0),
-            Kind::TargetMet,
+            FindingKind::TargetMet,
         ),
-        ("gflops", TargetBounds::AtLeast(9.9), Kind::TargetMet),
-        ("gflops", TargetBounds::AtLeast(10.0), Kind::TargetOpen),
-        ("gflops", TargetBounds::AtLeast(11.0), Kind::TargetMissed),
-        ("allocations", TargetBounds::AtMost(3.0), Kind::TargetMet),
-        ("allocations", TargetBounds::AtMost(2.0), Kind::TargetMissed),
-        ("time", TargetBounds::Hold, Kind::TargetMet),
-        ("tokens", TargetBounds::AtLeast(1.0), Kind::Missing),
+        ("gflops", TargetBounds::AtLeast(9.9), FindingKind::TargetMet),
+        (
+            "gflops",
+            TargetBounds::AtLeast(10.0),
+            FindingKind::TargetOpen,
+        ),
+        (
+            "gflops",
+            TargetBounds::AtLeast(11.0),
+            FindingKind::TargetMissed,
+        ),
+        (
+            "allocations",
+            TargetBounds::AtMost(3.0),
+            FindingKind::TargetMet,
+        ),
+        (
+            "allocations",
+            TargetBounds::AtMost(2.0),
+            FindingKind::TargetMissed,
+        ),
+        ("time", TargetBounds::Hold, FindingKind::TargetMet),
+        ("tokens", TargetBounds::AtLeast(1.0), FindingKind::Missing),
     ] {
         let gate = judged(
             entries(),
@@ -684,7 +760,7 @@ fn a_target_is_met_missed_or_open() {
     let unmeasured = rules(Vec::new(), vec![target("time", TargetBounds::AtMost(1.0))]);
     assert_eq!(
         kinds(&judged(entries(), Vec::new(), &unmeasured, None)),
-        [Kind::TargetOpen]
+        [FindingKind::TargetOpen]
     );
     let strict = Rules {
         open_fails: true,
@@ -692,6 +768,6 @@ fn a_target_is_met_missed_or_open() {
     };
     assert_eq!(
         judged(entries(), Vec::new(), &strict, None).outcome,
-        Outcome::Open
+        GateOutcome::Open
     );
 }

@@ -6,7 +6,7 @@ use crate::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::gate::Kind;
+use crate::gate::FindingKind;
 use crate::model::metric::Metric;
 use minijinja::Environment;
 use minijinja::value::Serde;
@@ -28,7 +28,7 @@ pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("value_b", |entry: Serde<MetricEntry>| side(&entry, 1));
     environment.add_filter("values", values);
     environment.add_filter("word", |verdict: Serde<Verdict>| verdict.word());
-    environment.add_filter("finding", |kind: Serde<Kind>| kind.word());
+    environment.add_filter("finding", |kind: Serde<FindingKind>| kind.word());
 }
 
 /// A relative change of a metric, of time where none is named.

@@ -2,7 +2,7 @@
 
 use crate::comparison;
 use crate::format;
-use crate::gate::{Finding, Gate, Kind};
+use crate::gate::{FindingKind, GateFinding, GateResult};
 use std::io::Write;
 use std::path::Path;
 
@@ -36,7 +36,7 @@ fn summary(text: &str, report: &str, room: usize) -> String {
 
 /// Findings that keep a check from passing, or might: as many of each level as GitHub shows, and
 /// one line that counts the others.
-pub(crate) fn annotations(gate: &Gate) -> Vec<String> {
+pub(crate) fn annotations(gate: &GateResult) -> Vec<String> {
     let mut lines = Vec::new();
     let mut more = Vec::new();
     for level in [AnnotationLevel::Error, AnnotationLevel::Warning] {
@@ -72,13 +72,13 @@ enum AnnotationLevel {
 
 impl AnnotationLevel {
     /// None for what is no reason to look.
-    fn of(finding: &Finding) -> Option<Self> {
-        let level = if finding.kind <= Kind::Missing {
+    fn of(finding: &GateFinding) -> Option<Self> {
+        let level = if finding.kind <= FindingKind::Missing {
             Self::Error
         } else {
             Self::Warning
         };
-        (finding.kind < Kind::Accepted).then_some(level)
+        (finding.kind < FindingKind::Accepted).then_some(level)
     }
 
     fn word(self) -> &'static str {
@@ -91,7 +91,7 @@ impl AnnotationLevel {
 
 /// A finding as one of GitHub's workflow commands. In a property, such as the title, more is
 /// escaped than in the message.
-fn annotation(finding: &Finding, level: AnnotationLevel) -> String {
+fn annotation(finding: &GateFinding, level: AnnotationLevel) -> String {
     let escaped = |text: &str| {
         text.replace('%', "%25")
             .replace('\r', "%0D")
@@ -112,10 +112,10 @@ fn annotation(finding: &Finding, level: AnnotationLevel) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::Outcome;
+    use crate::gate::GateOutcome;
 
-    fn finding(kind: Kind, job: &str, message: &str) -> Finding {
-        Finding {
+    fn finding(kind: FindingKind, job: &str, message: &str) -> GateFinding {
+        GateFinding {
             kind,
             job: job.to_owned(),
             metric: "time".to_owned(),
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn what_would_end_a_title_is_escaped() {
         let line = annotation(
-            &finding(Kind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"),
+            &finding(FindingKind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"),
             AnnotationLevel::Error,
         );
         assert_eq!(
@@ -137,27 +137,31 @@ mod tests {
 
     #[test]
     fn annotations_are_as_many_as_github_shows() {
-        let of = |kind: Kind, count: usize| -> Vec<Finding> {
+        let of = |kind: FindingKind, count: usize| -> Vec<GateFinding> {
             (0..count)
                 .map(|job| finding(kind, &format!("job {job}"), &"é".repeat(5000)))
                 .collect()
         };
-        let gate = |findings: Vec<Finding>| Gate {
-            outcome: Outcome::Failed,
+        let gate = |findings: Vec<GateFinding>| GateResult {
+            outcome: GateOutcome::Failed,
             findings,
             open_fails: false,
         };
         let few = annotations(&gate(
-            [of(Kind::Regressed, 10), of(Kind::Inconclusive, 10)].concat(),
+            [
+                of(FindingKind::Regressed, 10),
+                of(FindingKind::Inconclusive, 10),
+            ]
+            .concat(),
         ));
         assert_eq!(few.len(), 20, "nothing is left out");
         let findings = [
-            of(Kind::Regressed, 1500),
-            of(Kind::Missing, 1500),
-            of(Kind::Inconclusive, 11),
+            of(FindingKind::Regressed, 1500),
+            of(FindingKind::Missing, 1500),
+            of(FindingKind::Inconclusive, 11),
         ]
         .concat();
-        let lines = annotations(&gate([findings, of(Kind::Accepted, 3000)].concat()));
+        let lines = annotations(&gate([findings, of(FindingKind::Accepted, 3000)].concat()));
         let count = |level: &str| lines.iter().filter(|line| line.starts_with(level)).count();
         assert_eq!(
             (

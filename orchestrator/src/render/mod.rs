@@ -16,7 +16,7 @@ mod warnings;
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::format;
-use crate::gate::{Finding, Gate};
+use crate::gate::{GateFinding, GateResult};
 use crate::model::warning::{SidedKind, WarningKind};
 use crate::record::{Record, store};
 use minijinja::syntax::SyntaxConfig;
@@ -146,15 +146,15 @@ pub(crate) fn gate(
     name: &str,
     folder: &Path,
     comparison: &Comparison,
-    gate: &Gate,
+    gate: &GateResult,
     again: &[(String, &str)],
     next: &[String],
 ) -> Result<String, RenderError> {
     #[derive(Serialize)]
     struct View<'a> {
         comparison: &'a Comparison,
-        gate: &'a Gate,
-        findings: ShownList<&'a Finding>,
+        gate: &'a GateResult,
+        findings: ShownList<&'a GateFinding>,
         again: Vec<&'a (String, &'a str)>,
         more_again: usize,
         next: &'a [String],
