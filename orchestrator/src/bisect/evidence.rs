@@ -15,7 +15,7 @@ use crate::runner::pair::{A, B};
 use crate::runner::pair_series::{self, PairRecord, PairSeries, PairSides};
 use crate::runner::paired_workloads::PairLimits;
 use crate::search::{Confirmation, Evidence, SectionStage, SectionView};
-use crate::versus::{self, Match, Terms, side};
+use crate::versus::{self, MeasureTerms, WorkloadPair, side};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -329,7 +329,7 @@ impl<'a> CommitEvidence<'a> {
         limits: PairLimits,
     ) -> Result<ConfirmedSuspect, BisectStop> {
         let tolerance = jobs[A].job.settings.tolerance;
-        let one = Match {
+        let one = WorkloadPair {
             jobs: jobs.map(|ready| ready.job.clone()),
             sides: jobs.map(|ready| Ok(ready.prepared.clone())),
             info: jobs.map(|ready| Some(ready.info.clone())),
@@ -341,7 +341,7 @@ impl<'a> CommitEvidence<'a> {
         };
         let ground = self.ground;
         let (cpus, clock, mark) = (ground.cpus, ground.clock, ground.mark);
-        let terms = Terms {
+        let terms = MeasureTerms {
             cpus,
             clock,
             mark,

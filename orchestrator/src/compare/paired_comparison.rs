@@ -21,7 +21,7 @@ use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
 use crate::runner::paired_workloads::PairLimits;
 use crate::scenario::gate::GateRules;
-use crate::versus::{self, Match, Terms};
+use crate::versus::{self, MeasureTerms, WorkloadPair};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use wildmatch::WildMatch;
@@ -140,7 +140,7 @@ impl PairedComparison<'_> {
         })?;
         let machine = Machine::read();
         let kept = MachineCalibration::load(&machine);
-        let matches: Vec<Match> = jobs
+        let matches: Vec<WorkloadPair> = jobs
             .into_iter()
             .map(|job| {
                 let tau = build_effect(loaded, &kept, &job.jobs[0]).unwrap_or(0.0);
@@ -151,7 +151,7 @@ impl PairedComparison<'_> {
                         .any(|pattern| WildMatch::new(pattern).matches(&id))
                 };
                 let (timed, output_accepted) = (named(&self.timed), named(&self.output_accepted));
-                Match {
+                WorkloadPair {
                     timed,
                     output_accepted,
                     ..matched(job, tau, targets, plugins)
@@ -169,7 +169,7 @@ impl PairedComparison<'_> {
         let held = project::take_lock(LockPurpose::Measuring, self.context.interrupt, observer)?;
         self.waiting += held.waited;
         let cpus = machine::usable_cpus();
-        let terms = Terms {
+        let terms = MeasureTerms {
             cpus: &cpus,
             clock: self.context.clock(),
             mark: &self.context.mark,

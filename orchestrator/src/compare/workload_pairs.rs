@@ -11,10 +11,10 @@ use crate::project::rules::OfferedJob;
 use crate::project::{LoadedScenario, PluginSet};
 use crate::protocol::Phase;
 use crate::scenario::Job;
-use crate::versus::Match;
+use crate::versus::WorkloadPair;
 
 /// What both sides' plugins offer for a job.
-pub(super) fn offered_job(each: &Match) -> OfferedJob<'_> {
+pub(super) fn offered_job(each: &WorkloadPair) -> OfferedJob<'_> {
     OfferedJob {
         id: &each.jobs[0].id,
         offers: each.info.iter().map(Option::as_ref).collect(),
@@ -57,7 +57,7 @@ pub(super) fn matched(
     tau: f64,
     targets: &[CompareTarget; 2],
     plugins: [&PluginSet; 2],
-) -> Match {
+) -> WorkloadPair {
     let SideJobs { jobs, unknown } = job;
     let of = |side: usize| {
         let key = &jobs[side].plugin;
@@ -102,7 +102,7 @@ pub(super) fn matched(
         .into_iter()
         .flatten()
         .collect();
-    Match {
+    WorkloadPair {
         notes,
         sides: [of(0), of(1)],
         info: [info(0), info(1)],

@@ -32,7 +32,7 @@ use std::io;
 const PROFILES: u32 = 5;
 
 /// One workload with what each side runs.
-pub(crate) struct Match {
+pub(crate) struct WorkloadPair {
     pub(crate) jobs: [Job; 2],
     pub(crate) sides: [Result<PreparedPlugin, PluginFailure>; 2],
     pub(crate) info: [Option<WorkloadInfo>; 2],
@@ -49,7 +49,7 @@ pub(crate) struct Match {
 }
 
 /// What is the same for all workloads.
-pub(crate) struct Terms<'a> {
+pub(crate) struct MeasureTerms<'a> {
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
     pub(crate) mark: &'a str,
@@ -62,13 +62,13 @@ pub(crate) struct Terms<'a> {
 
 /// Measures and judges all matches.
 pub(crate) fn measure(
-    matches: &[Match],
-    terms: &Terms,
+    matches: &[WorkloadPair],
+    terms: &MeasureTerms,
     random: &mut fastrand::Rng,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<ComparisonOutcome> {
-    let mut versus = Versus {
+    let mut versus = PairedMeasurement {
         matches,
         terms,
         random,
@@ -107,9 +107,9 @@ pub(crate) fn measure(
     Ok(outcome)
 }
 
-struct Versus<'a> {
-    matches: &'a [Match],
-    terms: &'a Terms<'a>,
+struct PairedMeasurement<'a> {
+    matches: &'a [WorkloadPair],
+    terms: &'a MeasureTerms<'a>,
     random: &'a mut fastrand::Rng,
     interrupt: &'a Interrupt,
     observer: &'a mut dyn ProgressObserver,
@@ -119,7 +119,7 @@ struct Versus<'a> {
 
 /// The same file at the same place and the same parameters: then libraries and input files are the
 /// same too, because both sides load it from there, now.
-fn identity(each: &Match) -> CodeRelation {
+fn identity(each: &WorkloadPair) -> CodeRelation {
     let [Ok(a), Ok(b)] = &each.sides else {
         return CodeRelation::Unknown("a side was not built".to_owned());
     };
@@ -136,7 +136,7 @@ fn identity(each: &Match) -> CodeRelation {
 
 /// What the machine code of both sides' libraries says; nothing where a library cannot be read.
 fn machine_code(
-    each: &Match,
+    each: &WorkloadPair,
     index: usize,
     ends: &HashMap<(usize, usize), Vec<PassEnd>>,
 ) -> Option<CodeRelation> {
@@ -153,7 +153,7 @@ fn machine_code(
     side::machine_code([a, b], [&beginnings(0)?, &beginnings(1)?])
 }
 
-impl Versus<'_> {
+impl PairedMeasurement<'_> {
     /// Profiles and counts every workload on both sides; identical code only once.
     fn exact_passes(&mut self) -> io::Result<()> {
         let mut jobs = Vec::new();
@@ -350,7 +350,7 @@ impl Versus<'_> {
     fn conclude(
         &self,
         index: usize,
-        each: &Match,
+        each: &WorkloadPair,
         code: CodeRelation,
         contested: Option<&PairedResult>,
     ) -> (Vec<MetricEntry>, ComparedWorkload) {
@@ -464,7 +464,7 @@ fn trends(contested: &PairedResult) -> Vec<SidedWarning> {
         .collect()
 }
 
-fn unknown(each: &Match) -> Option<String> {
+fn unknown(each: &WorkloadPair) -> Option<String> {
     let lost: Vec<String> = each
         .unknown
         .iter()
@@ -497,7 +497,7 @@ fn key(index: usize, side: usize) -> String {
 }
 
 /// The job of the exact passes of one side: with an id of its own, and not timed.
-fn exact_job(each: &Match, index: usize, side: usize) -> Job {
+fn exact_job(each: &WorkloadPair, index: usize, side: usize) -> Job {
     let mut job = each.jobs[side].clone();
     job.plugin = key(index, side);
     job.id = format!("{} ({})", job.id, ["A", "B"][side]);
