@@ -18,11 +18,11 @@ const FUNCTIONS: usize = 6;
 
 /// What a template sees.
 #[derive(Serialize)]
-pub(super) struct View<'a> {
+pub(super) struct BisectView<'a> {
     report: &'a BisectReport,
     /// The likeliest commits first.
     likely: Vec<&'a CommitState>,
-    culprits: Vec<Explained<'a>>,
+    culprits: Vec<ExplainedCulprit<'a>>,
     /// Commits that were built or found, and measured or compared.
     looked: usize,
     /// Commits that were found to run the code of an earlier one.
@@ -44,13 +44,13 @@ struct PartLine<'a> {
 
 /// A culprit with what it changed in the code.
 #[derive(Serialize)]
-struct Explained<'a> {
+struct ExplainedCulprit<'a> {
     culprit: &'a Culprit,
     /// What stands beside its metric.
     others: Vec<&'a MetricEntry>,
     /// The metric and what stands beside it.
     figures: Vec<&'a MetricEntry>,
-    functions: Vec<Function<'a>>,
+    functions: Vec<ChangedFunction<'a>>,
     /// Changed functions that are not listed.
     more_functions: usize,
     /// What there is to say instead where no function is listed.
@@ -62,7 +62,7 @@ struct Explained<'a> {
 
 /// A changed function.
 #[derive(Serialize)]
-struct Function<'a> {
+struct ChangedFunction<'a> {
     name: &'a str,
     kind: &'static str,
     /// Only the data that it refers to changed.
@@ -72,7 +72,7 @@ struct Function<'a> {
 }
 
 /// Makes the view.
-pub(super) fn view(report: &BisectReport) -> View<'_> {
+pub(super) fn view(report: &BisectReport) -> BisectView<'_> {
     let mut likely: Vec<&CommitState> = report
         .commits
         .iter()
@@ -94,7 +94,7 @@ pub(super) fn view(report: &BisectReport) -> View<'_> {
         .iter()
         .filter(|commit| commit.same_code_as.is_some())
         .count();
-    View {
+    BisectView {
         likely,
         culprits: report
             .culprits
@@ -138,7 +138,7 @@ fn part_line<'a>(part: &'a RangePart, metric: &Metric) -> PartLine<'a> {
     PartLine { part, words }
 }
 
-fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
+fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> ExplainedCulprit<'a> {
     let others = culprit
         .entries
         .iter()
@@ -168,7 +168,7 @@ fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
         .entries
         .iter()
         .find(|entry| entry.metric == Metric::Time);
-    Explained {
+    ExplainedCulprit {
         culprit,
         profiles: time.and_then(|time| time.other_size(&culprit.comparison.scopes)),
         others: others.collect(),
@@ -183,7 +183,7 @@ fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> Explained<'a> {
     }
 }
 
-fn function(change: &CodeChange) -> Function<'_> {
+fn function(change: &CodeChange) -> ChangedFunction<'_> {
     let kind = match change.kind {
         CodeChangeKind::Added => "new",
         CodeChangeKind::Removed => "gone",
@@ -195,7 +195,7 @@ fn function(change: &CodeChange) -> Function<'_> {
         (Some(one), None) | (None, Some(one)) => vec![format!("{} bytes", one.bytes)],
         (None, None) => Vec::new(),
     };
-    Function {
+    ChangedFunction {
         name: &change.function,
         kind,
         is_data: change.kind == CodeChangeKind::Data,

@@ -3,7 +3,7 @@
 
 use super::listed::{ShownLists, shown_lists};
 use super::shown::{self, MOST_TEXTS, ShownList};
-use super::warnings::{self, JobTexts, Warning};
+use super::warnings::{self, GatheredWarning, JobTexts};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::words::{self, VerdictSurprise};
 use crate::comparison::{
@@ -19,14 +19,14 @@ const MOST_DEPTH: usize = 8;
 
 /// What a template sees.
 #[derive(Serialize)]
-pub(super) struct View<'a> {
+pub(super) struct ComparisonView<'a> {
     comparison: &'a Comparison,
     /// What `--set` gave each side, as `name = value`.
     a_set: Vec<String>,
     b_set: Vec<String>,
     /// One row per workload; regressed ones first, those with the largest change of time first.
-    rows: Vec<Row<'a>>,
-    warnings: Vec<Warning<'a>>,
+    rows: Vec<WorkloadRow<'a>>,
+    warnings: Vec<GatheredWarning<'a>>,
     /// Warnings that are not shown.
     more_warnings: usize,
     shown: ShownLists<'a>,
@@ -36,21 +36,21 @@ pub(super) struct View<'a> {
     headline: Vec<String>,
     /// Of an imported comparison: its rows in the table's order, each below the one that it is
     /// inside.
-    tree: Vec<Branch<'a>>,
+    tree: Vec<TableBranch<'a>>,
     /// Contradictions by severity.
-    severities: Severities,
+    severities: SeverityCounts,
 }
 
 /// An imported row in its place.
 #[derive(Clone, Serialize)]
-pub(super) struct Branch<'a> {
+pub(super) struct TableBranch<'a> {
     depth: usize,
     pub(super) row: &'a ImportedRow,
     time: Option<&'a MetricEntry>,
 }
 
 #[derive(Serialize)]
-struct Severities {
+struct SeverityCounts {
     impossible: usize,
     misleading: usize,
     unresolved: usize,
@@ -58,7 +58,7 @@ struct Severities {
 
 /// A workload with its entries by metric.
 #[derive(Clone, Serialize)]
-pub(super) struct Row<'a> {
+pub(super) struct WorkloadRow<'a> {
     pub(super) id: &'a str,
     pub(super) verdict: Verdict,
     pub(super) trade_off: bool,
@@ -89,7 +89,7 @@ pub(super) struct Row<'a> {
 }
 
 /// Makes the view.
-pub(super) fn view(comparison: &Comparison) -> View<'_> {
+pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
     let by_id = shown::grouped(
         comparison
             .jobs
@@ -98,12 +98,12 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     );
     let own =
         |workload: &ComparedWorkload| by_id.get(workload.id.as_str()).cloned().unwrap_or_default();
-    let mut rows: Vec<Row> = comparison
+    let mut rows: Vec<WorkloadRow> = comparison
         .workloads
         .iter()
         .map(|workload| row(workload, own(workload)))
         .collect();
-    let size = |row: &Row| {
+    let size = |row: &WorkloadRow| {
         row.time
             .and_then(|time| time.change)
             .map_or(0.0, |change| change.estimate.abs())
@@ -123,7 +123,7 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
         more: more_warnings,
     } = ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads));
     let tree = tree(comparison, &by_id);
-    View {
+    ComparisonView {
         comparison,
         a_set: set(&comparison.a),
         b_set: set(&comparison.b),
@@ -138,14 +138,14 @@ pub(super) fn view(comparison: &Comparison) -> View<'_> {
     }
 }
 
-fn severities(contradictions: &[Contradiction]) -> Severities {
+fn severities(contradictions: &[Contradiction]) -> SeverityCounts {
     let count = |severity| {
         contradictions
             .iter()
             .filter(|one| one.severity == severity)
             .count()
     };
-    Severities {
+    SeverityCounts {
         impossible: count(Severity::Impossible),
         misleading: count(Severity::Misleading),
         unresolved: count(Severity::Unresolved),
@@ -156,7 +156,7 @@ fn severities(contradictions: &[Contradiction]) -> Severities {
 type EntriesById<'a> = IndexMap<&'a str, Vec<&'a MetricEntry>>;
 
 /// The rows of an imported table, each below the one that it is inside.
-fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch<'a>> {
+fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<TableBranch<'a>> {
     let Some(imported) = &comparison.imported else {
         return Vec::new();
     };
@@ -173,7 +173,7 @@ fn tree<'a>(comparison: &'a Comparison, entries: &EntriesById<'a>) -> Vec<Branch
     while let Some((row, depth)) = open.pop() {
         let own = entries.get(row.name.as_str()).into_iter().flatten();
         let time = own.copied().find(|entry| entry.metric == Metric::Time);
-        tree.push(Branch {
+        tree.push(TableBranch {
             depth: depth.min(MOST_DEPTH),
             row,
             time,
@@ -190,9 +190,9 @@ fn set(side: &ComparedSide) -> Vec<String> {
         .collect()
 }
 
-fn row<'a>(workload: &'a ComparedWorkload, own: Vec<&'a MetricEntry>) -> Row<'a> {
+fn row<'a>(workload: &'a ComparedWorkload, own: Vec<&'a MetricEntry>) -> WorkloadRow<'a> {
     let of = |metric: Metric| own.iter().find(|entry| entry.metric == metric).copied();
-    Row {
+    WorkloadRow {
         id: &workload.id,
         verdict: workload.verdict,
         trade_off: workload.trade_off,

@@ -1,7 +1,7 @@
 //! The bounded lists of a comparison's reports: which rows and entries stand in each, and how many
 //! do not.
 
-use super::comparison::{Branch, Row};
+use super::comparison::{TableBranch, WorkloadRow};
 use super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::comparison::{Comparison, MetricEntry, Verdict};
 use crate::model::metric::Metric;
@@ -16,19 +16,19 @@ const MOST_OF_ONE: usize = 20;
 pub(super) struct ShownLists<'a> {
     rows: ShownList<TableRow<'a>>,
     /// Rows of an imported table.
-    tree: ShownList<Branch<'a>>,
+    tree: ShownList<TableBranch<'a>>,
     /// Rows that are explained below the table, with the entries that are.
     details: ShownList<ExplainedRow<'a>>,
     /// Rows whose word surprises.
-    surprises: ShownList<Row<'a>>,
+    surprises: ShownList<WorkloadRow<'a>>,
     regressions: ShownList<RowEntry<'a>>,
     improvements: ShownList<RowEntry<'a>>,
-    different: ShownList<Row<'a>>,
+    different: ShownList<WorkloadRow<'a>>,
     lost: ShownList<LostMetric<'a>>,
     /// Rows whose time changed, with the places of the change.
-    timed: ShownList<Row<'a>>,
+    timed: ShownList<WorkloadRow<'a>>,
     /// Rows whose allocations changed, with the places of the change.
-    allocated: ShownList<Row<'a>>,
+    allocated: ShownList<WorkloadRow<'a>>,
     contradictions: ShownList<&'a Contradiction>,
     /// Some time is not equivalent.
     is_time_changed: bool,
@@ -41,19 +41,19 @@ pub(super) struct ShownLists<'a> {
 #[derive(Serialize)]
 struct TableRow<'a> {
     #[serde(flatten)]
-    row: Row<'a>,
+    row: WorkloadRow<'a>,
     open_entries: Vec<&'a MetricEntry>,
 }
 
 #[derive(Serialize)]
 struct ExplainedRow<'a> {
-    row: Row<'a>,
+    row: WorkloadRow<'a>,
     entries: Vec<&'a MetricEntry>,
 }
 
 #[derive(Serialize)]
 struct RowEntry<'a> {
-    row: Row<'a>,
+    row: WorkloadRow<'a>,
     entry: &'a MetricEntry,
 }
 
@@ -68,14 +68,14 @@ struct LostMetric<'a> {
 /// Chooses what is shown.
 pub(super) fn shown_lists<'a>(
     comparison: &'a Comparison,
-    rows: &[Row<'a>],
-    tree: &[Branch<'a>],
+    rows: &[WorkloadRow<'a>],
+    tree: &[TableBranch<'a>],
 ) -> ShownLists<'a> {
     let all = || rows.iter();
     let is_one_of =
         |entry: Option<&MetricEntry>| entry.is_some_and(|entry| is_changed(entry.verdict));
     let changes = |verdict: Verdict| {
-        let of_row = move |row: &Row<'a>| {
+        let of_row = move |row: &WorkloadRow<'a>| {
             let entries: Vec<&'a MetricEntry> = row
                 .changed
                 .iter()
@@ -91,14 +91,15 @@ pub(super) fn shown_lists<'a>(
         };
         ShownList::first(MOST_ROWS, all().flat_map(of_row))
     };
-    let is_explained = |row: &&Row| row.verdict != Verdict::Equivalent || !row.surprises.is_empty();
-    let has_places = |row: &&Row| !row.workload.scopes.is_empty();
-    let cloned = |most: usize, wanted: &dyn Fn(&&Row<'a>) -> bool| {
-        ShownList::first(most, all().filter(wanted)).map(Row::clone)
+    let is_explained =
+        |row: &&WorkloadRow| row.verdict != Verdict::Equivalent || !row.surprises.is_empty();
+    let has_places = |row: &&WorkloadRow| !row.workload.scopes.is_empty();
+    let cloned = |most: usize, wanted: &dyn Fn(&&WorkloadRow<'a>) -> bool| {
+        ShownList::first(most, all().filter(wanted)).map(WorkloadRow::clone)
     };
     ShownLists {
         rows: ShownList::first(MOST_ROWS, all()).map(table_row),
-        tree: ShownList::first(MOST_ROWS, tree).map(Branch::clone),
+        tree: ShownList::first(MOST_ROWS, tree).map(TableBranch::clone),
         details: ShownList::first(MOST_TEXTS, all().filter(is_explained)).map(detail),
         surprises: cloned(MOST_TEXTS, &|row| !row.surprises.is_empty()),
         regressions: changes(Verdict::Regressed),
@@ -130,7 +131,7 @@ fn is_changed(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Regressed | Verdict::Improved)
 }
 
-fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
+fn table_row<'a>(row: &WorkloadRow<'a>) -> TableRow<'a> {
     let is_open = |entry: &&MetricEntry| entry.metric != Metric::Time && entry.is_open();
     let open_entries = row
         .entries
@@ -146,7 +147,7 @@ fn table_row<'a>(row: &Row<'a>) -> TableRow<'a> {
 }
 
 /// Of a row that is explained, the entries that need a line of their own.
-fn detail<'a>(row: &Row<'a>) -> ExplainedRow<'a> {
+fn detail<'a>(row: &WorkloadRow<'a>) -> ExplainedRow<'a> {
     let is_told = |entry: &&MetricEntry| {
         let follows_time = entry.pairs > 0 && entry.metric != Metric::Time;
         let is_known = is_changed(entry.verdict)
@@ -168,7 +169,7 @@ fn detail<'a>(row: &Row<'a>) -> ExplainedRow<'a> {
 }
 
 /// Why a row is missing: the workload's reason, or that of each metric.
-fn lost<'a>(row: &Row<'a>) -> Vec<LostMetric<'a>> {
+fn lost<'a>(row: &WorkloadRow<'a>) -> Vec<LostMetric<'a>> {
     if let Some(reason) = &row.workload.missing {
         return vec![LostMetric {
             id: row.id,

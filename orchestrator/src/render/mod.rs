@@ -68,11 +68,11 @@ pub(crate) enum RenderError {
 
 /// What a template sees.
 #[derive(Serialize)]
-struct View<'a> {
+struct RecordView<'a> {
     record: &'a Record,
     profile: profile::ProfileView<'a>,
     summary: summary::SummaryView<'a>,
-    warnings: Vec<warnings::Warning<'a>>,
+    warnings: Vec<warnings::GatheredWarning<'a>>,
     /// Warnings that are not shown.
     more_warnings: usize,
     /// That the machine was busy, where it was.
@@ -106,7 +106,7 @@ pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<Strin
         name,
         folder,
         store::FILE,
-        View {
+        RecordView {
             record,
             profile,
             summary,
@@ -151,7 +151,7 @@ pub(crate) fn gate(
     next: &[String],
 ) -> Result<String, RenderError> {
     #[derive(Serialize)]
-    struct View<'a> {
+    struct GateView<'a> {
         comparison: &'a Comparison,
         gate: &'a GateResult,
         findings: ShownList<&'a GateFinding>,
@@ -168,7 +168,7 @@ pub(crate) fn gate(
         name,
         folder,
         crate::comparison::FILE,
-        View {
+        GateView {
             comparison,
             gate,
             findings,

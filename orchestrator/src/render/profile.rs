@@ -29,10 +29,10 @@ const MOST_TREES: usize = 20;
 #[derive(Debug, Serialize)]
 pub(super) struct ProfileView<'a> {
     /// Longest per iteration first.
-    pub(super) scopes: Vec<Row>,
+    pub(super) scopes: Vec<ProfileRow>,
     pub(super) insights: Vec<String>,
-    pub(super) models: Vec<Model>,
-    pub(super) scaling: Vec<Scaling>,
+    pub(super) models: Vec<ModelProfile>,
+    pub(super) scaling: Vec<ModelScaling>,
     /// Insights, models and pairs that are not in those lists.
     pub(super) more_insights: usize,
     pub(super) more_models: usize,
@@ -46,12 +46,12 @@ pub(super) struct ProfileView<'a> {
 pub(super) struct JobTree<'a> {
     job: &'a JobRecord,
     /// Scopes that others call.
-    called: ShownList<Row>,
+    called: ShownList<ProfileRow>,
 }
 
 /// A scope of a job, wherever in its tree; figures of one iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Row {
+pub(super) struct ProfileRow {
     pub(super) job: String,
     pub(super) scope: String,
     pub(super) outermost: bool,
@@ -67,21 +67,21 @@ pub(super) struct Row {
     pub(super) max_ns: u64,
     pub(super) allocations: f64,
     pub(super) bytes: f64,
-    pub(super) callers: Vec<Caller>,
+    pub(super) callers: Vec<ScopeCaller>,
     /// The first, second, ... call of an iteration, of scopes in one place of the tree.
     pub(super) series_min_ns: Vec<u64>,
 }
 
 /// Who opened a scope, and how often per iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct Caller {
+pub(super) struct ScopeCaller {
     pub(super) scope: String,
     pub(super) calls: f64,
 }
 
 /// A job that says how large its model is.
 #[derive(Debug, Serialize)]
-pub(super) struct Model {
+pub(super) struct ModelProfile {
     pub(super) job: String,
     pub(super) parameters: f64,
     pub(super) tensors: Option<f64>,
@@ -96,7 +96,7 @@ pub(super) struct Model {
 
 /// Two jobs that differ in their model alone.
 #[derive(Debug, Serialize)]
-pub(super) struct Scaling {
+pub(super) struct ModelScaling {
     pub(super) small: String,
     pub(super) large: String,
     /// Ratios large / small.
@@ -106,7 +106,7 @@ pub(super) struct Scaling {
 
 /// Makes the view of a record.
 pub(super) fn view(record: &Record) -> ProfileView<'_> {
-    let mut scopes: Vec<Row> = record.jobs.iter().flat_map(rows).collect();
+    let mut scopes: Vec<ProfileRow> = record.jobs.iter().flat_map(rows).collect();
     scopes.sort_by(|a, b| {
         b.total_ns
             .total_cmp(&a.total_ns)
@@ -140,10 +140,10 @@ pub(super) fn view(record: &Record) -> ProfileView<'_> {
 }
 
 /// The rows of each job, by its id.
-type RowsByJob<'a> = IndexMap<&'a str, Vec<&'a Row>>;
+type RowsByJob<'a> = IndexMap<&'a str, Vec<&'a ProfileRow>>;
 
 /// What stands out in all jobs whose medians stand for them.
-fn all_insights(jobs: &[JobRecord], scopes: &[Row], by_job: &RowsByJob) -> Vec<String> {
+fn all_insights(jobs: &[JobRecord], scopes: &[ProfileRow], by_job: &RowsByJob) -> Vec<String> {
     let (spoilt, sound): (Vec<&JobRecord>, Vec<&JobRecord>) =
         jobs.iter().partition(|job| is_spoilt(job));
     let own = |job: &JobRecord| {
@@ -174,7 +174,7 @@ fn without_insights(spoilt: &[&JobRecord]) -> Option<String> {
 }
 
 /// The scopes of one job by name, in the order of the tree.
-fn rows(job: &JobRecord) -> Vec<Row> {
+fn rows(job: &JobRecord) -> Vec<ProfileRow> {
     let Some(profile) = &job.profile else {
         return Vec::new();
     };
@@ -207,12 +207,17 @@ fn driver_scopes(job: &JobRecord) -> impl Iterator<Item = &ScopeRecord> {
     job.scopes.iter().filter(|scope| scope.thread == "driver")
 }
 
-fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows: &mut Vec<Row>) {
+fn gather<'a>(
+    job: &str,
+    scope: &'a ScopeRecord,
+    above: &mut Vec<&'a str>,
+    rows: &mut Vec<ProfileRow>,
+) {
     let index = rows
         .iter()
         .position(|row| row.scope == scope.name)
         .unwrap_or_else(|| {
-            rows.push(Row {
+            rows.push(ProfileRow {
                 job: job.to_owned(),
                 scope: scope.name.clone(),
                 outermost: false,
@@ -249,7 +254,7 @@ fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows:
         None => row.outermost = true,
         Some(caller) => match row.callers.iter_mut().find(|known| known.scope == *caller) {
             Some(known) => known.calls += scope.calls as f64,
-            None => row.callers.push(Caller {
+            None => row.callers.push(ScopeCaller {
                 scope: (*caller).to_owned(),
                 calls: scope.calls as f64,
             }),
@@ -262,7 +267,7 @@ fn gather<'a>(job: &str, scope: &'a ScopeRecord, above: &mut Vec<&'a str>, rows:
     above.pop();
 }
 
-fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
+fn insights(job: &JobRecord, rows: &[&ProfileRow]) -> Vec<String> {
     let mut found = Vec::new();
     let callers: HashSet<&str> = rows
         .iter()
@@ -328,7 +333,7 @@ fn insights(job: &JobRecord, rows: &[&Row]) -> Vec<String> {
     found
 }
 
-fn large_allocators(rows: &[Row]) -> Option<String> {
+fn large_allocators(rows: &[ProfileRow]) -> Option<String> {
     let large = rows
         .iter()
         .filter(|row| row.bytes / row.calls.max(1e-9) > LARGE_ALLOCATION)
@@ -336,9 +341,9 @@ fn large_allocators(rows: &[Row]) -> Option<String> {
     (large > 0).then(|| format!("{large} scopes allocate more than 1 MiB per call on average"))
 }
 
-fn model(job: &JobRecord) -> Option<Model> {
+fn model(job: &JobRecord) -> Option<ModelProfile> {
     let metric = |id: &str| job.metrics.get(id).copied();
-    Some(Model {
+    Some(ModelProfile {
         job: job.id.clone(),
         parameters: metric("parameters")?,
         tensors: metric("tensors"),
@@ -358,7 +363,7 @@ fn model(job: &JobRecord) -> Option<Model> {
     })
 }
 
-fn scaling(record: &Record) -> Vec<Scaling> {
+fn scaling(record: &Record) -> Vec<ModelScaling> {
     let key = |job: &JobRecord| {
         format!(
             "{} {} {}",
@@ -381,7 +386,7 @@ fn scaling(record: &Record) -> Vec<Scaling> {
         let Some(large) = larger.get(&key(one)).and_then(|models| models.first()) else {
             continue;
         };
-        found.push(Scaling {
+        found.push(ModelScaling {
             small: small.job.clone(),
             large: large.job.clone(),
             parameters: large.parameters / small.parameters,
@@ -444,7 +449,7 @@ mod tests {
         assert_eq!((row("Norm").calls, row("Norm").total_ns), (6.0, 50.0));
         assert_eq!(
             row("Norm").callers,
-            [Caller {
+            [ScopeCaller {
                 scope: "Block".into(),
                 calls: 6.0
             }]
@@ -479,7 +484,7 @@ mod tests {
         };
         let told = |kinds: &[&str]| {
             let jobs = [job("sound", &[]), job("spoilt", kinds)];
-            let scopes: Vec<Row> = jobs.iter().flat_map(rows).collect();
+            let scopes: Vec<ProfileRow> = jobs.iter().flat_map(rows).collect();
             let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
             all_insights(&jobs, &scopes, &by_job)
         };

@@ -12,7 +12,7 @@ const MANY: usize = 3;
 
 /// A warning, and who else has it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Warning<'a> {
+pub(super) struct GatheredWarning<'a> {
     /// The job's id.
     id: &'a str,
     text: &'a str,
@@ -39,7 +39,7 @@ struct LikeWarnings<'a> {
 }
 
 /// Gathers the warnings of jobs, in their order.
-pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<Warning<'a>> {
+pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<GatheredWarning<'a>> {
     let all: Vec<(&str, &str, LikeWarnings)> = jobs
         .flat_map(|job| {
             let known = job.kinds.len() == job.texts.len();
@@ -50,7 +50,7 @@ pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<Warn
         })
         .collect();
     let by_kind = shown::grouped(all.iter().map(|&(id, _, kind)| (kind, id)));
-    let mut gathered: Vec<Warning> = Vec::new();
+    let mut gathered: Vec<GatheredWarning> = Vec::new();
     let mut done: HashSet<LikeWarnings> = HashSet::new();
     for &(id, text, kind) in &all {
         if done.contains(&kind) {
@@ -65,7 +65,7 @@ pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<Warn
         } else {
             done.insert(kind);
         }
-        gathered.push(Warning {
+        gathered.push(GatheredWarning {
             id,
             text,
             named: format::listed(&others),
@@ -114,7 +114,7 @@ mod tests {
             jobs.iter()
                 .map(|(id, own)| texts(id, own, &[SLOW, WORDED][..own.len()])),
         );
-        let plain = |id: &'static str| Warning {
+        let plain = |id: &'static str| GatheredWarning {
             id,
             text: "a note",
             others: vec![],
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(
             found,
             [
-                Warning {
+                GatheredWarning {
                     id: "0",
                     text: "a slow tenth",
                     others: vec!["1", "2", "3", "4"],
@@ -151,7 +151,7 @@ mod tests {
             side: Some(side),
         });
         let found = gathered(ids.into_iter().map(|id| texts(id, &own, &kinds)));
-        let of = |text: &'static str| Warning {
+        let of = |text: &'static str| GatheredWarning {
             id: "0",
             text,
             others: vec!["1", "2", "3"],
