@@ -156,7 +156,7 @@ fn builds_share_the_lock_and_measuring_goes_on_when_it_is_free() {
     let summary = std::fs::read_to_string(folder.join("summary.txt")).unwrap();
     let summary = summary.replace('\n', " ");
     assert!(
-        summary.contains("before that ") && summary.contains(" of building"),
+        summary.contains("before that, ") && summary.contains(" building"),
         "{summary}"
     );
 }
