@@ -245,7 +245,7 @@ fn a_large_step_behind_a_small_one_is_named_and_the_rest_is_bounded() {
     assert!(
         scripted
             .text(&found, "bisect.md")
-            .contains("\nNothing else beyond -")
+            .contains("\nNo other change beyond -")
     );
 }
 

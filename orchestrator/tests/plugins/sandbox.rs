@@ -375,7 +375,7 @@ fn input_files_are_hashed_before_the_run_and_may_not_change_in_it() {
     }
     let told = message(&record, "reads");
     assert!(
-        told.starts_with("the input file data/changed.bin changed during the run; "),
+        told.starts_with("the input file data/changed.bin changed during the run, "),
         "{told}"
     );
 }
