@@ -7,11 +7,11 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
-use crate::model::metric::Metric;
 pub(crate) use presence::JobPresence;
 
 use crate::comparison::{ComparedWorkload, MetricEntry, Verdict, counted, words};
 use crate::measure::rounding;
+use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, BoundSize, GateRules as Rules};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
