@@ -107,7 +107,7 @@ pub(super) fn find_weaker_rules(
             jobs: &new,
             open_fails: loaded.scenario.gate.open_fails,
         };
-        let weaker = gate::loosened::findings(&then, &now);
+        let weaker = gate::loosened::find_loosened(&then, &now);
         let weaker: Vec<gate::GateFinding> = weaker
             .into_iter()
             .filter(|finding| !found.contains(finding))

@@ -16,7 +16,7 @@ pub(crate) struct GateDemands<'a> {
 /// One finding for each job that is no longer measured, measured otherwise or less strictly judged,
 /// and for the policy. None of them fails a check. Jobs of the baseline that are gone are judged
 /// elsewhere.
-pub(crate) fn findings(before: &GateDemands, now: &GateDemands) -> Vec<GateFinding> {
+pub(crate) fn find_loosened(before: &GateDemands, now: &GateDemands) -> Vec<GateFinding> {
     let finding = |job: &str, message: String| GateFinding {
         kind: FindingKind::Loosened,
         job: job.to_owned(),

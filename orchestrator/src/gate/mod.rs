@@ -159,12 +159,12 @@ pub(crate) fn judge(case: &GateCase) -> GateResult {
     let mut findings: Vec<GateFinding> = case
         .jobs
         .iter()
-        .filter_map(|entry| of_entry(case, &index, entry))
+        .filter_map(|entry| judge_entry(case, &index, entry))
         .collect();
-    findings.extend(too_many(case));
-    findings.extend(targets::findings(case, &index));
-    findings.extend(not_needed(case));
-    findings.extend(presence::findings(case));
+    findings.extend(find_excess_allocations(case));
+    findings.extend(targets::judge_targets(case, &index));
+    findings.extend(find_unneeded(case));
+    findings.extend(presence::judge_presence(case));
     if case.workloads.is_empty() {
         let message = "nothing was measured".to_owned();
         findings.push(GateFinding {
@@ -226,7 +226,7 @@ fn size(index: &EntryIndex, finding: &GateFinding) -> f64 {
     }
 }
 
-fn finding(entry: &MetricEntry, kind: FindingKind, message: String) -> GateFinding {
+fn build_finding(entry: &MetricEntry, kind: FindingKind, message: String) -> GateFinding {
     GateFinding {
         kind,
         job: entry.id.clone(),
@@ -235,25 +235,33 @@ fn finding(entry: &MetricEntry, kind: FindingKind, message: String) -> GateFindi
     }
 }
 
-fn of_entry(case: &GateCase, index: &EntryIndex, entry: &MetricEntry) -> Option<GateFinding> {
+fn judge_entry(case: &GateCase, index: &EntryIndex, entry: &MetricEntry) -> Option<GateFinding> {
     // Metrics that are made of the time tell the same as the time, and targets look at them.
     let follows = entry.metric != Metric::Time && entry.pairs > 0;
     match entry.verdict {
-        Verdict::Regressed if !follows => Some(worse(case, index, entry, FindingKind::Regressed)),
+        Verdict::Regressed if !follows => {
+            Some(judge_worse(case, index, entry, FindingKind::Regressed))
+        }
         Verdict::OutputDiffers if entry.metric == Metric::Digest => {
-            Some(worse(case, index, entry, FindingKind::OutputDiffers))
+            Some(judge_worse(case, index, entry, FindingKind::OutputDiffers))
         }
         // Accepting another output does not accept costs that were not judged.
         Verdict::OutputDiffers
-            if entry.metric == Metric::Time && other_output_passes(case, index, entry) =>
+            if entry.metric == Metric::Time && accepts_other_output(case, index, entry) =>
         {
             let message =
                 "the outputs differ, which is accepted, but the costs were not compared".to_owned();
-            Some(finding(entry, FindingKind::Missing, message))
+            Some(build_finding(entry, FindingKind::Missing, message))
         }
-        Verdict::Missing if presence::is_new(case, entry) => Some(presence::new_job(case, entry)),
-        Verdict::Missing => Some(finding(entry, FindingKind::Missing, entry.reason.clone())),
-        Verdict::Inconclusive if entry.is_open() => Some(finding(
+        Verdict::Missing if presence::is_new(case, entry) => {
+            Some(presence::judge_new_job(case, entry))
+        }
+        Verdict::Missing => Some(build_finding(
+            entry,
+            FindingKind::Missing,
+            entry.reason.clone(),
+        )),
+        Verdict::Inconclusive if entry.is_open() => Some(build_finding(
             entry,
             FindingKind::Inconclusive,
             entry.reason.clone(),
@@ -262,18 +270,18 @@ fn of_entry(case: &GateCase, index: &EntryIndex, entry: &MetricEntry) -> Option<
     }
 }
 
-fn other_output_passes(case: &GateCase, index: &EntryIndex, time: &MetricEntry) -> bool {
+fn accepts_other_output(case: &GateCase, index: &EntryIndex, time: &MetricEntry) -> bool {
     let mut own = index
         .of(&time.id)
         .iter()
         .filter(|entry| entry.metric == Metric::Digest);
     own.any(|digest| {
-        worse(case, index, digest, FindingKind::OutputDiffers).kind == FindingKind::Accepted
+        judge_worse(case, index, digest, FindingKind::OutputDiffers).kind == FindingKind::Accepted
     })
 }
 
 /// A change for the worse that no rule accepts.
-fn worse(
+fn judge_worse(
     case: &GateCase,
     index: &EntryIndex,
     entry: &MetricEntry,
@@ -285,26 +293,28 @@ fn worse(
         kind
     };
     let what = match kind {
-        FindingKind::TradeOff => format!("{}; better in {}", entry.told(), better(index, entry)),
+        FindingKind::TradeOff => {
+            format!("{}; better in {}", entry.told(), list_better(index, entry))
+        }
         _ => entry.told(),
     };
-    let Some(accepted) = acceptance(case, entry, kind) else {
-        return finding(entry, kind, what);
+    let Some(accepted) = find_acceptance(case, entry, kind) else {
+        return build_finding(entry, kind, what);
     };
     let (reason, until) = (&accepted.reason, accepted.until);
     if until < case.today {
         let message = format!("{what}; its acceptance until {until} ({reason}) has expired");
-        return finding(entry, FindingKind::Expired, message);
+        return build_finding(entry, FindingKind::Expired, message);
     }
     if covers(accepted, entry, kind) {
-        return finding(
+        return build_finding(
             entry,
             FindingKind::Accepted,
             format!("{what}; accepted until {until}: {reason}"),
         );
     }
     let Some(bound) = accepted.bound() else {
-        return finding(entry, kind, what);
+        return build_finding(entry, kind, what);
     };
     let text = &bound.text;
     let message = match bound.size {
@@ -316,17 +326,17 @@ fn worse(
         }
         _ => format!("{what}; more than the acceptance `{text}` covers ({reason})"),
     };
-    finding(entry, kind, message)
+    build_finding(entry, kind, message)
 }
 
 /// What a trade-off is paid for: the metrics of the same job that got better.
-fn better(index: &EntryIndex, entry: &MetricEntry) -> String {
+fn list_better(index: &EntryIndex, entry: &MetricEntry) -> String {
     words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
 
 /// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that
 /// still holds; else one that held.
-fn acceptance<'a>(
+fn find_acceptance<'a>(
     case: &'a GateCase,
     entry: &MetricEntry,
     kind: FindingKind,
@@ -387,19 +397,23 @@ fn is_meant(accepted: &Acceptance, entry: &MetricEntry) -> bool {
 }
 
 /// Jobs that allocate more than their scenario allows, or that may do so.
-fn too_many(case: &GateCase) -> Vec<GateFinding> {
+fn find_excess_allocations(case: &GateCase) -> Vec<GateFinding> {
     let over = |entry: &MetricEntry| {
         let most = *case.max_allocations.get(&entry.id)?;
         let [low, high] = candidate_range(entry)?;
         let count = counted::range([low, high], &entry.unit);
         if low > most as f64 {
             let message = format!("{count} per iteration, at most {most} allowed");
-            return Some(finding(entry, FindingKind::TooManyAllocations, message));
+            return Some(build_finding(
+                entry,
+                FindingKind::TooManyAllocations,
+                message,
+            ));
         }
         let message = format!(
             "{count} per iteration, depending on the process, but at most {most} allowed: undecided"
         );
-        (high > most as f64).then(|| finding(entry, FindingKind::Inconclusive, message))
+        (high > most as f64).then(|| build_finding(entry, FindingKind::Inconclusive, message))
     };
     case.jobs
         .iter()
@@ -416,7 +430,7 @@ fn candidate_range(entry: &MetricEntry) -> Option<[f64; 2]> {
 }
 
 /// Acceptances whose regression is gone.
-fn not_needed(case: &GateCase) -> Vec<GateFinding> {
+fn find_unneeded(case: &GateCase) -> Vec<GateFinding> {
     let known =
         |entry: &MetricEntry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);
     let gone = |accepted: &&Acceptance| {

@@ -1,7 +1,7 @@
 //! Jobs that only one of both scenarios has: new ones, and dropped ones. What is no longer measured
 //! never passes unseen.
 
-use super::{FindingKind, GateCase, GateFinding, finding};
+use super::{FindingKind, GateCase, GateFinding, build_finding};
 use crate::comparison::MetricEntry;
 use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, AcceptedChange};
@@ -37,10 +37,10 @@ pub(super) fn is_new(case: &GateCase, entry: &MetricEntry) -> bool {
 }
 
 /// The finding about a new job.
-pub(super) fn new_job(case: &GateCase, entry: &MetricEntry) -> GateFinding {
+pub(super) fn judge_new_job(case: &GateCase, entry: &MetricEntry) -> GateFinding {
     let id = &entry.id;
     let what = format!("the baseline does not have this job ({})", entry.reason);
-    let (kind, message) = judged(
+    let (kind, message) = judge_absence(
         case,
         &AcceptedChange::New,
         id,
@@ -48,15 +48,15 @@ pub(super) fn new_job(case: &GateCase, entry: &MetricEntry) -> GateFinding {
         FindingKind::Missing,
         "new",
     );
-    finding(entry, kind, message)
+    build_finding(entry, kind, message)
 }
 
 /// Dropped jobs, and acceptances of new and dropped jobs that nothing needs any more.
-pub(super) fn findings(case: &GateCase) -> Vec<GateFinding> {
+pub(super) fn judge_presence(case: &GateCase) -> Vec<GateFinding> {
     let dropped = case.presence.dropped.iter().map(|id| {
         let what =
             "the baseline measures this job, but the scenario no longer contains it".to_owned();
-        let (kind, message) = judged(
+        let (kind, message) = judge_absence(
             case,
             &AcceptedChange::Dropped,
             id,
@@ -76,14 +76,14 @@ pub(super) fn findings(case: &GateCase) -> Vec<GateFinding> {
             case.rules
                 .accepted
                 .iter()
-                .filter_map(|accepted| not_needed(case, accepted)),
+                .filter_map(|accepted| find_unneeded(case, accepted)),
         )
         .collect()
 }
 
 /// The kind and message of a job that one scenario lacks: accepted, no longer accepted, or `kind`
 /// with the remedy.
-fn judged(
+fn judge_absence(
     case: &GateCase,
     change: &AcceptedChange,
     id: &str,
@@ -116,7 +116,7 @@ fn judged(
 }
 
 /// An acceptance whose new job the baseline has by now, or whose dropped job it lacks.
-fn not_needed(case: &GateCase, accepted: &Acceptance) -> Option<GateFinding> {
+fn find_unneeded(case: &GateCase, accepted: &Acceptance) -> Option<GateFinding> {
     let before = case.presence.before?;
     let mut meant = case
         .workloads

@@ -1,6 +1,6 @@
 //! Figures that jobs have to reach: met, missed, or not to be told from what was measured.
 
-use super::{EntryIndex, FindingKind, GateCase, GateFinding, finding};
+use super::{EntryIndex, FindingKind, GateCase, GateFinding, build_finding};
 use crate::comparison::{ComparedWorkload, MetricEntry, Verdict};
 use crate::format;
 use crate::measure::interval::median_interval;
@@ -20,7 +20,7 @@ struct CandidateValue {
 }
 
 /// All targets of all jobs.
-pub(super) fn findings(case: &GateCase, index: &EntryIndex) -> Vec<GateFinding> {
+pub(super) fn judge_targets(case: &GateCase, index: &EntryIndex) -> Vec<GateFinding> {
     let mut all = Vec::new();
     for target in &case.rules.targets {
         let pattern = WildMatch::new(&target.job);
@@ -29,13 +29,17 @@ pub(super) fn findings(case: &GateCase, index: &EntryIndex) -> Vec<GateFinding> 
             .iter()
             .filter(|workload| pattern.matches(&workload.id))
         {
-            all.push(one(index, target, workload));
+            all.push(judge_target(index, target, workload));
         }
     }
     all
 }
 
-fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> GateFinding {
+fn judge_target(
+    index: &EntryIndex,
+    target: &JobTarget,
+    workload: &ComparedWorkload,
+) -> GateFinding {
     let Some(entry) = index.find(&workload.id, &target.metric) else {
         let message = match &workload.missing {
             Some(reason) => format!("target {}: {reason}", target.text),
@@ -50,10 +54,10 @@ fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> G
         };
     };
     if target.wanted == TargetBounds::Hold {
-        return hold(entry);
+        return judge_hold(entry);
     }
-    let Some(value) = value(entry, workload) else {
-        return finding(
+    let Some(value) = find_value(entry, workload) else {
+        return build_finding(
             entry,
             FindingKind::TargetOpen,
             format!("target {}: it was not measured", target.text),
@@ -61,22 +65,30 @@ fn one(index: &EntryIndex, target: &JobTarget, workload: &ComparedWorkload) -> G
     };
     let at_most = |value: f64, limit: f64| rounding::is_at_most(value, limit, entry.rounding);
     let (kind, how) = match target.wanted {
-        TargetBounds::AtLeast(least) => met(at_most(least, value.low), !at_most(least, value.high)),
-        TargetBounds::AtMost(most) => met(at_most(value.high, most), !at_most(value.low, most)),
-        TargetBounds::Between(low, high) => met(
+        TargetBounds::AtLeast(least) => {
+            grade_target(at_most(least, value.low), !at_most(least, value.high))
+        }
+        TargetBounds::AtMost(most) => {
+            grade_target(at_most(value.high, most), !at_most(value.low, most))
+        }
+        TargetBounds::Between(low, high) => grade_target(
             at_most(low, value.low) && at_most(value.high, high),
             !at_most(low, value.high) || !at_most(value.low, high),
         ),
-        TargetBounds::Hold => met(false, false),
+        TargetBounds::Hold => grade_target(false, false),
     };
-    finding(
+    build_finding(
         entry,
         kind,
-        format!("target {} {how}: {}", target.text, shown(entry, value)),
+        format!(
+            "target {} {how}: {}",
+            target.text,
+            describe_value(entry, value)
+        ),
     )
 }
 
-fn met(met: bool, missed: bool) -> (FindingKind, &'static str) {
+fn grade_target(met: bool, missed: bool) -> (FindingKind, &'static str) {
     match (met, missed) {
         (true, _) => (FindingKind::TargetMet, "met"),
         (_, true) => (FindingKind::TargetMissed, "missed"),
@@ -84,7 +96,7 @@ fn met(met: bool, missed: bool) -> (FindingKind, &'static str) {
     }
 }
 
-fn hold(entry: &MetricEntry) -> GateFinding {
+fn judge_hold(entry: &MetricEntry) -> GateFinding {
     let (kind, how) = match entry.verdict {
         Verdict::Equivalent | Verdict::Improved => (FindingKind::TargetMet, "met"),
         Verdict::Regressed | Verdict::OutputDiffers => (FindingKind::TargetMissed, "missed"),
@@ -97,12 +109,12 @@ fn hold(entry: &MetricEntry) -> GateFinding {
     } else {
         entry.reason.clone()
     };
-    finding(entry, kind, format!("target hold {how}: {figure}"))
+    build_finding(entry, kind, format!("target hold {how}: {figure}"))
 }
 
 /// The candidate's value. What is counted is exact, or a range over its processes; a time is the
 /// median over its processes; what is made of the time follows from that.
-fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<CandidateValue> {
+fn find_value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<CandidateValue> {
     let counted = entry.b.as_f64();
     let of_time = entry.metric == Metric::Time
         || matches!(entry.per, Some(CounterBasis::Second | CounterBasis::Unit));
@@ -139,7 +151,7 @@ fn value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<CandidateVa
     }
 }
 
-fn shown(entry: &MetricEntry, value: CandidateValue) -> String {
+fn describe_value(entry: &MetricEntry, value: CandidateValue) -> String {
     let one = |value: f64| match (&entry.metric, entry.unit.as_str()) {
         (Metric::Time, _) => format::time(value),
         (_, "B") => format::bytes(value),
