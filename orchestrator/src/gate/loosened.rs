@@ -1,4 +1,5 @@
-//! What a scenario asks less of than at the baseline: a gate that is taken down is seen.
+//! Owns the rules of a scenario that are weaker than at the baseline, so that a removed gate is
+//! reported.
 
 use super::{FindingKind, GateFinding};
 use crate::format;
@@ -6,16 +7,16 @@ use crate::scenario::Job;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// What is asked of a working tree, or was asked at its baseline.
+/// Demands on a working tree, or at its baseline.
 pub(crate) struct GateDemands<'a> {
     pub(crate) jobs: &'a [Job],
-    /// Open verdicts fail.
+    /// Whether open verdicts fail.
     pub(crate) open_fails: bool,
 }
 
-/// One finding for each job that is no longer measured, measured otherwise or less strictly judged,
-/// and for the policy. None of them fails a check. Jobs of the baseline that are gone are judged
-/// elsewhere.
+/// Returns one finding for each job that is no longer measured, measured differently or judged less
+/// strictly, and one for the policy. None of them fails a check. Jobs of the baseline that are gone
+/// are judged elsewhere.
 pub(crate) fn find_loosened(before: &GateDemands, now: &GateDemands) -> Vec<GateFinding> {
     let finding = |job: &str, message: String| GateFinding {
         kind: FindingKind::Loosened,
@@ -82,7 +83,7 @@ pub(crate) fn find_loosened(before: &GateDemands, now: &GateDemands) -> Vec<Gate
     found
 }
 
-/// The first parameter that is another one now.
+/// Returns the first parameter with another value.
 fn other_param<'a>(then: &'a Map<String, Value>, now: &'a Map<String, Value>) -> Option<&'a str> {
     then.keys()
         .chain(now.keys())

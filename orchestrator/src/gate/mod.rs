@@ -1,5 +1,5 @@
-//! The gate: whether a comparison lets a change pass, given what the scenario accepts and asks for.
-//! Pure.
+//! Owns the gate: the decision whether a change passes, from a comparison and the rules of the
+//! scenario. Pure.
 
 pub(crate) mod loosened;
 mod presence;
@@ -18,17 +18,17 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use wildmatch::WildMatch;
 
-/// What a gate says of a comparison.
+/// Result of the gate for a comparison.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GateResult {
     pub(crate) outcome: GateOutcome,
     /// Worst first.
     pub(crate) findings: Vec<GateFinding>,
-    /// Open verdicts and targets fail.
+    /// Whether open verdicts and targets fail.
     pub(crate) open_fails: bool,
 }
 
-/// The worst of all findings decides.
+/// Outcome of a gate. The worst finding decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum GateOutcome {
@@ -36,19 +36,19 @@ pub(crate) enum GateOutcome {
     Failed,
     /// Something was not measured, so the result is unknown.
     Incomplete,
-    /// Something is open, and the scenario does not let that pass.
+    /// Something is open, and the scenario does not allow that.
     Open,
     Passed,
 }
 
-/// One thing that a reader of the gate has to know.
+/// One fact behind the outcome.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GateFinding {
     pub(crate) kind: FindingKind,
-    /// Id of the job; empty where it is none's.
+    /// Id of the job; empty if the finding is about no job.
     pub(crate) job: String,
     pub(crate) metric: String,
-    /// Why it is so, with values.
+    /// Explanation, with values.
     pub(crate) message: String,
 }
 
@@ -60,26 +60,26 @@ pub(crate) enum FindingKind {
     Regressed,
     /// A regression that goes with an improvement of the same job.
     TradeOff,
-    /// Accepted once; its day has passed.
+    /// An acceptance whose last day has passed.
     Expired,
     TooManyAllocations,
     TargetMissed,
-    /// A job of the baseline that the scenario lacks now.
+    /// A job of the baseline that the scenario no longer has.
     Dropped,
     Missing,
     Inconclusive,
     TargetOpen,
     Accepted,
-    /// What is accepted does not happen any more.
+    /// An acceptance without a regression.
     NotNeeded,
-    /// The scenario asks less than at the baseline.
+    /// A rule that is weaker than at the baseline.
     Loosened,
     TargetMet,
 }
 
 impl FindingKind {
-    /// The word in front of a finding's message: that of its verdict where it has one; empty where
-    /// the message says it.
+    /// Returns the word before a finding's message: that of its verdict, if there is one. Empty if
+    /// the message contains it.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::OutputDiffers => Verdict::OutputDiffers.word(),
@@ -112,17 +112,17 @@ impl FindingKind {
     }
 }
 
-/// What is judged.
+/// Everything that a gate judges.
 pub(crate) struct GateCase<'a> {
     pub(crate) jobs: &'a [MetricEntry],
     pub(crate) workloads: &'a [ComparedWorkload],
     pub(crate) rules: &'a Rules,
-    /// By job id.
+    /// Limits by the id of the job.
     pub(crate) max_allocations: &'a HashMap<String, u64>,
     pub(crate) today: Date,
     /// Jobs of both scenarios.
     pub(crate) presence: JobPresence<'a>,
-    /// The user stopped it: what was decided stands, the rest is not known.
+    /// Whether the user stopped the comparison. Decided verdicts hold; the others are unknown.
     pub(crate) interrupted: bool,
 }
 
@@ -140,7 +140,7 @@ impl<'a> EntryIndex<'a> {
         Self { by_job }
     }
 
-    /// All entries of a job, in the comparison's order.
+    /// Returns all entries of a job, in the order of the comparison.
     fn of(&self, job: &str) -> &[&'a MetricEntry] {
         self.by_job.get(job).map(Vec::as_slice).unwrap_or_default()
     }
@@ -207,7 +207,7 @@ pub(crate) fn judge(case: &GateCase) -> GateResult {
     }
 }
 
-/// Patterns of jobs whose output may differ today: their costs are to be judged all the same.
+/// Returns the patterns of jobs whose output may differ today. Their costs are judged nevertheless.
 pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
     let digests = rules
         .accepted
@@ -236,7 +236,7 @@ fn build_finding(entry: &MetricEntry, kind: FindingKind, message: String) -> Gat
 }
 
 fn judge_entry(case: &GateCase, index: &EntryIndex, entry: &MetricEntry) -> Option<GateFinding> {
-    // Metrics that are made of the time tell the same as the time, and targets look at them.
+    // Metrics that are computed from the time repeat its verdict. Targets use them.
     let follows = entry.metric != Metric::Time && entry.pairs > 0;
     match entry.verdict {
         Verdict::Regressed if !follows => {
@@ -280,7 +280,7 @@ fn accepts_other_output(case: &GateCase, index: &EntryIndex, time: &MetricEntry)
     })
 }
 
-/// A change for the worse that no rule accepts.
+/// Judges a change for the worse by the acceptances of the scenario.
 fn judge_worse(
     case: &GateCase,
     index: &EntryIndex,
@@ -329,13 +329,13 @@ fn judge_worse(
     build_finding(entry, kind, message)
 }
 
-/// What a trade-off is paid for: the metrics of the same job that got better.
+/// Lists the metrics of the same job that got better, which a trade-off is made for.
 fn list_better(index: &EntryIndex, entry: &MetricEntry) -> String {
     words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
 
-/// The acceptance that is meant for an entry: one that lets it pass, if there is one; else one that
-/// still holds; else one that held.
+/// Finds the acceptance of an entry: one that covers it, else one that is still valid, else one
+/// that has expired.
 fn find_acceptance<'a>(
     case: &'a GateCase,
     entry: &MetricEntry,
@@ -358,8 +358,8 @@ fn find_acceptance<'a>(
         .or_else(last)
 }
 
-/// Whether a change is no larger than what is accepted. From nothing to something has no relative
-/// size, and outputs have none.
+/// Returns whether a change is within its acceptance. A change from 0 has no relative size, and
+/// neither has a changed output.
 fn covers(accepted: &Acceptance, entry: &MetricEntry, kind: FindingKind) -> bool {
     let Some(bound) = accepted
         .bound()
@@ -379,8 +379,9 @@ fn covers(accepted: &Acceptance, entry: &MetricEntry, kind: FindingKind) -> bool
     }
 }
 
-/// Whether the value of a regressed metric went no further than a limit, in the direction of the
-/// change: up where less is better, down where more is. No value is within no limit.
+/// Returns whether the value of a regressed metric stays within a limit, in the direction of the
+/// change: upwards if less is better, downwards if more is better. A missing value is within no
+/// limit.
 fn reaches_at_most(entry: &MetricEntry, limit: f64) -> bool {
     let (Some(before), Some([low, high])) = (entry.a.as_f64(), candidate_range(entry)) else {
         return false;
@@ -396,7 +397,7 @@ fn is_meant(accepted: &Acceptance, entry: &MetricEntry) -> bool {
     accepted.metric() == Some(&entry.metric) && WildMatch::new(&accepted.job).matches(&entry.id)
 }
 
-/// Jobs that allocate more than their scenario allows, or that may do so.
+/// Finds the jobs that allocate more than their scenario allows, or that may do so.
 fn find_excess_allocations(case: &GateCase) -> Vec<GateFinding> {
     let over = |entry: &MetricEntry| {
         let most = *case.max_allocations.get(&entry.id)?;
@@ -422,14 +423,14 @@ fn find_excess_allocations(case: &GateCase) -> Vec<GateFinding> {
         .collect()
 }
 
-/// What the candidate's processes counted: one number where it is exact.
+/// Returns the range over the candidate's processes: a single number if the count is exact.
 fn candidate_range(entry: &MetricEntry) -> Option<[f64; 2]> {
     entry
         .b_range
         .or_else(|| entry.b.as_f64().map(|count| [count; 2]))
 }
 
-/// Acceptances whose regression is gone.
+/// Finds acceptances whose regression is gone.
 fn find_unneeded(case: &GateCase) -> Vec<GateFinding> {
     let known =
         |entry: &MetricEntry| matches!(entry.verdict, Verdict::Equivalent | Verdict::Improved);

@@ -1,5 +1,5 @@
-//! Jobs that only one of both scenarios has: new ones, and dropped ones. What is no longer measured
-//! never passes unseen.
+//! Owns jobs that only one of the two scenarios has: new jobs and dropped jobs. A job that is no
+//! longer measured is always reported.
 
 use super::{FindingKind, GateCase, GateFinding, build_finding};
 use crate::comparison::MetricEntry;
@@ -8,21 +8,21 @@ use crate::scenario::gate::{Acceptance, AcceptedChange};
 use std::collections::HashSet;
 use wildmatch::WildMatch;
 
-/// Ids of the jobs that each scenario names.
+/// Ids of the jobs of both scenarios.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobPresence<'a> {
-    /// Jobs of the baseline's scenario, empty where that commit has none; absent where they are not
-    /// known.
+    /// Jobs of the baseline's scenario; empty if that commit has no scenario, absent if they are
+    /// unknown.
     pub(crate) before: Option<&'a HashSet<String>>,
-    /// Jobs of the baseline's scenario that the working tree's lacks, as far as the check is about
-    /// them, in its order.
+    /// Jobs of the baseline's scenario that the working tree's scenario lacks, in their order, as
+    /// far as the check covers them.
     pub(crate) dropped: &'a [String],
-    /// Whether the check is about all jobs.
+    /// Whether the check covers all jobs.
     pub(crate) is_whole: bool,
 }
 
-/// Whether a job was measured in the working tree alone, and the baseline's scenario does not name
-/// it.
+/// Returns whether a job was measured in the working tree only and is not in the baseline's
+/// scenario.
 pub(super) fn is_new(case: &GateCase, entry: &MetricEntry) -> bool {
     let is_measured = case
         .workloads
@@ -36,7 +36,7 @@ pub(super) fn is_new(case: &GateCase, entry: &MetricEntry) -> bool {
             .is_some_and(|before| !before.contains(&entry.id))
 }
 
-/// The finding about a new job.
+/// Judges a new job.
 pub(super) fn judge_new_job(case: &GateCase, entry: &MetricEntry) -> GateFinding {
     let id = &entry.id;
     let what = format!("the baseline does not have this job ({})", entry.reason);
@@ -51,7 +51,7 @@ pub(super) fn judge_new_job(case: &GateCase, entry: &MetricEntry) -> GateFinding
     build_finding(entry, kind, message)
 }
 
-/// Dropped jobs, and acceptances of new and dropped jobs that nothing needs any more.
+/// Judges dropped jobs, and the acceptances of new and dropped jobs that are no longer needed.
 pub(super) fn judge_presence(case: &GateCase) -> Vec<GateFinding> {
     let dropped = case.presence.dropped.iter().map(|id| {
         let what =
@@ -81,8 +81,8 @@ pub(super) fn judge_presence(case: &GateCase) -> Vec<GateFinding> {
         .collect()
 }
 
-/// The kind and message of a job that one scenario lacks: accepted, no longer accepted, or `kind`
-/// with the remedy.
+/// Returns the kind and the message of a job that one scenario lacks: accepted, no longer accepted,
+/// or `kind` with the remedy.
 fn judge_absence(
     case: &GateCase,
     change: &AcceptedChange,
@@ -115,7 +115,7 @@ fn judge_absence(
     }
 }
 
-/// An acceptance whose new job the baseline has by now, or whose dropped job it lacks.
+/// Finds an acceptance whose new job the baseline already has, or whose dropped job it lacks.
 fn find_unneeded(case: &GateCase, accepted: &Acceptance) -> Option<GateFinding> {
     let before = case.presence.before?;
     let mut meant = case

@@ -1,4 +1,5 @@
-//! Figures that jobs have to reach: met, missed, or not to be told from what was measured.
+//! Owns targets, the figures that jobs have to reach: met, missed, or undecided by what was
+//! measured.
 
 use super::{EntryIndex, FindingKind, GateCase, GateFinding, build_finding};
 use crate::comparison::{ComparedWorkload, MetricEntry, Verdict};
@@ -11,7 +12,7 @@ use crate::runner::pair_series::PairRecord;
 use crate::scenario::gate::{JobTarget, TargetBounds};
 use wildmatch::WildMatch;
 
-/// A value with the range that holds it.
+/// A value with its range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct CandidateValue {
     middle: f64,
@@ -19,7 +20,7 @@ struct CandidateValue {
     high: f64,
 }
 
-/// All targets of all jobs.
+/// Judges all targets of all jobs.
 pub(super) fn judge_targets(case: &GateCase, index: &EntryIndex) -> Vec<GateFinding> {
     let mut all = Vec::new();
     for target in &case.rules.targets {
@@ -112,8 +113,8 @@ fn judge_hold(entry: &MetricEntry) -> GateFinding {
     build_finding(entry, kind, format!("target hold {how}: {figure}"))
 }
 
-/// The candidate's value. What is counted is exact, or a range over its processes; a time is the
-/// median over its processes; what is made of the time follows from that.
+/// Returns the candidate's value. A count is exact, or a range over the processes. A time is the
+/// median over the processes, and metrics that are computed from the time follow from it.
 fn find_value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<CandidateValue> {
     let counted = entry.b.as_f64();
     let of_time = entry.metric == Metric::Time
@@ -137,7 +138,7 @@ fn find_value(entry: &MetricEntry, workload: &ComparedWorkload) -> Option<Candid
             low: times.low,
             high: times.high,
         }),
-        // Work per time falls where the time rises.
+        // Work per time falls as the time rises.
         (_, Some(CounterBasis::Second)) => counted.map(|rate| CandidateValue {
             middle: rate,
             low: rate / high,
