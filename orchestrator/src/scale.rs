@@ -284,7 +284,7 @@ fn large_job(job: usize, allocations: u64) -> Option<JobRecord> {
 /// Two such runs against each other; what was measured allocates more in B.
 fn large_comparison(jobs: usize) -> Comparison {
     let (a, b) = (large_record(jobs, 1), large_record(jobs, 3));
-    let outcome = stored::compare(&a, &b, None);
+    let outcome = stored::compare_records(&a, &b, None);
     let side = |name: &str| ComparedSide {
         name: name.to_owned(),
         kind: SideKind::Record,

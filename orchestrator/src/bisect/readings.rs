@@ -43,7 +43,7 @@ impl CommitEvidence<'_> {
             output_accepted: false,
             more: "",
         };
-        entries::of(&facts)
+        entries::judge_workload(&facts)
             .into_iter()
             .find(|entry| entry.metric == self.metric)
     }

@@ -63,7 +63,8 @@ mod tests {
 
     #[test]
     fn exit_of_refused_records_follows_the_kind_and_not_the_words() {
-        let refused = entries::refused("job", 0.01, ComparisonObstacle::Threads([1, 2]));
+        let refused =
+            entries::build_refused_entry("job", 0.01, ComparisonObstacle::Threads([1, 2]));
         let reworded = MetricEntry {
             reason: "other words".to_owned(),
             ..refused.clone()

@@ -218,7 +218,7 @@ impl PairedComparison<'_> {
                  compared without measuring",
             ));
         }
-        let outcome = stored::compare(a, b, self.filter.as_deref());
+        let outcome = stored::compare_records(a, b, self.filter.as_deref());
         if outcome.workloads.is_empty() {
             let message = format!("{} and {} have no job in common", a.id, b.id);
             let error = CommandError::input(message);
@@ -317,7 +317,7 @@ impl PairedComparison<'_> {
             b,
             counts: head::counts(&outcome.workloads),
             totals: head::totals(&outcome.entries),
-            contradictions: claimed::contradictions(&outcome.entries, &outcome.workloads),
+            contradictions: claimed::find_contradictions(&outcome.entries, &outcome.workloads),
             jobs: outcome.entries,
             workloads: outcome.workloads,
             gate: None,

@@ -10,13 +10,13 @@ use crate::model::metric::Metric;
 use crate::record::Contradiction;
 
 /// What cannot be true in a comparison.
-pub(crate) fn contradictions(
+pub(crate) fn find_contradictions(
     entries: &[MetricEntry],
     workloads: &[ComparedWorkload],
 ) -> Vec<Contradiction> {
     let rows = workloads
         .iter()
-        .filter_map(|workload| row(entries, workload))
+        .filter_map(|workload| claim_times(entries, workload))
         .collect();
     contradiction::check_measured(&Claims {
         unit: TimeUnit::Nanoseconds,
@@ -25,7 +25,7 @@ pub(crate) fn contradictions(
     })
 }
 
-fn row(entries: &[MetricEntry], workload: &ComparedWorkload) -> Option<ClaimedRow> {
+fn claim_times(entries: &[MetricEntry], workload: &ComparedWorkload) -> Option<ClaimedRow> {
     let time = entries
         .iter()
         .find(|entry| entry.id == workload.id && entry.metric == Metric::Time)?;
@@ -131,7 +131,7 @@ mod tests {
         small: (MetricEntry, ComparedWorkload),
         large: (MetricEntry, ComparedWorkload),
     ) -> Vec<String> {
-        let found = contradictions(&[small.0, large.0], &[small.1, large.1]);
+        let found = find_contradictions(&[small.0, large.0], &[small.1, large.1]);
         found.into_iter().map(|one| one.message).collect()
     }
 

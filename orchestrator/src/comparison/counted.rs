@@ -1,7 +1,7 @@
 //! What was computed and what was counted: exact where a side's processes agree, and never judged
 //! as exact where they do not. Pure: no clock, no process, no file.
 
-use super::entries::{NAMES, WorkloadFacts, plain};
+use super::entries::{NAMES, WorkloadFacts, build_entry};
 use super::{MetricEntry, Verdict};
 use crate::format;
 use crate::measure::rounding;
@@ -24,7 +24,7 @@ pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
 }
 
 /// Which sides are not even equal to themselves, and two values that show it.
-fn shaky(values: [Option<[String; 2]>; 2]) -> Option<Reason> {
+fn find_self_disagreement(values: [Option<[String; 2]>; 2]) -> Option<Reason> {
     let sides: Vec<(&'static str, [String; 2])> = NAMES
         .into_iter()
         .zip(values)
@@ -33,7 +33,7 @@ fn shaky(values: [Option<[String; 2]>; 2]) -> Option<Reason> {
     (!sides.is_empty()).then_some(Reason::SelfDisagreement(sides))
 }
 
-pub(super) fn digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
+pub(super) fn judge_digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
     let [a, b] = facts.sides.map(|side| side.digest.as_ref());
     let value = |digest: Option<&crate::record::Digest>| {
         digest.map_or(Value::Null, |digest| digest.value.clone())
@@ -41,7 +41,7 @@ pub(super) fn digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
     if a.is_none() && b.is_none() {
         return None;
     }
-    let mut entry = plain(facts, Metric::Digest, "", [value(a), value(b)]);
+    let mut entry = build_entry(facts, Metric::Digest, "", [value(a), value(b)]);
     entry.change = None;
     let example = |value: &Value| format::shortened(&value.to_string());
     let examples = facts.sides.map(|side| {
@@ -49,7 +49,7 @@ pub(super) fn digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
             .as_ref()
             .map(|values| values.each_ref().map(example))
     });
-    if let (Some(_), Some(_), Some(reason)) = (a, b, shaky(examples)) {
+    if let (Some(_), Some(_), Some(reason)) = (a, b, find_self_disagreement(examples)) {
         entry.verdict = Verdict::Inconclusive;
         return Some(entry.with_reason(&reason));
     }
@@ -72,7 +72,7 @@ pub(super) fn digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
 
 /// Iterations of both sides, where they differ: their counts are not exact against each other,
 /// because the first iterations may do more than the others.
-fn counted_apart(sides: [&JobRecord; 2]) -> Option<[u64; 2]> {
+fn find_uneven_iterations(sides: [&JobRecord; 2]) -> Option<[u64; 2]> {
     let [a, b] = sides.map(|side| side.allocations.as_ref().map(|counts| counts.iterations));
     let counted = [a?, b?];
     (counted[0] != counted[1]).then_some(counted)
@@ -80,15 +80,15 @@ fn counted_apart(sides: [&JobRecord; 2]) -> Option<[u64; 2]> {
 
 /// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged
 /// as if they were.
-pub(super) fn allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
+pub(super) fn judge_allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
     let (a, b) = match facts.sides.map(|side| side.allocations.as_ref()) {
         [Some(a), Some(b)] => (a, b),
         [Some(a), None] => {
-            let gone = plain(
+            let gone = build_entry(
                 facts,
                 Metric::Allocations,
                 "",
-                [number(a.count), Value::Null],
+                [to_json_number(a.count), Value::Null],
             );
             let gone = MetricEntry {
                 verdict: Verdict::Missing,
@@ -112,9 +112,14 @@ pub(super) fn allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
         .into_iter()
         .map(|(metric, unit, quantity)| {
             let [(a_value, a_range), (b_value, b_range)] = [quantity(a), quantity(b)];
-            let mut entry = plain(facts, metric, unit, [number(a_value), number(b_value)]);
+            let mut entry = build_entry(
+                facts,
+                metric,
+                unit,
+                [to_json_number(a_value), to_json_number(b_value)],
+            );
             if a.exact && b.exact && a.iterations == b.iterations {
-                entry.verdict = order(a_value, b_value);
+                entry.verdict = compare_counts(a_value, b_value);
                 entry.explain(&Reason::CountedExactly);
             } else {
                 entry.margin = facts.margin;
@@ -126,19 +131,21 @@ pub(super) fn allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
                     entry.explain(&Reason::InexactWithinMargin);
                 } else {
                     entry.verdict = Verdict::Inconclusive;
-                    let ranges = [a_range, b_range].map(|one| range(one, unit));
-                    entry.explain(&Reason::Inexact(match counted_apart(facts.sides) {
-                        Some(counted) => InexactCount::Iterations {
-                            counted,
-                            ranges: Some(ranges),
+                    let ranges = [a_range, b_range].map(|one| describe_range(one, unit));
+                    entry.explain(&Reason::Inexact(
+                        match find_uneven_iterations(facts.sides) {
+                            Some(counted) => InexactCount::Iterations {
+                                counted,
+                                ranges: Some(ranges),
+                            },
+                            None => InexactCount::Processes {
+                                ranges,
+                                other_threads: [a, b]
+                                    .iter()
+                                    .any(|side| side.other_threads_events > 0.0),
+                            },
                         },
-                        None => InexactCount::Processes {
-                            ranges,
-                            other_threads: [a, b]
-                                .iter()
-                                .any(|side| side.other_threads_events > 0.0),
-                        },
-                    }));
+                    ));
                 }
             }
             entry
@@ -147,7 +154,7 @@ pub(super) fn allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
 }
 
 /// Count, bytes and peak of B where A has none; ranges where they are not exact.
-pub(super) fn of_one(facts: &WorkloadFacts, b: &JobRecord) -> Vec<MetricEntry> {
+pub(super) fn list_counts_of_b(facts: &WorkloadFacts, b: &JobRecord) -> Vec<MetricEntry> {
     let Some(counts) = &b.allocations else {
         return Vec::new();
     };
@@ -163,12 +170,12 @@ pub(super) fn of_one(facts: &WorkloadFacts, b: &JobRecord) -> Vec<MetricEntry> {
     ];
     let entry = |(metric, unit, value, range): (Metric, &str, f64, [f64; 2])| MetricEntry {
         b_range: Some(range).filter(|_| !counts.exact),
-        ..plain(facts, metric, unit, [Value::Null, number(value)])
+        ..build_entry(facts, metric, unit, [Value::Null, to_json_number(value)])
     };
     quantities.map(entry).into()
 }
 
-fn order(a: f64, b: f64) -> Verdict {
+fn compare_counts(a: f64, b: f64) -> Verdict {
     match b.total_cmp(&a) {
         std::cmp::Ordering::Greater => Verdict::Regressed,
         std::cmp::Ordering::Less => Verdict::Improved,
@@ -177,7 +184,7 @@ fn order(a: f64, b: f64) -> Verdict {
 }
 
 /// What the processes of a side counted, from the smallest to the largest.
-pub(crate) fn range([low, high]: [f64; 2], unit: &str) -> String {
+pub(crate) fn describe_range([low, high]: [f64; 2], unit: &str) -> String {
     let one = if unit == "B" {
         format::bytes
     } else {
@@ -191,7 +198,7 @@ pub(crate) fn range([low, high]: [f64; 2], unit: &str) -> String {
 }
 
 /// Whole numbers are written as such.
-pub(super) fn number(value: f64) -> Value {
+pub(super) fn to_json_number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         Value::from(value as i64)
     } else {
@@ -201,7 +208,7 @@ pub(super) fn number(value: f64) -> Value {
 
 /// A metric that follows from a counter alone, or from it and the allocated bytes: exact where all
 /// processes agree.
-pub(super) fn counter(
+pub(super) fn judge_counter(
     facts: &WorkloadFacts,
     mut entry: MetricEntry,
     better: BetterDirection,
@@ -227,11 +234,11 @@ pub(super) fn counter(
         let [a_range, b_range] = [ranges[0].unwrap_or([a; 2]), ranges[1].unwrap_or([b; 2])];
         (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
         entry.verdict = Verdict::Inconclusive;
-        let ranges = [a_range, b_range].map(|one| range(one, ""));
+        let ranges = [a_range, b_range].map(|one| describe_range(one, ""));
         return entry.with_reason(&Reason::Inexact(InexactCount::Bytes { ranges }));
     }
     let examples = ranges.map(|range| range.map(|ends| ends.map(format::number)));
-    if let Some(reason) = shaky(examples) {
+    if let Some(reason) = find_self_disagreement(examples) {
         (entry.a_range, entry.b_range) = (
             Some(ranges[0].unwrap_or([a; 2])),
             Some(ranges[1].unwrap_or([b; 2])),
@@ -239,7 +246,7 @@ pub(super) fn counter(
         entry.verdict = Verdict::Inconclusive;
         return entry.with_reason(&reason);
     }
-    if let Some(counted) = counted_apart(facts.sides).filter(|_| !is_equal) {
+    if let Some(counted) = find_uneven_iterations(facts.sides).filter(|_| !is_equal) {
         (entry.a_range, entry.b_range) = (Some([a; 2]), Some([b; 2]));
         entry.verdict = Verdict::Inconclusive;
         return entry.with_reason(&Reason::Inexact(InexactCount::Iterations {
@@ -247,7 +254,7 @@ pub(super) fn counter(
             ranges: None,
         }));
     }
-    entry.verdict = match (better, order(a, b)) {
+    entry.verdict = match (better, compare_counts(a, b)) {
         _ if is_equal => Verdict::Equivalent,
         (BetterDirection::Higher, Verdict::Regressed) => Verdict::Improved,
         (BetterDirection::Higher, Verdict::Improved) => Verdict::Regressed,

@@ -1,7 +1,7 @@
 //! From what both sides measured to verdicts: what is exact first, then pairs. Pure: no clock, no
 //! process, no file.
 
-use super::counted::{self, number};
+use super::counted::{self, to_json_number};
 use super::{CodeRelation, MetricEntry, RelativeChange, Verdict};
 use crate::judge::verdict::PairFinding;
 use crate::model::metric::Metric;
@@ -47,7 +47,7 @@ pub(crate) struct AnchorVerdict {
 pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
 /// Why a workload cannot be compared at all.
-pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
+pub(crate) fn describe_unmeasured(sides: [&JobRecord; 2]) -> Option<String> {
     let lost: Vec<String> = sides
         .iter()
         .zip(NAMES)
@@ -71,7 +71,7 @@ pub(crate) fn missing(sides: [&JobRecord; 2]) -> Option<String> {
 }
 
 /// An entry for a workload that was not measured on both sides.
-pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> MetricEntry {
+pub(crate) fn build_missing_entry(id: &str, margin: f64, reason: &Reason) -> MetricEntry {
     MetricEntry {
         id: id.to_owned(),
         metric: Metric::Time,
@@ -97,19 +97,19 @@ pub(crate) fn lost(id: &str, margin: f64, reason: &Reason) -> MetricEntry {
 
 /// Entries for a workload that only B has: its time, which takes two sides, is missing; what B
 /// counted is there for limits and targets.
-pub(crate) fn only_b(facts: &WorkloadFacts, reason: &Reason) -> Vec<MetricEntry> {
+pub(crate) fn judge_new_job(facts: &WorkloadFacts, reason: &Reason) -> Vec<MetricEntry> {
     let b = facts.sides[1];
-    let mut counted = counted::of_one(facts, b);
+    let mut counted = counted::list_counts_of_b(facts, b);
     counted.extend(b.metrics_info.iter().filter_map(|(id, info)| {
         let value = *b
             .metrics
             .get(id)
             .filter(|_| info.better.is_some() && is_counted(info.per))?;
-        let entry = plain(
+        let entry = build_entry(
             facts,
             Metric::from(id.as_str()),
             &info.unit,
-            [Value::Null, number(value)],
+            [Value::Null, to_json_number(value)],
         );
         Some(MetricEntry {
             per: Some(info.per),
@@ -120,7 +120,7 @@ pub(crate) fn only_b(facts: &WorkloadFacts, reason: &Reason) -> Vec<MetricEntry>
     let new = counted
         .into_iter()
         .map(|entry| entry.with_reason(&Reason::NewJob));
-    [lost(facts.id, facts.margin, reason)]
+    [build_missing_entry(facts.id, facts.margin, reason)]
         .into_iter()
         .chain(new)
         .collect()
@@ -137,10 +137,14 @@ pub(crate) fn is_refused(entry: &MetricEntry) -> bool {
 }
 
 /// An entry for a workload of two records that are not comparable.
-pub(crate) fn refused(id: &str, margin: f64, obstacle: ComparisonObstacle) -> MetricEntry {
+pub(crate) fn build_refused_entry(
+    id: &str,
+    margin: f64,
+    obstacle: ComparisonObstacle,
+) -> MetricEntry {
     MetricEntry {
         verdict: Verdict::Inconclusive,
-        ..lost(id, margin, &Reason::NotComparable(obstacle))
+        ..build_missing_entry(id, margin, &Reason::NotComparable(obstacle))
     }
 }
 
@@ -150,17 +154,21 @@ pub(crate) fn is_change(entry: &MetricEntry) -> bool {
 }
 
 /// All entries of a workload: the output, then what is counted, then time and what follows from it.
-pub(crate) fn of(facts: &WorkloadFacts) -> Vec<MetricEntry> {
-    if let Some(reason) = missing(facts.sides) {
-        return vec![lost(facts.id, facts.margin, &Reason::NotMeasured(reason))];
+pub(crate) fn judge_workload(facts: &WorkloadFacts) -> Vec<MetricEntry> {
+    if let Some(reason) = describe_unmeasured(facts.sides) {
+        return vec![build_missing_entry(
+            facts.id,
+            facts.margin,
+            &Reason::NotMeasured(reason),
+        )];
     }
-    let mut entries: Vec<MetricEntry> = counted::digest(facts).into_iter().collect();
+    let mut entries: Vec<MetricEntry> = counted::judge_digest(facts).into_iter().collect();
     let differs = entries
         .iter()
         .any(|entry| entry.verdict == Verdict::OutputDiffers);
-    entries.extend(counted::allocations(facts));
-    let time = time(facts);
-    entries.extend(metrics(facts, &time));
+    entries.extend(counted::judge_allocations(facts));
+    let time = judge_time(facts);
+    entries.extend(judge_metrics(facts, &time));
     entries.push(time);
     if differs && !facts.output_accepted {
         for entry in entries
@@ -191,7 +199,7 @@ fn mark_trade_offs(entries: &mut [MetricEntry]) {
     }
 }
 
-pub(super) fn plain(
+pub(super) fn build_entry(
     facts: &WorkloadFacts,
     metric: Metric,
     unit: &str,
@@ -232,14 +240,14 @@ pub(super) fn plain(
 }
 
 /// Values around those of an entry, as far apart as an estimate (b / a - 1) has them.
-fn fitted(entry: &MetricEntry, estimate: f64) -> Option<[f64; 2]> {
+fn fit_values(entry: &MetricEntry, estimate: f64) -> Option<[f64; 2]> {
     let (a, b) = (entry.a.as_f64()?, entry.b.as_f64()?);
     let (middle, half) = ((a * b).sqrt(), (1.0 + estimate).sqrt());
     Some([middle / half, middle * half])
         .filter(|values| values.iter().all(|value| value.is_finite() && *value > 0.0))
 }
 
-fn time(facts: &WorkloadFacts) -> MetricEntry {
+fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
     let values = match facts.contested {
         Some(contested) => paired_workloads::typical_times(contested).map(Value::from),
         None => facts.sides.map(|side| {
@@ -248,14 +256,14 @@ fn time(facts: &WorkloadFacts) -> MetricEntry {
                 .map_or(Value::Null, |time| time.median_ns.into())
         }),
     };
-    let mut entry = plain(facts, Metric::Time, "ns", values);
+    let mut entry = build_entry(facts, Metric::Time, "ns", values);
     entry.margin = facts.margin;
     // Without pairs the quotient of two medians says nothing about the code.
     entry.change = None;
     if let (None, Some(through)) = (facts.contested, &facts.through) {
         entry.verdict = through.verdict;
         entry.change = Some(through.change);
-        entry.fitted = fitted(&entry, through.change.estimate);
+        entry.fitted = fit_values(&entry, through.change.estimate);
         entry.pairs = through.pairs;
         entry.margin = through.margin;
         entry.explain(&through.reason);
@@ -298,7 +306,7 @@ fn time(facts: &WorkloadFacts) -> MetricEntry {
         PairFinding::Equivalent => Verdict::Equivalent,
         PairFinding::Open => Verdict::Inconclusive,
     };
-    let by_times = reason_of_times(contested, facts.margin, facts.more);
+    let by_times = explain_times(contested, facts.margin, facts.more);
     if *facts.code == CodeRelation::OnlyLayout && entry.verdict != Verdict::Equivalent {
         let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
@@ -314,7 +322,7 @@ fn time(facts: &WorkloadFacts) -> MetricEntry {
 }
 
 /// What the pairs alone say. `more` is the option that gives a workload more time.
-fn reason_of_times(contested: &PairedResult, margin: f64, more: &str) -> Reason {
+fn explain_times(contested: &PairedResult, margin: f64, more: &str) -> Reason {
     let pairs = contested.assessment.pairs;
     let still_open = |limit| Reason::StillOpen {
         pairs,
@@ -332,7 +340,7 @@ fn reason_of_times(contested: &PairedResult, margin: f64, more: &str) -> Reason 
 
 /// A plugin's metrics with a direction: those per time follow from the pairs, the others from what
 /// was counted.
-fn metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
+fn judge_metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
     let [a, b] = facts.sides;
     let mut entries = Vec::new();
     for (id, info) in &a.metrics_info {
@@ -341,11 +349,11 @@ fn metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
             continue;
         };
         let Some(b_value) = b.metrics.get(id) else {
-            let gone = plain(
+            let gone = build_entry(
                 facts,
                 Metric::from(id.as_str()),
                 &info.unit,
-                [number(*a_value), Value::Null],
+                [to_json_number(*a_value), Value::Null],
             );
             let gone = MetricEntry {
                 verdict: Verdict::Missing,
@@ -355,21 +363,23 @@ fn metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
             entries.push(gone.with_reason(&Reason::CounterGone));
             continue;
         };
-        let mut entry = plain(
+        let mut entry = build_entry(
             facts,
             Metric::from(id.as_str()),
             &info.unit,
-            [number(*a_value), number(*b_value)],
+            [to_json_number(*a_value), to_json_number(*b_value)],
         );
         entry.per = Some(info.per);
         entries.push(match info.per {
             CounterBasis::Iteration | CounterBasis::BytesPerUnit => {
-                counted::counter(facts, entry, better, [*a_value, *b_value])
+                counted::judge_counter(facts, entry, better, [*a_value, *b_value])
             }
-            CounterBasis::Second => rate(entry, time, better, [*a_value, *b_value], |time| {
+            CounterBasis::Second => judge_rate(entry, time, better, [*a_value, *b_value], |time| {
                 1.0 / (1.0 + time) - 1.0
             }),
-            CounterBasis::Unit => rate(entry, time, better, [*a_value, *b_value], |time| time),
+            CounterBasis::Unit => {
+                judge_rate(entry, time, better, [*a_value, *b_value], |time| time)
+            }
         });
     }
     // What is new has nothing to be held against, and targets look at it.
@@ -384,11 +394,11 @@ fn metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
         };
         let new = MetricEntry {
             per: Some(info.per),
-            ..plain(
+            ..build_entry(
                 facts,
                 Metric::from(id.as_str()),
                 &info.unit,
-                [Value::Null, number(*value)],
+                [Value::Null, to_json_number(*value)],
             )
         };
         entries.push(new.with_reason(&Reason::NewMetric));
@@ -397,7 +407,7 @@ fn metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
 }
 
 /// A metric that is a quotient of counted work and time: what is known of the time is known of it.
-fn rate(
+fn judge_rate(
     mut entry: MetricEntry,
     time: &MetricEntry,
     better: BetterDirection,
@@ -439,7 +449,7 @@ fn rate(
     };
     entry.fitted = entry
         .change
-        .and_then(|change| fitted(&entry, change.estimate));
+        .and_then(|change| fit_values(&entry, change.estimate));
     entry.minimum_detectable = time.minimum_detectable;
     entry.e_value = time.e_value;
     entry.pairs = time.pairs;
@@ -449,7 +459,7 @@ fn rate(
 }
 
 /// The dimension in which two cells are not comparable, with both values.
-pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<ComparisonObstacle> {
+pub(crate) fn find_obstacle(a: &JobRecord, b: &JobRecord) -> Option<ComparisonObstacle> {
     if a.workload != b.workload {
         let workloads = [a, b].map(|side| side.workload.clone());
         return Some(ComparisonObstacle::Workload(workloads));
@@ -458,7 +468,7 @@ pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<ComparisonObs
         let threads = [a, b].map(|side| side.settings.threads);
         return Some(ComparisonObstacle::Threads(threads));
     }
-    if let Some(difference) = different_param(&a.params, &b.params) {
+    if let Some(difference) = find_other_parameter(&a.params, &b.params) {
         return Some(difference);
     }
     let other =
@@ -467,7 +477,10 @@ pub(crate) fn incomparable(a: &JobRecord, b: &JobRecord) -> Option<ComparisonObs
     Some(ComparisonObstacle::InputFile { name: name.clone() })
 }
 
-fn different_param(a: &Map<String, Value>, b: &Map<String, Value>) -> Option<ComparisonObstacle> {
+fn find_other_parameter(
+    a: &Map<String, Value>,
+    b: &Map<String, Value>,
+) -> Option<ComparisonObstacle> {
     let shown = |value: Option<&Value>| value.map_or_else(|| "absent".to_owned(), Value::to_string);
     a.keys()
         .chain(b.keys())

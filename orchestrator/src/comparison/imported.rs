@@ -44,7 +44,7 @@ pub(crate) struct ImportedRow {
 }
 
 /// The table as it is stored.
-pub(crate) fn rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<ImportedRow> {
+pub(crate) fn list_rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<ImportedRow> {
     let printed = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.printed.clone());
     let because = |why: NestingReason| match why {
         NestingReason::Loop => "the name is that of a loop, and the time fits",
@@ -73,23 +73,23 @@ pub(crate) fn rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<Importe
 }
 
 /// Entries and workloads of all rows.
-pub(crate) fn outcome(rows: &[ClaimedRow]) -> ComparisonOutcome {
+pub(crate) fn build_outcome(rows: &[ClaimedRow]) -> ComparisonOutcome {
     let entries = rows
         .iter()
-        .flat_map(|row| std::iter::once(time(row)).chain(allocated(row)))
+        .flat_map(|row| std::iter::once(build_time_entry(row)).chain(build_memory_entry(row)))
         .collect();
     ComparisonOutcome {
         entries,
-        workloads: rows.iter().map(workload).collect(),
+        workloads: rows.iter().map(build_workload).collect(),
         interrupted: false,
     }
 }
 
-fn time(row: &ClaimedRow) -> MetricEntry {
+fn build_time_entry(row: &ClaimedRow) -> MetricEntry {
     const NS_PER_MS: f64 = 1e6;
     // Printed times have at most a few decimals; rounding removes what the multiplication adds.
     let ns = |figure: &Figure| (figure.value * NS_PER_MS * 1e3).round() / 1e3;
-    entry(
+    build_entry(
         row,
         Metric::Time,
         "ns",
@@ -98,9 +98,9 @@ fn time(row: &ClaimedRow) -> MetricEntry {
 }
 
 /// Which size a MB is, and what was counted, is not known: the figures stay as they are.
-fn allocated(row: &ClaimedRow) -> Option<MetricEntry> {
+fn build_memory_entry(row: &ClaimedRow) -> Option<MetricEntry> {
     let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
-    let mut entry = entry(
+    let mut entry = build_entry(
         row,
         Metric::Plugin("allocated".to_owned()),
         "MB",
@@ -115,7 +115,12 @@ fn allocated(row: &ClaimedRow) -> Option<MetricEntry> {
     Some(entry)
 }
 
-fn entry(row: &ClaimedRow, metric: Metric, unit: &str, [a, b]: [Option<f64>; 2]) -> MetricEntry {
+fn build_entry(
+    row: &ClaimedRow,
+    metric: Metric,
+    unit: &str,
+    [a, b]: [Option<f64>; 2],
+) -> MetricEntry {
     let change = a
         .zip(b)
         .filter(|(a, _)| *a > 0.0)
@@ -150,7 +155,7 @@ fn entry(row: &ClaimedRow, metric: Metric, unit: &str, [a, b]: [Option<f64>; 2])
     }
 }
 
-fn workload(row: &ClaimedRow) -> ComparedWorkload {
+fn build_workload(row: &ClaimedRow) -> ComparedWorkload {
     ComparedWorkload {
         id: row.name.clone(),
         workload: row.name.clone(),

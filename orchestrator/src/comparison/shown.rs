@@ -152,7 +152,7 @@ impl MetricEntry {
 #[cfg(test)]
 mod tests {
     use super::super::CodeRelation;
-    use super::super::entries::{self, lost};
+    use super::super::entries::{self, build_missing_entry};
     use super::super::tests::{contested, facts, side};
     use super::*;
     use crate::contradiction::figure::{Figure, FigureRange};
@@ -181,7 +181,7 @@ mod tests {
             }),
             pairs,
             reason: "as scripted".into(),
-            ..lost("job", 0.01, &Reason::NotMeasured(String::new()))
+            ..build_missing_entry("job", 0.01, &Reason::NotMeasured(String::new()))
         }
     }
 
@@ -285,7 +285,8 @@ mod tests {
                 "the shortest samples see no change: {typical:?}"
             );
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
-            let entries = entries::of(&facts(&a, &b, &CodeRelation::Different, Some(&found)));
+            let entries =
+                entries::judge_workload(&facts(&a, &b, &CodeRelation::Different, Some(&found)));
             let time = entries
                 .iter()
                 .find(|entry| entry.metric == Metric::Time)

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use wildmatch::WildMatch;
 
 /// Compares all jobs of two records that a filter lets through.
-pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> ComparisonOutcome {
+pub(crate) fn compare_records(a: &Record, b: &Record, filter: Option<&str>) -> ComparisonOutcome {
     let pattern = filter.map(WildMatch::new);
     let wanted = |job: &&JobRecord| {
         pattern
@@ -36,13 +36,13 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Compariso
         wanted(job) && in_b(&job.id).is_some_and(|other| SharedAnchor::of(job, other).is_some())
     };
     let ground = RecordContext {
-        elsewhere: different_ground(a, b),
+        elsewhere: find_record_obstacle(a, b),
         together: a.jobs.iter().filter(shared).count(),
         changed: anchored::machine_changed(a, b),
-        remedy: remedy(a, b),
+        remedy: find_next_measurement(a, b),
     };
     for job in a.jobs.iter().filter(wanted) {
-        one(&mut outcome, Some(job), in_b(&job.id), &ground);
+        compare_job(&mut outcome, Some(job), in_b(&job.id), &ground);
     }
     for job in b
         .jobs
@@ -50,13 +50,13 @@ pub(crate) fn compare(a: &Record, b: &Record, filter: Option<&str>) -> Compariso
         .filter(wanted)
         .filter(|job| !of_a.contains_key(&job.id))
     {
-        one(&mut outcome, None, Some(job), &ground);
+        compare_job(&mut outcome, None, Some(job), &ground);
     }
     outcome
 }
 
 /// The dimension of whole records in which nothing is comparable.
-fn different_ground(a: &Record, b: &Record) -> Option<ComparisonObstacle> {
+fn find_record_obstacle(a: &Record, b: &Record) -> Option<ComparisonObstacle> {
     if a.machine.class != b.machine.class {
         let classes = [a, b].map(|record| record.machine.class.clone());
         return Some(ComparisonObstacle::MachineClass(classes));
@@ -73,7 +73,7 @@ fn different_ground(a: &Record, b: &Record) -> Option<ComparisonObstacle> {
 
 /// The command that measures until it knows, where both records are of commits, and of different
 /// ones.
-fn remedy(a: &Record, b: &Record) -> NextMeasurement {
+fn find_next_measurement(a: &Record, b: &Record) -> NextMeasurement {
     let commit = |record: &Record| record.git.commit.clone().filter(|_| !record.git.dirty);
     match (commit(a), commit(b)) {
         (Some(a), Some(b)) if a != b => {
@@ -98,7 +98,11 @@ struct RecordContext {
 }
 
 /// What the anchor that both sides of a job share says of its time.
-fn through(a: &JobRecord, b: &JobRecord, ground: &RecordContext) -> Option<AnchorVerdict> {
+fn judge_through_anchor(
+    a: &JobRecord,
+    b: &JobRecord,
+    ground: &RecordContext,
+) -> Option<AnchorVerdict> {
     let common = SharedAnchor::of(a, b)?;
     let (verdict, reason) =
         common.verdict(ground.together, ground.changed.as_deref(), &ground.remedy);
@@ -120,7 +124,7 @@ fn through(a: &JobRecord, b: &JobRecord, ground: &RecordContext) -> Option<Ancho
 
 /// What the files say that two jobs were measured from. The same file is not known to be the same
 /// code all through.
-fn code(a: &JobRecord, b: &JobRecord) -> CodeRelation {
+fn compare_hashes(a: &JobRecord, b: &JobRecord) -> CodeRelation {
     match [&a.plugin.hash, &b.plugin.hash] {
         [Some(a), Some(b)] if a != b => CodeRelation::Different,
         [Some(_), Some(_)] => CodeRelation::Unknown(
@@ -133,7 +137,7 @@ fn code(a: &JobRecord, b: &JobRecord) -> CodeRelation {
     }
 }
 
-fn one(
+fn compare_job(
     outcome: &mut ComparisonOutcome,
     a: Option<&JobRecord>,
     b: Option<&JobRecord>,
@@ -142,7 +146,7 @@ fn one(
     let Some(known) = a.or(b) else { return };
     let margin = known.settings.tolerance;
     let code = match (a, b) {
-        (Some(a), Some(b)) => code(a, b),
+        (Some(a), Some(b)) => compare_hashes(a, b),
         _ => CodeRelation::Unknown("only one record has this job".to_owned()),
     };
     let (mut missing, mut places) = (None, Vec::new());
@@ -150,19 +154,19 @@ fn one(
         (Some(a), Some(b)) => match ground
             .elsewhere
             .clone()
-            .or_else(|| entries::incomparable(a, b))
+            .or_else(|| entries::find_obstacle(a, b))
         {
-            Some(obstacle) => vec![entries::refused(&known.id, margin, obstacle)],
+            Some(obstacle) => vec![entries::build_refused_entry(&known.id, margin, obstacle)],
             None => {
-                missing = entries::missing([a, b]);
-                let found = entries::of(&WorkloadFacts {
+                missing = entries::describe_unmeasured([a, b]);
+                let found = entries::judge_workload(&WorkloadFacts {
                     id: &known.id,
                     sides: [a, b],
                     code: &code,
                     margin,
                     contested: None,
                     unpaired: UnpairedCause::NoCommonAnchor,
-                    through: through(a, b, ground),
+                    through: judge_through_anchor(a, b, ground),
                     output_accepted: false,
                     more: "",
                 });
@@ -176,7 +180,7 @@ fn one(
             let side = if a.is_some() { "A" } else { "B" };
             let reason = Reason::OnlyOneRecord { side };
             missing = Some(reason.to_string());
-            vec![entries::lost(&known.id, margin, &reason)]
+            vec![entries::build_missing_entry(&known.id, margin, &reason)]
         }
     };
     outcome.workloads.push(ComparedWorkload {
@@ -246,7 +250,7 @@ mod tests {
             workloads: Vec::new(),
             interrupted: false,
         };
-        one(
+        compare_job(
             &mut outcome,
             Some(a),
             Some(b),
@@ -319,7 +323,7 @@ mod tests {
             job.plugin.hash = hash.map(str::to_owned);
             job
         };
-        let found = |a, b| code(&with(a), &with(b));
+        let found = |a, b| compare_hashes(&with(a), &with(b));
         assert_eq!(found(Some("a"), Some("b")), CodeRelation::Different);
         assert!(
             matches!(found(Some("a"), Some("a")), CodeRelation::Unknown(why)
@@ -336,8 +340,8 @@ mod tests {
             job.inputs.insert("data/in.bin".to_owned(), hash.to_owned());
             job
         };
-        assert_eq!(entries::incomparable(&with("1"), &with("1")), None);
-        let refused = entries::incomparable(&with("1"), &with("2"));
+        assert_eq!(entries::find_obstacle(&with("1"), &with("1")), None);
+        let refused = entries::find_obstacle(&with("1"), &with("2"));
         assert_eq!(
             refused.as_ref(),
             Some(&ComparisonObstacle::InputFile {
@@ -354,7 +358,7 @@ mod tests {
 
     #[test]
     fn entry_of_an_older_comparison_has_a_reason_without_a_kind() {
-        let entry = entries::refused("job", 0.01, ComparisonObstacle::Threads([1, 2]));
+        let entry = entries::build_refused_entry("job", 0.01, ComparisonObstacle::Threads([1, 2]));
         let mut older = serde_json::to_value(&entry).unwrap();
         assert_eq!(older["reason_kind"], json!("not_comparable"));
         older.as_object_mut().unwrap().remove("reason_kind");

@@ -134,7 +134,7 @@ pub(super) fn judged(
     code: &CodeRelation,
     contested: Option<&PairedResult>,
 ) -> Vec<MetricEntry> {
-    entries::of(&facts(a, b, code, contested))
+    entries::judge_workload(&facts(a, b, code, contested))
 }
 
 pub(super) fn facts<'a>(
@@ -415,7 +415,7 @@ fn faster_with_other_output_is_no_improvement() {
 fn another_output_that_is_accepted_hides_no_costs() {
     let (a, b) = (side(1.0, json!(5)), side(2.0, json!(6)));
     let slower = contested(0.2, 20);
-    let entries = entries::of(&WorkloadFacts {
+    let entries = entries::judge_workload(&WorkloadFacts {
         output_accepted: true,
         ..facts(&a, &b, &CodeRelation::Different, Some(&slower))
     });
@@ -664,7 +664,7 @@ fn the_contributions_of_scopes_sum_to_the_whole() {
         [MetricEntry {
             verdict,
             change,
-            ..entries::lost("job", MARGIN, &Reason::NotMeasured(String::new()))
+            ..entries::build_missing_entry("job", MARGIN, &Reason::NotMeasured(String::new()))
         }]
     };
     let changes = scopes::changes(&a, &b, &judged(Verdict::Regressed, 0.5));
@@ -725,7 +725,7 @@ fn there_is_no_overall_percent() {
                     high: Some(estimate),
                 }),
                 pairs: 1,
-                ..entries::lost(row[0], MARGIN, &Reason::NotMeasured(String::new()))
+                ..entries::build_missing_entry(row[0], MARGIN, &Reason::NotMeasured(String::new()))
             }
         })
         .collect();

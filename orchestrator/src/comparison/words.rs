@@ -140,7 +140,7 @@ fn is_beyond(time: &MetricEntry) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::entries::{self, lost};
+    use super::super::entries::{self, build_missing_entry};
     use super::super::tests::{contested, facts, side};
     use super::super::{RelativeChange, head};
     use super::*;
@@ -185,7 +185,7 @@ mod tests {
                 high: Some(estimate + within),
             }),
             pairs,
-            ..lost("job", 0.01, &Reason::NotMeasured(String::new()))
+            ..build_missing_entry("job", 0.01, &Reason::NotMeasured(String::new()))
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
         let told = |shift: f64, pairs: usize, code: CodeRelation| {
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let found = contested(shift, pairs);
-            let entries = entries::of(&facts(&a, &b, &code, Some(&found)));
+            let entries = entries::judge_workload(&facts(&a, &b, &code, Some(&found)));
             let verdict = head::of_workload(&entries);
             (
                 verdict,

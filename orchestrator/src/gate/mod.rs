@@ -402,7 +402,7 @@ fn find_excess_allocations(case: &GateCase) -> Vec<GateFinding> {
     let over = |entry: &MetricEntry| {
         let most = *case.max_allocations.get(&entry.id)?;
         let [low, high] = candidate_range(entry)?;
-        let count = counted::range([low, high], &entry.unit);
+        let count = counted::describe_range([low, high], &entry.unit);
         if low > most as f64 {
             let message = format!("{count} per iteration, at most {most} allowed");
             return Some(build_finding(

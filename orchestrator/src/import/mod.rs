@@ -21,7 +21,7 @@ pub(crate) fn import(file: &Path) -> Result<Comparison, CommandError> {
 pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandError> {
     let mut table = table::read(file, text)?;
     let guesses = nesting::infer_parents(&mut table.claims.rows);
-    let outcome = imported::outcome(&table.claims.rows);
+    let outcome = imported::build_outcome(&table.claims.rows);
     Ok(Comparison {
         schema: comparison::SCHEMA.to_owned(),
         id: String::new(),
@@ -58,7 +58,7 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
             file: file.to_owned(),
             hash: crate::hash::text(text),
             ignored: table.ignored,
-            rows: imported::rows(&table.claims.rows, &guesses),
+            rows: imported::list_rows(&table.claims.rows, &guesses),
         }),
         contradictions: contradiction::find_contradictions(&table.claims),
     })

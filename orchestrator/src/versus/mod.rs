@@ -86,7 +86,9 @@ pub(crate) fn measure(
             let sides = [&records[index][0], &records[index][1]];
             let same = codes[index] == CodeRelation::Identical && !terms.control;
             let compares = matches[index].output_accepted || !counted::output_differs(sides);
-            (!same || matches[index].timed) && entries::missing(sides).is_none() && compares
+            (!same || matches[index].timed)
+                && entries::describe_unmeasured(sides).is_none()
+                && compares
         })
         .collect();
     let mut codes = codes;
@@ -357,7 +359,7 @@ impl PairedMeasurement<'_> {
         let id = &each.jobs[0].id;
         let records = self.records(index, contested);
         let sides = [&records[0], &records[1]];
-        let missing = unknown(each).or_else(|| entries::missing(sides));
+        let missing = unknown(each).or_else(|| entries::describe_unmeasured(sides));
         // As a control, the same code is judged like other code.
         let judged = if self.terms.control && code == CodeRelation::Identical {
             CodeRelation::Different
@@ -380,9 +382,9 @@ impl PairedMeasurement<'_> {
         };
         let only_b = is_measured(1) && !is_measured(0);
         let entries = match missing.clone().map(Reason::NotMeasured) {
-            Some(reason) if only_b => entries::only_b(&facts, &reason),
-            Some(reason) => vec![entries::lost(id, each.margin, &reason)],
-            None => entries::of(&facts),
+            Some(reason) if only_b => entries::judge_new_job(&facts, &reason),
+            Some(reason) => vec![entries::build_missing_entry(id, each.margin, &reason)],
+            None => entries::judge_workload(&facts),
         };
         let verdict = head::of_workload(&entries);
         let changed = entries.iter().any(entries::is_change);
