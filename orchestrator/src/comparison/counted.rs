@@ -1,5 +1,5 @@
-//! What was computed and what was counted: exact where a side's processes agree, and never judged
-//! as exact where they do not. Pure: no clock, no process, no file.
+//! Owns the verdicts on outputs and counts. They are exact if the processes of a side agree, and
+//! are never judged as exact otherwise. Pure: no clock, no process, no file.
 
 use super::entries::{NAMES, WorkloadFacts, build_entry};
 use super::{MetricEntry, Verdict};
@@ -11,19 +11,20 @@ use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{AllocationSummary, JobRecord};
 use serde_json::Value;
 
-/// Whether the outputs of both sides differ. It is unknown for a side whose own processes differ.
+/// Returns whether the outputs of both sides differ. It is unknown for a side whose own processes
+/// differ.
 pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
     match sides.map(|side| side.digest.as_ref()) {
         [Some(a), Some(b)] => {
             sides.iter().all(|side| side.digest_differs.is_none()) && !a.agrees(b)
         }
-        // A side that stopped saying what it computed is not known to compute the same.
+        // A side that no longer has a digest may compute something else.
         [Some(_), None] | [None, Some(_)] => true,
         [None, None] => false,
     }
 }
 
-/// Which sides are not even equal to themselves, and two values that show it.
+/// Finds the sides that disagree with themselves, with two values of each.
 fn find_self_disagreement(values: [Option<[String; 2]>; 2]) -> Option<Reason> {
     let sides: Vec<(&'static str, [String; 2])> = NAMES
         .into_iter()
@@ -70,16 +71,16 @@ pub(super) fn judge_digest(facts: &WorkloadFacts) -> Option<MetricEntry> {
     Some(entry.with_reason(&reason))
 }
 
-/// Iterations of both sides, where they differ: their counts are not exact against each other,
-/// because the first iterations may do more than the others.
+/// Finds different numbers of iterations on both sides. Their counts are not exact against each
+/// other, because the first iterations may do more than the others.
 fn find_uneven_iterations(sides: [&JobRecord; 2]) -> Option<[u64; 2]> {
     let [a, b] = sides.map(|side| side.allocations.as_ref().map(|counts| counts.iterations));
     let counted = [a?, b?];
     (counted[0] != counted[1]).then_some(counted)
 }
 
-/// Count, bytes and peak. Exact where both sides are; ranges of several processes are never judged
-/// as if they were.
+/// Judges count, bytes and peak. They are exact if both sides are exact. Ranges of several
+/// processes are never judged as exact.
 pub(super) fn judge_allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
     let (a, b) = match facts.sides.map(|side| side.allocations.as_ref()) {
         [Some(a), Some(b)] => (a, b),
@@ -124,7 +125,7 @@ pub(super) fn judge_allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
             } else {
                 entry.margin = facts.margin;
                 (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
-                // The widest difference that both ranges leave possible.
+                // The largest possible difference between values of both ranges.
                 let apart = (b_range[1] - a_range[0]).max(a_range[1] - b_range[0]);
                 let whole = a_range[0].max(1.0);
                 if rounding::is_at_most(apart, facts.margin * whole, 0.0) {
@@ -153,7 +154,7 @@ pub(super) fn judge_allocations(facts: &WorkloadFacts) -> Vec<MetricEntry> {
         .collect()
 }
 
-/// Count, bytes and peak of B where A has none; ranges where they are not exact.
+/// Lists count, bytes and peak of B if A has none, with ranges if they are not exact.
 pub(super) fn list_counts_of_b(facts: &WorkloadFacts, b: &JobRecord) -> Vec<MetricEntry> {
     let Some(counts) = &b.allocations else {
         return Vec::new();
@@ -183,7 +184,7 @@ fn compare_counts(a: f64, b: f64) -> Verdict {
     }
 }
 
-/// What the processes of a side counted, from the smallest to the largest.
+/// Describes the counts of a side's processes, from the smallest to the largest.
 pub(crate) fn describe_range([low, high]: [f64; 2], unit: &str) -> String {
     let one = if unit == "B" {
         format::bytes
@@ -197,7 +198,7 @@ pub(crate) fn describe_range([low, high]: [f64; 2], unit: &str) -> String {
     }
 }
 
-/// Whole numbers are written as such.
+/// Converts a number to JSON. Whole numbers have no fraction.
 pub(super) fn to_json_number(value: f64) -> Value {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         Value::from(value as i64)
@@ -206,8 +207,8 @@ pub(super) fn to_json_number(value: f64) -> Value {
     }
 }
 
-/// A metric that follows from a counter alone, or from it and the allocated bytes: exact where all
-/// processes agree.
+/// Judges a metric that follows from a counter, or from a counter and the allocated bytes. It is
+/// exact if all processes agree.
 pub(super) fn judge_counter(
     facts: &WorkloadFacts,
     mut entry: MetricEntry,
@@ -221,8 +222,7 @@ pub(super) fn judge_counter(
         .sides
         .iter()
         .all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
-    // Bytes are shared out among threads, so where they are not exact that is no fault of the
-    // counter.
+    // Threads share the bytes, so bytes that are not exact are no fault of the counter.
     let of_bytes = entry.per == Some(CounterBasis::BytesPerUnit) && !counted;
     entry.rounding = facts
         .sides

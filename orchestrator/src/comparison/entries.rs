@@ -1,5 +1,5 @@
-//! From what both sides measured to verdicts: what is exact first, then pairs. Pure: no clock, no
-//! process, no file.
+//! Owns the step from the measurements of both sides to verdicts: exact metrics first, then pairs.
+//! Pure: no clock, no process, no file.
 
 use super::counted::{self, to_json_number};
 use super::{CodeRelation, MetricEntry, RelativeChange, Verdict};
@@ -11,23 +11,23 @@ use crate::record::{JobOutcome, JobRecord};
 use crate::runner::paired_workloads::{self, PairStopReason, PairedResult};
 use serde_json::{Map, Value};
 
-/// Two sides of a workload as they are judged.
+/// Both sides of a workload, with everything that their verdicts depend on.
 pub(crate) struct WorkloadFacts<'a> {
     pub(crate) id: &'a str,
     pub(crate) sides: [&'a JobRecord; 2],
     pub(crate) code: &'a CodeRelation,
-    /// The relative difference of time that matters.
+    /// Relative difference of time that matters.
     pub(crate) margin: f64,
-    /// The pairs of a live comparison.
+    /// Pairs of a live comparison.
     pub(crate) contested: Option<&'a PairedResult>,
-    /// Why there are none.
+    /// Reason why there are no pairs.
     pub(crate) unpaired: UnpairedCause,
-    /// What pairs of both sides with the same anchor say.
+    /// Verdict from the pairs of both sides with the same anchor.
     pub(crate) through: Option<AnchorVerdict>,
-    /// Somebody accepted that the outputs differ, so the costs are judged all the same.
+    /// Whether different outputs are accepted, so that the costs are judged nevertheless.
     pub(crate) output_accepted: bool,
-    /// The option of the command that runs which gives a workload more time, such as `a longer
-    /// --time`; empty if none does.
+    /// Option of the running command that gives a workload more time, such as `a longer --time`;
+    /// empty if there is none.
     pub(crate) more: &'a str,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct AnchorVerdict {
     pub(crate) change: RelativeChange,
     /// Pairs of each record.
     pub(crate) pairs: usize,
-    /// The relative difference that matters.
+    /// Relative difference that matters.
     pub(crate) margin: f64,
     pub(crate) reason: Reason,
 }
@@ -46,7 +46,7 @@ pub(crate) struct AnchorVerdict {
 /// Names of the sides in messages.
 pub(super) const NAMES: [&str; 2] = ["A", "B"];
 
-/// Why a workload cannot be compared at all.
+/// Describes the sides that were not measured.
 pub(crate) fn describe_unmeasured(sides: [&JobRecord; 2]) -> Option<String> {
     let lost: Vec<String> = sides
         .iter()
@@ -70,7 +70,7 @@ pub(crate) fn describe_unmeasured(sides: [&JobRecord; 2]) -> Option<String> {
     (!lost.is_empty()).then(|| lost.join("; "))
 }
 
-/// An entry for a workload that was not measured on both sides.
+/// Builds the entry of a workload that was not measured on both sides.
 pub(crate) fn build_missing_entry(id: &str, margin: f64, reason: &Reason) -> MetricEntry {
     MetricEntry {
         id: id.to_owned(),
@@ -95,8 +95,8 @@ pub(crate) fn build_missing_entry(id: &str, margin: f64, reason: &Reason) -> Met
     }
 }
 
-/// Entries for a workload that only B has: its time, which takes two sides, is missing; what B
-/// counted is there for limits and targets.
+/// Judges a workload that only B has. Its time is missing, because it needs two sides. The counts
+/// of B serve limits and targets.
 pub(crate) fn judge_new_job(facts: &WorkloadFacts, reason: &Reason) -> Vec<MetricEntry> {
     let b = facts.sides[1];
     let mut counted = counted::list_counts_of_b(facts, b);
@@ -126,17 +126,17 @@ pub(crate) fn judge_new_job(facts: &WorkloadFacts, reason: &Reason) -> Vec<Metri
         .collect()
 }
 
-/// Whether a metric is made of counts alone.
+/// Returns whether a metric is computed from counts only.
 fn is_counted(per: CounterBasis) -> bool {
     matches!(per, CounterBasis::Iteration | CounterBasis::BytesPerUnit)
 }
 
-/// Whether a cell was refused: nothing was judged.
+/// Returns whether the workload was refused as not comparable.
 pub(crate) fn is_refused(entry: &MetricEntry) -> bool {
     entry.reason_kind == Some(ReasonKind::NotComparable)
 }
 
-/// An entry for a workload of two records that are not comparable.
+/// Builds the entry of a workload of two records that are not comparable.
 pub(crate) fn build_refused_entry(
     id: &str,
     margin: f64,
@@ -148,12 +148,13 @@ pub(crate) fn build_refused_entry(
     }
 }
 
-/// Whether something got better or worse.
+/// Returns whether a metric got better or worse.
 pub(crate) fn is_change(entry: &MetricEntry) -> bool {
     matches!(entry.verdict, Verdict::Regressed | Verdict::Improved)
 }
 
-/// All entries of a workload: the output, then what is counted, then time and what follows from it.
+/// Judges all metrics of a workload: the output, then the counts, then the time and what follows
+/// from it.
 pub(crate) fn judge_workload(facts: &WorkloadFacts) -> Vec<MetricEntry> {
     if let Some(reason) = describe_unmeasured(facts.sides) {
         return vec![build_missing_entry(
@@ -191,7 +192,7 @@ pub(crate) fn judge_workload(facts: &WorkloadFacts) -> Vec<MetricEntry> {
     entries
 }
 
-/// One metric better and another worse is a trade-off, never an improvement.
+/// Marks trade-offs: one metric better and another worse is never an improvement.
 fn mark_trade_offs(entries: &mut [MetricEntry]) {
     let has = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
     if has(Verdict::Improved) && has(Verdict::Regressed) {
@@ -239,7 +240,7 @@ pub(super) fn build_entry(
     }
 }
 
-/// Values around those of an entry, as far apart as an estimate (b / a - 1) has them.
+/// Returns values around those of an entry whose ratio is that of an estimate (b / a - 1).
 fn fit_values(entry: &MetricEntry, estimate: f64) -> Option<[f64; 2]> {
     let (a, b) = (entry.a.as_f64()?, entry.b.as_f64()?);
     let (middle, half) = ((a * b).sqrt(), (1.0 + estimate).sqrt());
@@ -258,7 +259,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
     };
     let mut entry = build_entry(facts, Metric::Time, "ns", values);
     entry.margin = facts.margin;
-    // Without pairs the quotient of two medians says nothing about the code.
+    // Without pairs, the ratio of two medians is no evidence about the code.
     entry.change = None;
     if let (None, Some(through)) = (facts.contested, &facts.through) {
         entry.verdict = through.verdict;
@@ -297,7 +298,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
     });
     entry.fitted = paired_workloads::fitted_times(contested);
     entry.minimum_detectable = assessment.minimum_detectable.map(f64::exp_m1);
-    // Beyond what a float holds it is only "very large".
+    // Larger values may overflow the float.
     entry.e_value = Some(assessment.log_e.exp().min(1e300));
     entry.pairs = assessment.pairs;
     entry.verdict = match contested.finding {
@@ -321,7 +322,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
     entry
 }
 
-/// What the pairs alone say. `more` is the option that gives a workload more time.
+/// Explains the finding of the pairs alone. `more` is the option that gives a workload more time.
 fn explain_times(contested: &PairedResult, margin: f64, more: &str) -> Reason {
     let pairs = contested.assessment.pairs;
     let still_open = |limit| Reason::StillOpen {
@@ -338,8 +339,8 @@ fn explain_times(contested: &PairedResult, margin: f64, more: &str) -> Reason {
     }
 }
 
-/// A plugin's metrics with a direction: those per time follow from the pairs, the others from what
-/// was counted.
+/// Judges the plugin's metrics that have a direction. Metrics per time follow from the pairs, the
+/// others from the counts.
 fn judge_metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> {
     let [a, b] = facts.sides;
     let mut entries = Vec::new();
@@ -382,7 +383,7 @@ fn judge_metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> 
             }
         });
     }
-    // What is new has nothing to be held against, and targets look at it.
+    // A new metric has nothing to be compared with, but targets use it.
     let is_new = |id: &str| !a.metrics.contains_key(id);
     for (id, info) in b
         .metrics_info
@@ -406,7 +407,7 @@ fn judge_metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> 
     entries
 }
 
-/// A metric that is a quotient of counted work and time: what is known of the time is known of it.
+/// Judges a metric that is a ratio of counted work and time. Its verdict is that of the time.
 fn judge_rate(
     mut entry: MetricEntry,
     time: &MetricEntry,
@@ -420,7 +421,7 @@ fn judge_rate(
         entry.take_reason(time);
         return entry;
     };
-    // Without a change of the work the metric and the time have to tell the same.
+    // If the work is the same, the metric and the time agree.
     let expected = of_time(b_ns / a_ns - 1.0);
     if ((b / a - 1.0) - expected).abs() > 1e-9 * (1.0 + expected.abs()) {
         entry.verdict = Verdict::Inconclusive;
@@ -458,7 +459,7 @@ fn judge_rate(
     entry
 }
 
-/// The dimension in which two cells are not comparable, with both values.
+/// Finds the dimension in which two jobs are not comparable, with both values.
 pub(crate) fn find_obstacle(a: &JobRecord, b: &JobRecord) -> Option<ComparisonObstacle> {
     if a.workload != b.workload {
         let workloads = [a, b].map(|side| side.workload.clone());

@@ -1,5 +1,5 @@
-//! The comparison: verdicts on one workload after the other, as one immutable JSON file. Field
-//! names are an interface.
+//! Owns the comparison: the verdicts on all workloads as one immutable JSON file. Field names are
+//! an interface.
 
 pub(crate) mod claimed;
 pub(crate) mod counted;
@@ -34,24 +34,24 @@ use serde_json::{Map, Value};
 /// The value of a comparison's `schema`.
 pub(crate) const SCHEMA: &str = "orch/comparison/1";
 
-/// Two builds, variants or records against each other.
+/// Comparison of two builds, variants or records.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Comparison {
     pub(crate) schema: String,
-    /// Name of the folder that the comparison lies in.
+    /// Name of the comparison's folder.
     pub(crate) id: String,
-    /// When it began and ended, UTC.
+    /// Start and end, UTC.
     pub(crate) started: String,
     pub(crate) ended: String,
     /// The worst of all verdicts.
     pub(crate) verdict: Verdict,
-    /// The user stopped it: what is open might have been decided.
+    /// Whether the user stopped the comparison: more pairs might have decided what is open.
     pub(crate) interrupted: bool,
     /// Version of orch.
     pub(crate) orch: String,
-    /// The command that repeats the comparison.
+    /// Command that repeats the comparison.
     pub(crate) command: String,
-    /// From which all coins were drawn; none where nothing was measured by orch.
+    /// Seed of all random choices; none if orch measured nothing.
     pub(crate) seed: Option<u64>,
     /// Level of the verdicts.
     pub(crate) alpha: f64,
@@ -61,35 +61,35 @@ pub(crate) struct Comparison {
     pub(crate) toolchain: Option<String>,
     pub(crate) a: ComparedSide,
     pub(crate) b: ComparedSide,
-    /// Workloads per verdict, the worst verdict of each.
+    /// Number of workloads per verdict. The worst verdict of a workload counts.
     pub(crate) counts: IndexMap<Verdict, usize>,
     pub(crate) totals: Option<head::ComparisonTotals>,
     /// One entry per workload and metric.
     pub(crate) jobs: Vec<MetricEntry>,
-    /// One entry per workload: what was compared, and everything that was measured.
+    /// One entry per workload, with everything that was measured.
     pub(crate) workloads: Vec<ComparedWorkload>,
-    /// What a gate said of it, where one was asked.
+    /// Result of the gate, if there was one.
     #[serde(default)]
     pub(crate) gate: Option<Value>,
     pub(crate) wall_ns: u64,
-    /// Of that, building and describing plugins.
+    /// Part of it that was spent on building and describing plugins.
     #[serde(default)]
     pub(crate) building_ns: u64,
-    /// Of that, waiting for measurements of others to end.
+    /// Part of it that was spent on waiting for other measurements to end.
     #[serde(default)]
     pub(crate) waiting_ns: u64,
-    /// How often this machine's class called the same code changed; null where that was not
-    /// calibrated.
+    /// Frequency with which machines of this class called the same code changed; null without a
+    /// calibration.
     #[serde(default)]
     pub(crate) false_alarms: Option<FalseAlarms>,
-    /// How busy the machine was while it measured; null where nothing was measured, and in older
+    /// Load of the machine during the measurement; null if nothing was measured, and in older
     /// comparisons.
     #[serde(default)]
     pub(crate) load: Option<MachineLoad>,
-    /// The table that this was read from, where orch measured nothing.
+    /// Table that the comparison was read from, if orch measured nothing.
     #[serde(default)]
     pub(crate) imported: Option<imported::ImportedTable>,
-    /// What cannot be true, or says something else than it seems to.
+    /// Figures that cannot be true, or that mean something else than they seem to.
     #[serde(default)]
     pub(crate) contradictions: Vec<Contradiction>,
 }
@@ -97,13 +97,13 @@ pub(crate) struct Comparison {
 /// One side of a comparison.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ComparedSide {
-    /// As the user named it.
+    /// Name that the user gave.
     pub(crate) name: String,
     pub(crate) kind: SideKind,
     pub(crate) git: Option<GitState>,
-    /// What `--set` gave this side.
+    /// Parameters that `--set` gave this side.
     pub(crate) set: Map<String, Value>,
-    /// The plugins' files, by the scenario's key.
+    /// Files of the plugins, by the scenario's key.
     pub(crate) plugins: IndexMap<String, PluginFile>,
 }
 
@@ -114,53 +114,53 @@ pub(crate) enum SideKind {
     WorkingTree,
     Library,
     Record,
-    /// A column of somebody's table.
+    /// A column of an imported table.
     Imported,
 }
 
-/// What is known of one metric of one workload.
+/// Facts about one metric of one workload.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct MetricEntry {
-    /// The workload's id.
+    /// Id of the workload.
     pub(crate) id: String,
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
     pub(crate) metric: Metric,
     pub(crate) unit: String,
     pub(crate) verdict: Verdict,
-    /// The values of both sides; time in nanoseconds.
+    /// Values of both sides; times in nanoseconds.
     pub(crate) a: Value,
     pub(crate) b: Value,
-    /// Relative: b / a - 1; none where a is 0, or nothing was measured.
+    /// Relative change, b / a - 1; none if a is 0, or nothing was measured.
     pub(crate) change: Option<RelativeChange>,
-    /// The change (relative) that these pairs would just have told from none.
+    /// Smallest relative change that these pairs would have detected.
     pub(crate) minimum_detectable: Option<f64>,
-    /// Evidence against "no change".
+    /// Evidence against "no change", as an e-value.
     pub(crate) e_value: Option<f64>,
     pub(crate) pairs: usize,
-    /// The relative difference that matters.
+    /// Relative difference that matters.
     pub(crate) margin: f64,
-    /// Why the verdict is what it is, and why measuring ended.
+    /// Reason for the verdict, and for the end of the measurement.
     pub(crate) reason: String,
     /// Kind of that reason; null in older comparisons.
     #[serde(default)]
     pub(crate) reason_kind: Option<ReasonKind>,
-    /// Another metric of the workload went the other way.
+    /// Whether another metric of the workload changed in the other direction.
     pub(crate) trade_off: bool,
-    /// Of a plugin's metric: what its counter is divided by.
+    /// Basis of a plugin's metric, by which its counter is divided.
     #[serde(default)]
     pub(crate) per: Option<CounterBasis>,
-    /// Smallest and largest value of each side's processes, where what was counted is not exact.
+    /// Smallest and largest value over the processes of each side, if a count is not exact.
     #[serde(default)]
     pub(crate) a_range: Option<[f64; 2]>,
     #[serde(default)]
     pub(crate) b_range: Option<[f64; 2]>,
-    /// Values of both sides that belong to the estimate over pairs: b / a - 1 is the estimate.
-    /// Typical values (`a`, `b`) are summed up over each side by itself, and divide to something
-    /// else.
+    /// Values of both sides that belong to the estimate over pairs: b / a - 1 is the estimate. The
+    /// typical values (`a`, `b`) summarise each side by itself, and their ratio differs from the
+    /// estimate.
     #[serde(default)]
     pub(crate) fitted: Option<[f64; 2]>,
-    /// How far rounding may have moved the values of both sides together: what lies closer is
-    /// equal. 0 where they are exact.
+    /// Largest error of rounding of both values together. Values that are closer are equal. 0 if
+    /// they are exact.
     #[serde(default)]
     pub(crate) rounding: f64,
 }
@@ -177,16 +177,16 @@ impl MetricEntry {
         self
     }
 
-    /// Takes the reason over from an entry that this one follows from.
+    /// Copies the reason of the entry that this one follows from.
     fn take_reason(&mut self, other: &Self) {
         self.reason.clone_from(&other.reason);
         self.reason_kind = other.reason_kind;
     }
 
-    /// Whether an inconclusive entry is a question that has to be answered. Of what threads share
-    /// out, only ranges that lie apart are one: where they overlap, nothing is claimed. A rate is
-    /// as open as the time that it is made of. Counters and outputs are facts about the work, so
-    /// they are open as soon as a side does not agree with itself.
+    /// Returns whether an inconclusive entry has to be decided. Counts that threads share are open
+    /// only if the ranges of both sides do not overlap. A rate is as open as the time that it is
+    /// computed from. Counters and outputs are facts about the work, so they are open as soon as a
+    /// side disagrees with itself.
     pub(crate) fn is_open(&self) -> bool {
         let apart = match (self.a_range, self.b_range) {
             (Some(a), Some(b)) => a[1] < b[0] || b[1] < a[0],
@@ -201,7 +201,7 @@ impl MetricEntry {
     }
 }
 
-/// A relative change with the interval that holds it; an end that is not known is null.
+/// A relative change with its interval. An unknown end is null.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct RelativeChange {
     pub(crate) estimate: f64,
@@ -209,7 +209,7 @@ pub(crate) struct RelativeChange {
     pub(crate) high: Option<f64>,
 }
 
-/// One workload of a comparison, whatever its metrics say.
+/// One workload of a comparison, for all metrics together.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ComparedWorkload {
     pub(crate) id: String,
@@ -222,40 +222,40 @@ pub(crate) struct ComparedWorkload {
     pub(crate) verdict: Verdict,
     pub(crate) trade_off: bool,
     pub(crate) code: CodeRelation,
-    /// What kept a side from being measured.
+    /// Reason why a side was not measured.
     pub(crate) missing: Option<String>,
-    /// Whether B was measured by itself and A was not.
+    /// Whether only B was measured.
     #[serde(default)]
     pub(crate) only_b: bool,
     pub(crate) warnings: Vec<String>,
     /// Kind and side of each warning, in their order; none in older comparisons.
     #[serde(default)]
     pub(crate) warning_kinds: Vec<SidedKind>,
-    /// Where the change is, where there is one.
+    /// Places of the change, if there is one.
     pub(crate) scopes: Vec<scopes::ScopeChange>,
     pub(crate) pairs: Vec<PairRecord>,
     pub(crate) wall_ns: u64,
 }
 
-/// Whether both sides run the same code.
+/// Relation between the code of both sides.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CodeRelation {
     /// The same file, with the same libraries and input files.
     Identical,
-    /// Different files, but the machine code that the workload can reach is the same.
+    /// Different files with the same machine code, as far as the workload can reach it.
     OnlyLayout,
     Different,
-    /// Different, and these functions and data are.
+    /// Different in these functions and data.
     Changed(Vec<CodeChange>),
-    /// Not compared, and why.
+    /// Not compared, for this reason.
     Unknown(String),
 }
 
-/// The name of a comparison in its folder.
+/// File name of a comparison in its folder.
 pub(crate) const FILE: &str = "comparison.json";
 
-/// What a comparison is made of.
+/// Entries and workloads of a comparison.
 pub(crate) struct ComparisonOutcome {
     pub(crate) entries: Vec<MetricEntry>,
     pub(crate) workloads: Vec<ComparedWorkload>,
