@@ -1,4 +1,4 @@
-//! Two builds against each other, workload by workload: what is exact first, then pairs of
+//! Owns the comparison of two builds, workload by workload: exact passes first, then pairs of
 //! processes, then the verdicts.
 
 pub(crate) mod side;
@@ -28,39 +28,39 @@ use crate::scenario::Job;
 use std::collections::HashMap;
 use std::io;
 
-/// A change is explained by the fastest of this many profiles of each side.
+/// Number of profiles of each side, the fastest of which explains a change.
 const PROFILES: u32 = 5;
 
-/// One workload with what each side runs.
+/// One workload, with the job and the plugin of each side.
 pub(crate) struct WorkloadPair {
     pub(crate) jobs: [Job; 2],
     pub(crate) sides: [Result<PreparedPlugin, PluginFailure>; 2],
     pub(crate) info: [Option<WorkloadInfo>; 2],
-    /// Why a side does not have the workload.
+    /// Reason why a side does not have the workload.
     pub(crate) unknown: [Option<String>; 2],
-    /// The relative difference of time that matters.
+    /// Relative difference of time that matters.
     pub(crate) margin: f64,
-    /// Its time is asked for, even if both sides are the same code.
+    /// Whether its time is measured even if both sides are the same code.
     pub(crate) timed: bool,
-    /// Its output may differ: its costs are measured all the same.
+    /// Whether its output may differ, so that its costs are measured nevertheless.
     pub(crate) output_accepted: bool,
-    /// What the reader of the verdict has to know.
+    /// Notes for the reader of the verdict.
     pub(crate) notes: Vec<SidedWarning>,
 }
 
-/// What is the same for all workloads.
+/// Terms that are the same for all workloads.
 pub(crate) struct MeasureTerms<'a> {
     pub(crate) cpus: &'a [usize],
     pub(crate) clock: ScopeClock,
     pub(crate) mark: &'a str,
     pub(crate) limits: PairLimits,
-    /// The option that gives a workload more time; empty if none does.
+    /// Option that gives a workload more time; empty if there is none.
     pub(crate) more: &'a str,
-    /// Measures identical code as if it were not.
+    /// Whether identical code is measured like other code.
     pub(crate) control: bool,
 }
 
-/// Measures and judges all matches.
+/// Measures and judges all workloads.
 pub(crate) fn measure(
     matches: &[WorkloadPair],
     terms: &MeasureTerms,
@@ -115,12 +115,13 @@ struct PairedMeasurement<'a> {
     random: &'a mut fastrand::Rng,
     interrupt: &'a Interrupt,
     observer: &'a mut dyn ProgressObserver,
-    /// The exact passes of each match and side.
+    /// Ends of the exact passes of each workload and side.
     ends: HashMap<(usize, usize), Vec<PassEnd>>,
 }
 
-/// The same file at the same place and the same parameters: then libraries and input files are the
-/// same too, because both sides load it from there, now.
+/// Returns the relation that the files alone show. With the same file at the same path and the same
+/// parameters, the libraries and input files are the same too, because both sides load them from
+/// there now.
 fn identity(each: &WorkloadPair) -> CodeRelation {
     let [Ok(a), Ok(b)] = &each.sides else {
         return CodeRelation::Unknown("a side was not built".to_owned());
@@ -136,7 +137,7 @@ fn identity(each: &WorkloadPair) -> CodeRelation {
     CodeRelation::Different
 }
 
-/// What the machine code of both sides' libraries says; nothing where a library cannot be read.
+/// Compares the machine code of both sides' libraries; `None` if a library cannot be read.
 fn machine_code(
     each: &WorkloadPair,
     index: usize,
@@ -156,7 +157,7 @@ fn machine_code(
 }
 
 impl PairedMeasurement<'_> {
-    /// Profiles and counts every workload on both sides; identical code only once.
+    /// Profiles and counts every workload on both sides, and identical code only once.
     fn exact_passes(&mut self) -> io::Result<()> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
@@ -204,7 +205,7 @@ impl PairedMeasurement<'_> {
             cpus: self.terms.cpus,
             clock: self.terms.clock,
             mark: self.terms.mark,
-            // Pairs need none: whatever the machine does falls on both sides.
+            // Pairs need no sentinel, because the state of the machine affects both sides.
             sentinel: false,
             groups,
             counted: CountedIterations::Group,
@@ -239,8 +240,8 @@ impl PairedMeasurement<'_> {
         )
     }
 
-    /// Pairs of the chosen matches, by index. A change in what is only layout is no finding, so the
-    /// machine code is compared as soon as there seems to be one.
+    /// Measures pairs of the chosen workloads, by index. A change by layout alone is no finding, so
+    /// the machine code is compared as soon as there seems to be a change.
     fn pairs(
         &mut self,
         chosen: &[usize],
@@ -307,7 +308,8 @@ impl PairedMeasurement<'_> {
         codes.into_iter().enumerate().map(look).collect()
     }
 
-    /// Profiles again what has changed, sides in turns: one profile is one cold process.
+    /// Profiles changed workloads again, with the sides in turns, because one profile is one cold
+    /// process.
     fn explain(&mut self, contested: &HashMap<usize, PairedResult>) -> io::Result<()> {
         let mut changed: Vec<usize> = contested
             .iter()
@@ -443,7 +445,7 @@ impl PairedMeasurement<'_> {
     }
 }
 
-/// Sides whose time goes one way inside their processes.
+/// Warns about sides whose time grows or falls inside their processes.
 fn trends(contested: &PairedResult) -> Vec<SidedWarning> {
     let pairs = &contested.pairs;
     let a: Vec<ProcessSamples> = pairs
@@ -481,7 +483,8 @@ fn unknown(each: &WorkloadPair) -> Option<String> {
     (!lost.is_empty()).then(|| lost.join("; "))
 }
 
-/// The jobs of each match, both sides together: places are pairs of a match and a side.
+/// Groups the jobs of each workload, both sides together. A place is a pair of a workload and a
+/// side.
 fn groups(places: &[(usize, usize)]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (job, (index, _)) in places.iter().enumerate() {
@@ -493,12 +496,12 @@ fn groups(places: &[(usize, usize)]) -> Vec<Vec<usize>> {
     groups
 }
 
-/// Key of a match's plugin on one side.
+/// Returns the key of a workload's plugin on one side.
 fn key(index: usize, side: usize) -> String {
     format!("{index}/{side}")
 }
 
-/// The job of the exact passes of one side: with an id of its own, and not timed.
+/// Returns the job of the exact passes of one side, with an id of its own and without timing.
 fn exact_job(each: &WorkloadPair, index: usize, side: usize) -> Job {
     let mut job = each.jobs[side].clone();
     job.plugin = key(index, side);

@@ -1,5 +1,5 @@
-//! One build of a workload by itself: what its exact passes say, and how its machine code stands to
-//! another's.
+//! Owns one build of a workload by itself: the result of its exact passes, and the comparison of
+//! its machine code.
 
 use crate::comparison::CodeRelation;
 use crate::model::warning::{JobWarning, SidedWarning, WarnedSide};
@@ -13,8 +13,8 @@ use crate::record::assemble::{self, JobFacts};
 use crate::record::{JobRecord, PluginFile};
 use crate::scenario::Job;
 
-/// The passes of one build put together. Timing is the pairs' business: the job is measured when it
-/// is profiled and counted.
+/// Assembles the passes of one build. Pairs measure the time, so the job is measured once it is
+/// profiled and counted.
 pub(crate) fn record(
     job: &Job,
     prepared: Result<&PreparedPlugin, &PluginFailure>,
@@ -39,7 +39,7 @@ pub(crate) fn record(
             sandbox: None,
         },
     };
-    // The profile that was disturbed least tells most about where the time goes.
+    // The least disturbed profile shows best where the time goes.
     ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
     assemble::job(JobFacts {
         job: &job,
@@ -55,7 +55,7 @@ pub(crate) fn record(
     })
 }
 
-/// Where the code of the workload begins, as a counting pass found it.
+/// Returns the addresses at which the code of the workload begins, as a counting pass found them.
 pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
     ends.iter().find_map(|end| match &end.result {
         PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
@@ -63,8 +63,8 @@ pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
     })
 }
 
-/// What the machine code of two libraries says, from where the workload begins in each; nothing
-/// where a library cannot be read.
+/// Compares the machine code of two libraries from the beginnings of the workload in each; `None`
+/// if a library cannot be read.
 pub(crate) fn machine_code(
     [a, b]: [&PreparedPlugin; 2],
     beginnings: [&[u64]; 2],
@@ -91,8 +91,8 @@ pub(crate) fn machine_code(
     })
 }
 
-/// A warning for a change of time between libraries that differ: where functions are not aligned,
-/// the place of the code alone can move it.
+/// Warns about a change of time between different libraries whose functions are not aligned,
+/// because the place of the code alone can change the time.
 pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning> {
     if sides[0].hash == sides[1].hash {
         return None;
@@ -113,7 +113,8 @@ pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning
     })
 }
 
-/// Time per iteration of a profile; infinite for other passes, so that profiles are sorted first.
+/// Returns the time per iteration of a profile; infinity for other passes, so that profiles are
+/// sorted first.
 fn profiled_ns(end: &PassEnd) -> f64 {
     match (&end.pass, &end.result) {
         (PassName::Profile, PassResult::Reply(reply)) => match &**reply {
