@@ -178,8 +178,8 @@ impl BisectContext<'_> {
         if executed.interrupted || self.interrupt.requested() {
             return Err(BisectStop::interrupted());
         }
-        let beginnings = side::beginnings(&executed.ends);
-        let record = side::record(
+        let beginnings = side::find_beginnings(&executed.ends);
+        let record = side::assemble_record(
             &jobs[0],
             Ok(&ready.prepared),
             Some(&ready.info),

@@ -250,7 +250,10 @@ impl<'a> CommitEvidence<'a> {
         let (Some(a), Some(b)) = (self.ready.get(&one), self.ready.get(&other)) else {
             return Ok(false);
         };
-        let code = side::machine_code([&a.prepared, &b.prepared], [&beginnings[0], &beginnings[1]]);
+        let code = side::compare_machine_code(
+            [&a.prepared, &b.prepared],
+            [&beginnings[0], &beginnings[1]],
+        );
         Ok(is_same(code.as_ref()) && a.job.params == b.job.params)
     }
 

@@ -76,7 +76,7 @@ fn compare_plugins([a, b]: &[PluginSet; 2]) -> ChangeReach {
     let is_same = |key: &String| match (a.prepared.get(key), b.prepared.get(key)) {
         (Some(Ok(a)), Some(Ok(b))) => {
             a.hash == b.hash
-                || side::machine_code([a, b], [&[], &[]]) == Some(CodeRelation::OnlyLayout)
+                || side::compare_machine_code([a, b], [&[], &[]]) == Some(CodeRelation::OnlyLayout)
         }
         (Some(Err(_)), Some(Err(_))) | (None, None) => true,
         _ => false,

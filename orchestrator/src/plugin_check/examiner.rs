@@ -347,7 +347,7 @@ impl<'a> PluginExaminer<'a> {
         )
         .map_err(failed_start)?
         .ends;
-        let record = side::record(
+        let record = side::assemble_record(
             &jobs[0],
             Ok(prepared),
             Some(info),

@@ -77,7 +77,7 @@ pub(crate) fn measure(
         ends: HashMap::new(),
     };
     versus.exact_passes()?;
-    let codes: Vec<CodeRelation> = matches.iter().map(identity).collect();
+    let codes: Vec<CodeRelation> = matches.iter().map(compare_files).collect();
     let records: Vec<[JobRecord; 2]> = (0..matches.len())
         .map(|index| versus.records(index, None))
         .collect();
@@ -122,7 +122,7 @@ struct PairedMeasurement<'a> {
 /// Returns the relation that the files alone show. With the same file at the same path and the same
 /// parameters, the libraries and input files are the same too, because both sides load them from
 /// there now.
-fn identity(each: &WorkloadPair) -> CodeRelation {
+fn compare_files(each: &WorkloadPair) -> CodeRelation {
     let [Ok(a), Ok(b)] = &each.sides else {
         return CodeRelation::Unknown("a side was not built".to_owned());
     };
@@ -147,13 +147,13 @@ fn machine_code(
         return None;
     };
     let beginnings = |side: usize| {
-        side::beginnings(
+        side::find_beginnings(
             ends.get(&(index, side))
                 .map(Vec::as_slice)
                 .unwrap_or_default(),
         )
     };
-    side::machine_code([a, b], [&beginnings(0)?, &beginnings(1)?])
+    side::compare_machine_code([a, b], [&beginnings(0)?, &beginnings(1)?])
 }
 
 impl PairedMeasurement<'_> {
@@ -162,24 +162,24 @@ impl PairedMeasurement<'_> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
         for (index, each) in self.matches.iter().enumerate() {
-            let sides = if identity(each) == CodeRelation::Identical {
+            let sides = if compare_files(each) == CodeRelation::Identical {
                 0..1
             } else {
                 0..2
             };
             for side in sides.filter(|side| each.unknown[*side].is_none()) {
-                jobs.push(exact_job(each, index, side));
+                jobs.push(build_exact_job(each, index, side));
                 places.push((index, side));
             }
         }
-        let groups = groups(&places);
+        let groups = group_jobs(&places);
         let plan = plan::build_grouped_plan(&jobs, groups.clone(), self.random.u64(..));
         let ends = self.execute(&jobs, &groups, &plan)?;
         let by_job = pass::group_by_job(&ends);
         for (job, place) in jobs.iter().zip(places) {
             let own = by_job.get(job.id.as_str()).cloned().unwrap_or_default();
             let own: Vec<PassEnd> = own.into_iter().cloned().collect();
-            if identity(&self.matches[place.0]) == CodeRelation::Identical {
+            if compare_files(&self.matches[place.0]) == CodeRelation::Identical {
                 self.ends.insert((place.0, 1), own.clone());
             }
             self.ends.insert(place, own);
@@ -196,7 +196,7 @@ impl PairedMeasurement<'_> {
         let mut plugins = HashMap::new();
         for (index, each) in self.matches.iter().enumerate() {
             for side in 0..2 {
-                plugins.insert(key(index, side), each.sides[side].clone());
+                plugins.insert(name_plugin(index, side), each.sides[side].clone());
             }
         }
         let setting = ExecutionContext {
@@ -230,7 +230,7 @@ impl PairedMeasurement<'_> {
         let each = &self.matches[index];
         let ends = self.ends.get(&(index, side)).cloned().unwrap_or_default();
         let interrupted = self.interrupt.requested();
-        side::record(
+        side::assemble_record(
             &each.jobs[side],
             each.sides[side].as_ref(),
             each.info[side].as_ref(),
@@ -321,7 +321,9 @@ impl PairedMeasurement<'_> {
         changed.sort_unstable();
         let jobs: Vec<Job> = changed
             .iter()
-            .flat_map(|&index| [0, 1].map(|side| exact_job(&self.matches[index], index, side)))
+            .flat_map(|&index| {
+                [0, 1].map(|side| build_exact_job(&self.matches[index], index, side))
+            })
             .collect();
         for _ in 1..PROFILES {
             let steps = (0..jobs.len())
@@ -361,7 +363,7 @@ impl PairedMeasurement<'_> {
         let id = &each.jobs[0].id;
         let records = self.records(index, contested);
         let sides = [&records[0], &records[1]];
-        let missing = unknown(each).or_else(|| entries::describe_unmeasured(sides));
+        let missing = describe_absence(each).or_else(|| entries::describe_unmeasured(sides));
         // As a control, the same code is judged like other code.
         let judged = if self.terms.control && code == CodeRelation::Identical {
             CodeRelation::Different
@@ -412,9 +414,11 @@ impl PairedMeasurement<'_> {
             .iter()
             .any(|entry| entry.metric == Metric::Time && entries::is_change(entry));
         if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
-            warnings.extend(side::layout_warning([a, b]).iter().map(worded));
+            warnings.extend(side::warn_of_layout([a, b]).iter().map(worded));
         }
-        let trends = contested.iter().flat_map(|contested| trends(contested));
+        let trends = contested
+            .iter()
+            .flat_map(|contested| find_trends(contested));
         warnings.extend(trends.map(|one| worded(&one)));
         let (warning_kinds, warnings) = warnings.into_iter().unzip();
         let workload = ComparedWorkload {
@@ -446,7 +450,7 @@ impl PairedMeasurement<'_> {
 }
 
 /// Warns about sides whose time grows or falls inside their processes.
-fn trends(contested: &PairedResult) -> Vec<SidedWarning> {
+fn find_trends(contested: &PairedResult) -> Vec<SidedWarning> {
     let pairs = &contested.pairs;
     let a: Vec<ProcessSamples> = pairs
         .iter()
@@ -468,7 +472,7 @@ fn trends(contested: &PairedResult) -> Vec<SidedWarning> {
         .collect()
 }
 
-fn unknown(each: &WorkloadPair) -> Option<String> {
+fn describe_absence(each: &WorkloadPair) -> Option<String> {
     let lost: Vec<String> = each
         .unknown
         .iter()
@@ -485,7 +489,7 @@ fn unknown(each: &WorkloadPair) -> Option<String> {
 
 /// Groups the jobs of each workload, both sides together. A place is a pair of a workload and a
 /// side.
-fn groups(places: &[(usize, usize)]) -> Vec<Vec<usize>> {
+fn group_jobs(places: &[(usize, usize)]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     for (job, (index, _)) in places.iter().enumerate() {
         match groups.last_mut() {
@@ -497,14 +501,14 @@ fn groups(places: &[(usize, usize)]) -> Vec<Vec<usize>> {
 }
 
 /// Returns the key of a workload's plugin on one side.
-fn key(index: usize, side: usize) -> String {
+fn name_plugin(index: usize, side: usize) -> String {
     format!("{index}/{side}")
 }
 
 /// Returns the job of the exact passes of one side, with an id of its own and without timing.
-fn exact_job(each: &WorkloadPair, index: usize, side: usize) -> Job {
+fn build_exact_job(each: &WorkloadPair, index: usize, side: usize) -> Job {
     let mut job = each.jobs[side].clone();
-    job.plugin = key(index, side);
+    job.plugin = name_plugin(index, side);
     job.id = format!("{} ({})", job.id, ["A", "B"][side]);
     job.settings.rounds = 0;
     job

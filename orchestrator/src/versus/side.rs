@@ -15,7 +15,7 @@ use crate::scenario::Job;
 
 /// Assembles the passes of one build. Pairs measure the time, so the job is measured once it is
 /// profiled and counted.
-pub(crate) fn record(
+pub(crate) fn assemble_record(
     job: &Job,
     prepared: Result<&PreparedPlugin, &PluginFailure>,
     info: Option<&WorkloadInfo>,
@@ -56,7 +56,7 @@ pub(crate) fn record(
 }
 
 /// Returns the addresses at which the code of the workload begins, as a counting pass found them.
-pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
+pub(crate) fn find_beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
     ends.iter().find_map(|end| match &end.result {
         PassResult::Reply(reply) => Some(reply.as_count()?.code.clone()),
         _ => None,
@@ -65,7 +65,7 @@ pub(crate) fn beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
 
 /// Compares the machine code of two libraries from the beginnings of the workload in each; `None`
 /// if a library cannot be read.
-pub(crate) fn machine_code(
+pub(crate) fn compare_machine_code(
     [a, b]: [&PreparedPlugin; 2],
     beginnings: [&[u64]; 2],
 ) -> Option<CodeRelation> {
@@ -93,7 +93,7 @@ pub(crate) fn machine_code(
 
 /// Warns about a change of time between different libraries whose functions are not aligned,
 /// because the place of the code alone can change the time.
-pub(crate) fn layout_warning(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning> {
+pub(crate) fn warn_of_layout(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning> {
     if sides[0].hash == sides[1].hash {
         return None;
     }
