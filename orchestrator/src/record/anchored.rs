@@ -1,5 +1,5 @@
-//! A job against the pinned build of an anchor: a few pairs per run, so that runs of different days
-//! can be compared. Pure.
+//! Owns the comparison of a job with the pinned build of an anchor: a few pairs per run, so that
+//! runs of different days can be compared. Pure.
 
 use super::{Digest, JobRecord, Record, Verdict};
 use crate::git::Revision;
@@ -12,10 +12,10 @@ use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// A build that the jobs of a run were paired with.
+/// Build that the jobs of a run were paired with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AnchorRecord {
-    /// As the scenario names it; of an earlier anchor, as its scenario did.
+    /// Name in the scenario; for an earlier anchor, in its own scenario.
     pub(crate) name: String,
     /// Full hash.
     pub(crate) commit: String,
@@ -23,17 +23,17 @@ pub(crate) struct AnchorRecord {
     /// Date of the commit, UTC.
     pub(crate) committed: String,
     pub(crate) role: AnchorRole,
-    /// SHA-256 of each plugin's library; null where it did not build.
+    /// SHA-256 of each plugin's library; null if the plugin did not build.
     pub(crate) artefacts: IndexMap<String, Option<String>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum AnchorRole {
-    /// The scenario's.
+    /// The anchor of the scenario.
     Anchor,
-    /// The one before it: measured in the first run with a new anchor, so that both rows of runs
-    /// hang together.
+    /// The anchor before it, which the first run with a new anchor measures too, so that the series
+    /// of both anchors are connected.
     Overlap,
 }
 
@@ -50,19 +50,19 @@ impl AnchorRecord {
     }
 }
 
-/// One job against one anchor: A is the anchor, B the run.
+/// One job against one anchor. A is the anchor, B the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AnchoredJob {
     /// Commit of the anchor.
     pub(crate) anchor: String,
-    /// SHA-256 of the anchor's library: ratios compare where it agrees.
+    /// SHA-256 of the anchor's library. Ratios are comparable if it agrees.
     pub(crate) artefact: Option<String>,
     pub(crate) verdict: Verdict,
-    /// The anchor does not have the job: there is nothing to pair, and nothing failed.
+    /// Whether the anchor lacks the job: there is nothing to pair, and nothing failed.
     pub(crate) absent: bool,
     /// Relative change of time against the anchor; null without pairs.
     pub(crate) change: Option<AnchoredChange>,
-    /// The relative difference that matters.
+    /// Relative difference that matters.
     pub(crate) margin: f64,
     pub(crate) reason: String,
     /// Kind of that reason; null in older records.
@@ -90,17 +90,17 @@ impl From<ShiftEstimate> for AnchoredChange {
     }
 }
 
-/// What is the same for all jobs of an anchor.
+/// Terms that are the same for all jobs of an anchor.
 pub(crate) struct AnchorTerms<'a> {
     pub(crate) anchor: &'a AnchorRecord,
-    /// How many jobs are judged together.
+    /// Number of jobs that are judged together.
     pub(crate) together: usize,
-    /// "the machine changed", where it did.
+    /// Message about a change of the machine, if there was one.
     pub(crate) changed: Option<&'a str>,
 }
 
 impl AnchoredJob {
-    /// A job that the anchor does not have.
+    /// Builds the result of a job that the anchor does not have.
     pub(crate) fn absent(anchor: &AnchorRecord, margin: f64, reason: &str) -> Self {
         Self {
             absent: true,
@@ -108,7 +108,7 @@ impl AnchoredJob {
         }
     }
 
-    /// A job that could not be paired.
+    /// Builds the result of a job that could not be paired.
     pub(crate) fn missing(anchor: &AnchorRecord, margin: f64, reason: &Reason) -> Self {
         Self {
             anchor: anchor.commit.clone(),
@@ -206,7 +206,8 @@ fn verdict(
     })
 }
 
-/// A finding as a verdict with its reason, unless the machine changed meanwhile.
+/// Converts a finding to a verdict with its reason. If the machine changed meanwhile, the verdict
+/// is inconclusive.
 fn told(
     finding: PairFinding,
     changed: Option<&str>,
@@ -227,12 +228,12 @@ fn told(
     (verdict, reason())
 }
 
-/// First digits of a commit.
+/// Returns the first digits of a commit.
 fn short(commit: &str) -> String {
     commit[..10.min(commit.len())].to_owned()
 }
 
-/// Both sides' digests, where both say one and they do not agree.
+/// Returns the digests of both sides if both have one and they disagree.
 fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
     let [anchor, now] = digests
         .each_ref()
@@ -241,26 +242,25 @@ fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
     (!anchor.agrees(&now)).then_some((anchor, now))
 }
 
-/// One job of two records, both paired with the same artefact.
+/// One job of two records that were both paired with the same artefact.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SharedAnchor {
     pub(crate) anchor: String,
     pub(crate) shift: ShiftEstimate,
     /// Pairs of the smaller group.
     pub(crate) pairs: usize,
-    /// The relative difference that matters: the larger of both runs', each of which knows its
+    /// Relative difference that matters: the larger one of both runs, each of which includes its
     /// build effect.
     pub(crate) margin: f64,
-    /// Both runs measured the same library with the same input files, as far as records hold their
-    /// hashes.
+    /// Whether both runs measured the same library with the same input files, as far as the records
+    /// contain their hashes.
     pub(crate) same_code: bool,
 }
 
 impl SharedAnchor {
-    /// The job's shift from record to record through an anchor that both share.
+    /// Estimates the shift of the job between two records through an anchor that both share.
     pub(crate) fn of(a: &JobRecord, b: &JobRecord) -> Option<Self> {
-        // Records are files, and a file can hold anything: no real pair differs by a factor of
-        // e^20.
+        // A record is a file with arbitrary content. No real pair differs by a factor of e^20.
         let differences = |one: &AnchoredJob| {
             let all = one.pairs.iter().map(|pair| pair.difference);
             all.filter(|difference| difference.abs() < 20.0)
@@ -268,7 +268,7 @@ impl SharedAnchor {
         };
         let same_code =
             a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
-        // A series that a crash ended is no measurement, however many pairs it had by then.
+        // A series that a crash ended is no measurement, whatever the number of its pairs.
         let whole = |one: &&AnchoredJob| one.artefact.is_some() && one.verdict != Verdict::Missing;
         a.anchored.iter().filter(whole).find_map(|one| {
             let other = b
@@ -289,8 +289,8 @@ impl SharedAnchor {
         })
     }
 
-    /// Judges it among `together` others; `changed` says that the machine did, `remedy` what tells
-    /// more.
+    /// Judges the shift among `together` jobs. `changed` is the message about a changed machine,
+    /// `remedy` the measurement that decides.
     pub(crate) fn verdict(
         &self,
         together: usize,
@@ -319,7 +319,7 @@ impl SharedAnchor {
     }
 }
 
-/// Why nothing about times can be said of two records: their sentinels disagree.
+/// Describes the change of the machine between two records, if their sentinels disagree.
 pub(crate) fn machine_changed(a: &Record, b: &Record) -> Option<String> {
     let (before, now) = (a.sentinel.as_ref()?, b.sentinel.as_ref()?);
     if before.kernel != now.kernel {

@@ -34,36 +34,37 @@ pub(crate) const SCHEMA: &str = "orch/record/1";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) schema: String,
-    /// Name of the folder that the record lies in.
+    /// Name of the record's folder.
     pub(crate) id: String,
-    /// When the run began and ended, UTC.
+    /// Start and end of the run, UTC.
     pub(crate) started: String,
     pub(crate) ended: String,
     pub(crate) outcome: RunOutcome,
     /// Version of orch.
     pub(crate) orch: String,
-    /// The command that repeats the run.
+    /// Command that repeats the run.
     pub(crate) command: String,
     pub(crate) seed: u64,
     pub(crate) scenario: ScenarioRecord,
     pub(crate) git: GitState,
     pub(crate) machine: Machine,
-    /// `rustc -vV`; none where there is no compiler.
+    /// Output of `rustc -vV`; none without a compiler.
     pub(crate) toolchain: Option<String>,
     pub(crate) plugins: Vec<PluginRecord>,
     pub(crate) jobs: Vec<JobRecord>,
-    /// The builds that its jobs were paired with.
+    /// Builds that the jobs were paired with.
     #[serde(default)]
     pub(crate) anchors: Vec<AnchorRecord>,
-    /// Whether the machine is the one that it was; null in records of before there was a sentinel.
+    /// Result of the sentinel: whether the machine is unchanged; null in records from before the
+    /// sentinel.
     #[serde(default)]
     pub(crate) sentinel: Option<SentinelResult>,
-    /// How busy the machine was while it measured; null where the system does not say, and in older
-    /// records.
+    /// Load of the machine during the measurement; null if the system does not report it, and in
+    /// older records.
     #[serde(default)]
     pub(crate) load: Option<MachineLoad>,
     pub(crate) wall: RunWall,
-    /// What cannot be true.
+    /// Figures that cannot be true.
     #[serde(default)]
     pub(crate) contradictions: Vec<Contradiction>,
 }
@@ -72,7 +73,7 @@ pub(crate) struct Record {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
-    /// Both sides computed different things, so nothing else is comparable.
+    /// Both sides computed different outputs, so nothing else is comparable.
     OutputDiffers,
     Regressed,
     /// Not measured on one side or both.
@@ -83,7 +84,7 @@ pub(crate) enum Verdict {
 }
 
 impl Verdict {
-    /// The word for people, in every report.
+    /// Returns the word that all reports use.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::OutputDiffers => "output differs",
@@ -101,7 +102,7 @@ impl Verdict {
 pub(crate) enum RunOutcome {
     /// Every job was measured.
     Complete,
-    /// Some were not.
+    /// Some jobs were not measured.
     Incomplete,
     /// The user stopped the run.
     Interrupted,
@@ -113,9 +114,9 @@ pub(crate) struct ScenarioRecord {
     pub(crate) about: Option<String>,
     /// SHA-256 of the file.
     pub(crate) hash: String,
-    /// The file, relative to the project's root where it lies inside.
+    /// Path of the file, relative to the project's root if the file is inside.
     pub(crate) path: String,
-    /// The `--filter` that chose among its jobs.
+    /// The `--filter` that selected its jobs.
     pub(crate) filter: Option<String>,
 }
 
@@ -126,23 +127,22 @@ pub(crate) struct PluginRecord {
     pub(crate) name: Option<String>,
     pub(crate) version: Option<String>,
     pub(crate) sdk: Option<String>,
-    /// What the plugin says of its own build.
+    /// Information of the plugin about its own build.
     pub(crate) build: Value,
-    /// Compiler flags, or the build command, that orch gave.
+    /// Compiler flags or build command from orch.
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
     pub(crate) file: Option<PluginFile>,
 }
 
-/// The file that a job's workload came from.
+/// File that contains the workload of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PluginFile {
     pub(crate) path: String,
     /// SHA-256 of the file; none if there was none to load.
     pub(crate) hash: Option<String>,
     pub(crate) git: Option<GitState>,
-    /// What kept its workers away from the rest of the machine, such as `landlock 7 and seccomp`,
-    /// or `off`.
+    /// Sandbox of its workers, such as `landlock 7 and seccomp`, or `off`.
     #[serde(default)]
     pub(crate) sandbox: Option<String>,
 }
@@ -159,7 +159,7 @@ pub(crate) struct JobRecord {
     pub(crate) settings: SettingsRecord,
     pub(crate) plugin: PluginFile,
     pub(crate) outcome: JobOutcome,
-    /// Where it failed or was skipped.
+    /// Phase in which it failed or was skipped.
     pub(crate) phase: Option<Phase>,
     pub(crate) message: Option<String>,
     pub(crate) warnings: Vec<String>,
@@ -167,27 +167,27 @@ pub(crate) struct JobRecord {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) warning_kinds: Vec<WarningKind>,
     pub(crate) digest: Option<Digest>,
-    /// Digests of two processes that do not agree, where there are such.
+    /// Digests of two processes that disagree, if there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) digest_differs: Option<[Value; 2]>,
     pub(crate) time: Option<TimeSummary>,
     pub(crate) allocations: Option<AllocationSummary>,
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) metrics_info: IndexMap<String, MetricRecord>,
-    /// Of metrics without a time: the smallest and the largest of a counting process, where
+    /// Smallest and largest value over the counting processes, for metrics without a time whose
     /// processes differ.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub(crate) metrics_range: IndexMap<String, [f64; 2]>,
-    /// Of metrics without a time: how far rounding may have moved the value, where it is not exact.
+    /// Largest error of rounding, for metrics without a time that are not exact.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     pub(crate) metrics_rounding: IndexMap<String, f64>,
     pub(crate) profile: Option<ProfileRecord>,
     pub(crate) scopes: Vec<ScopeRecord>,
-    /// The files that its parameters name, with their SHA-256 from before the first pass; those of
-    /// more than 256 MiB, and those that the plugin may write, are left out.
+    /// Files that its parameters name, with their SHA-256 from before the first pass, without files
+    /// of more than 256 MiB and files that the plugin may write.
     #[serde(default)]
     pub(crate) inputs: IndexMap<String, String>,
-    /// Against each anchor of the run.
+    /// Result against each anchor of the run.
     #[serde(default)]
     pub(crate) anchored: Vec<AnchoredJob>,
     pub(crate) wall: JobWall,
@@ -211,7 +211,7 @@ pub(crate) struct SettingsRecord {
     pub(crate) tolerance: f64,
 }
 
-/// What one iteration computed, as far as the plugin says.
+/// Output of one iteration, as far as the plugin describes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Digest {
     /// A number or a text.
@@ -230,18 +230,18 @@ pub(crate) struct TimeSummary {
     /// Confidence interval of the median over processes.
     pub(crate) low_ns: f64,
     pub(crate) high_ns: f64,
-    /// Coverage of that interval.
+    /// Coverage of the interval.
     pub(crate) confidence: f64,
     pub(crate) processes: Vec<ProcessTimes>,
 }
 
-/// One worker process's samples.
+/// Samples of one worker process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProcessTimes {
     pub(crate) round: u32,
     /// The run's seed, which ordered the jobs of the round.
     pub(crate) seed: u64,
-    /// The first of the CPUs it was pinned to.
+    /// First of the CPUs that it was pinned to.
     pub(crate) cpu: usize,
     pub(crate) cpus: Vec<usize>,
     /// Iterations in each sample.
@@ -251,16 +251,16 @@ pub(crate) struct ProcessTimes {
     pub(crate) warm_up: WarmUp,
     /// Page faults and context switches while the samples were taken.
     pub(crate) usage: ResourceUsage,
-    /// From spawn to burial.
+    /// Time from the start of the process to its end.
     pub(crate) wall_ns: u64,
 }
 
-/// Allocations of one iteration. Whole numbers are written as such.
+/// Allocations of one iteration. Whole numbers have no fraction in the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AllocationSummary {
-    /// All on the driver thread, and all processes agree.
+    /// Whether all allocations are on the driver thread and all processes agree.
     pub(crate) exact: bool,
-    /// Medians over the processes where not exact.
+    /// Median over the processes if it is not exact.
     #[serde(serialize_with = "whole")]
     pub(crate) count: f64,
     #[serde(serialize_with = "whole")]
@@ -271,7 +271,7 @@ pub(crate) struct AllocationSummary {
     /// Live bytes gained per iteration.
     #[serde(serialize_with = "whole")]
     pub(crate) leaked_bytes: f64,
-    /// Smallest and largest count of a process; the same where exact.
+    /// Smallest and largest count of a process; equal if the count is exact.
     #[serde(serialize_with = "whole_pair")]
     pub(crate) count_range: [f64; 2],
     #[serde(serialize_with = "whole_pair")]
@@ -298,13 +298,13 @@ pub(crate) struct MetricRecord {
     pub(crate) about: String,
 }
 
-/// How the scopes were recorded.
+/// Recording of the scopes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ProfileRecord {
     pub(crate) iterations: u64,
     /// Time inside `run` of those iterations, with scopes and counting on.
     pub(crate) run_ns: u64,
-    /// How much longer an iteration took than in the timing pass; 0.05 = 5 %.
+    /// Relative slowdown of an iteration against the timing pass; 0.05 is 5 %.
     pub(crate) overhead: Option<f64>,
 }
 
@@ -326,7 +326,7 @@ pub(crate) struct ScopeRecord {
     /// iteration.
     #[serde(default)]
     pub(crate) series_min_ns: Vec<u64>,
-    /// Sums of the counters that were added to in this very scope.
+    /// Sums of the counters that were added to in this scope itself.
     #[serde(default)]
     pub(crate) counters: IndexMap<String, f64>,
     /// Metrics over the work and the time of this scope and those inside it.
@@ -341,9 +341,9 @@ pub(crate) struct JobWall {
     pub(crate) profile_ns: u64,
     pub(crate) count_ns: u64,
     pub(crate) time_ns: u64,
-    /// The part of `time_ns` that was samples.
+    /// Part of `time_ns` that was spent on samples.
     pub(crate) samples_ns: u64,
-    /// The part of `time_ns` that was warming up.
+    /// Part of `time_ns` that was spent on warming up.
     pub(crate) warm_up_ns: u64,
 }
 
@@ -353,7 +353,7 @@ pub(crate) struct RunWall {
     pub(crate) total_ns: u64,
     /// Building and describing plugins.
     pub(crate) prepare_ns: u64,
-    /// Waiting for others to finish measuring.
+    /// Waiting for other measurements to end.
     pub(crate) lock_ns: u64,
     pub(crate) profile_ns: u64,
     pub(crate) count_ns: u64,
@@ -378,7 +378,7 @@ fn whole_pair<S: Serializer>(pair: &[f64; 2], serializer: S) -> Result<S::Ok, S:
     pair.map(number).serialize(serializer)
 }
 
-/// A JSON integer where the value is whole and exact, else a float.
+/// Writes a JSON integer if the value is whole and exact, else a float.
 fn number(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {
