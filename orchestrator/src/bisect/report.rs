@@ -198,7 +198,7 @@ pub(crate) struct Culprit {
 /// A part of the range that stays open.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OpenChangeReport {
-    /// The commits of which one is it, with this probability; oldest first.
+    /// Commits, oldest first; one of them made the change, with this probability.
     pub(crate) commits: Vec<ReportedCommit>,
     pub(crate) probability: f64,
     pub(crate) reference: ReportedCommit,

@@ -48,7 +48,7 @@ impl Metric {
         self.is_own() && *self != Self::Time
     }
 
-    /// Whether the metric is a count of which less is better.
+    /// Whether the metric is a count, where fewer is better.
     pub(crate) fn is_amount(&self) -> bool {
         self.is_counted() && *self != Self::Digest
     }

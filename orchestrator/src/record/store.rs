@@ -96,8 +96,7 @@ fn regular(path: &Path) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// Stores a record for good. The journal beside it is then no longer needed, unless the run can be
-/// gone on with.
+/// Stores a record permanently, and removes the journal beside it unless the run can be resumed.
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
