@@ -2,8 +2,8 @@
 //!
 //! Such a commit is a function of the two commits and is recreated whenever it is needed: in memory
 //! for reading it, among the build worktree's objects for checking it out. Nothing is ever written
-//! to the user's repository. Not even the times of its objects change, which libgit2 renews when it
-//! is told to write an existing object.
+//! to the user's repository. Not even the times of its objects change, which libgit2 would renew if
+//! it wrote an existing object.
 
 use super::commit::{FileEntries, list_files};
 use super::revision::describe;

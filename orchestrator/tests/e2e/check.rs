@@ -473,10 +473,10 @@ fn what_is_wrong_in_the_rules_is_said_before_anything_is_built() {
         );
         ran.stderr
     };
-    let nobody = said("targets: [{ job: wrok, metric: time, is: '<= 1ms' }]\n");
+    let unknown_job = said("targets: [{ job: wrok, metric: time, is: '<= 1ms' }]\n");
     assert!(
-        nobody.contains("`targets` names the job 'wrok', which does not exist"),
-        "{nobody}"
+        unknown_job.contains("`targets` names the job 'wrok', which does not exist"),
+        "{unknown_job}"
     );
     let no_target = said("targets: [{ job: work, metric: time, is: fast }]\n");
     assert!(
@@ -493,7 +493,7 @@ fn what_is_wrong_in_the_rules_is_said_before_anything_is_built() {
 }
 
 #[test]
-fn a_rule_for_a_metric_that_nobody_has_is_refused() {
+fn rule_for_an_unknown_metric_is_refused() {
     let refused = |rules: &str| {
         let history = History::with(rules, &["-DMETRIC", "-DMETRIC "]);
         let ran = check(&history, &[]);

@@ -1,5 +1,5 @@
-//! One side of a comparison fails while the two take turns: it is told by name, the others are
-//! judged, nothing is left.
+//! One side of a comparison fails while the two take turns: the report names it, the other jobs are
+//! judged, and nothing is left running.
 
 use crate::history::History;
 use crate::support::{Project, marked_processes};

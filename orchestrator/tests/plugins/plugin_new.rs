@@ -1,5 +1,4 @@
-//! `orch plugin new`: what it makes builds, runs and is tested as it is, and nobody's files are
-//! written over.
+//! `orch plugin new`: its projects build, run and pass their tests, and it overwrites no file.
 
 use crate::support::{Project, faults, git, job, new_plugin};
 use serde_json::Value;
@@ -112,7 +111,7 @@ fn what_comes_next_is_said() {
 }
 
 #[test]
-fn nobodys_files_are_written_over() {
+fn existing_files_are_not_overwritten() {
     let project = Project::new();
     project.write("taken/notes.txt", "mine");
     project.write("file", "mine");

@@ -54,8 +54,8 @@ fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// Runs a text in a shell that finds `orch`, with a git that knows who commits and a cargo that
-/// asks nobody.
+/// Runs a text in a shell that finds `orch`, with a git that has an author and a cargo that
+/// works offline.
 fn shell(project: &Project, folder: &Path, text: &str) -> Output {
     let orch = assert_cmd::cargo::cargo_bin("orch");
     let path = format!(

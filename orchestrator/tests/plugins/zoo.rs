@@ -152,7 +152,7 @@ fn the_worst_of_plugins_cannot_hurt_the_run() {
         );
     }
 
-    // Nothing is left: no process, no file but the results, and nobody holds the lock.
+    // Nothing is left: no process, no file but the results, and the lock is free.
     assert_eq!(
         marked_processes(&format!("ORCH_TEST={}", project.path().display())),
         Vec::<i32>::new()

@@ -167,8 +167,12 @@ fn files_have_a_purpose_and_stay_short() {
             "{} does not say what it owns",
             path.display()
         );
+        // A module's tests may list many cases.
+        let is_test =
+            path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
+        let most = if is_test { 760 } else { 620 };
         assert!(
-            text.lines().count() <= 760,
+            text.lines().count() <= most,
             "{}: {} lines",
             path.display(),
             text.lines().count()
