@@ -6,7 +6,7 @@ use orch_sdk::abi;
 use orch_sdk::prelude::*;
 use orch_sdk::serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use support::{Driver, take};
+use support::Driver;
 
 /// Number of live [`Counter`]s.
 static ALIVE: AtomicUsize = AtomicUsize::new(0);
@@ -200,7 +200,7 @@ fn table_is_of_this_version() {
 fn describe_writes_the_document() {
     let driver = Driver::new(&table::orch_plugin_v1);
     assert_eq!(driver.describe(), abi::OK);
-    let document: Value = orch_sdk::serde_json::from_str(&take().document).expect("JSON");
+    let document: Value = orch_sdk::serde_json::from_str(&driver.take().document).expect("JSON");
     assert_eq!(document["plugin"], "orch-sdk");
     assert_eq!(document["version"], env!("CARGO_PKG_VERSION"));
     assert_eq!(document["sdk"], env!("CARGO_PKG_VERSION"));
@@ -299,7 +299,7 @@ fn create_refuses_what_it_does_not_know() {
             status,
             "{workload} {params}"
         );
-        assert_eq!(take().error, error);
+        assert_eq!(driver.take().error, error);
     }
 }
 
@@ -318,32 +318,32 @@ fn whole_life() {
         (abi::OK, abi::OK, abi::OK)
     );
     let iteration = ["+outer", "+inner", "steps=4", "-inner", "flop=8", "-outer"];
-    assert_eq!(take().events, [iteration, iteration].concat());
+    assert_eq!(driver.take().events, [iteration, iteration].concat());
     assert_eq!(
-        (driver.digest(), take().document.as_str()),
+        (driver.digest(), driver.take().document.as_str()),
         (abi::OK, r#"{"value":108}"#)
     );
     assert_eq!((driver.reset(), driver.digest()), (abi::OK, abi::OK));
-    assert_eq!(take().document, r#"{"value":100}"#);
+    assert_eq!(driver.take().document, r#"{"value":100}"#);
     assert_eq!(driver.teardown(), abi::OK);
     assert_eq!(ALIVE.load(Ordering::Relaxed), 1);
     driver.destroy();
     assert_eq!(ALIVE.load(Ordering::Relaxed), 0);
-    assert_eq!(take(), support::Heard::default());
+    assert_eq!(driver.take(), support::Heard::default());
 }
 
 #[test]
 fn run_of_zero_iterations_does_nothing() {
     let driver = driver("fail", r#"{"way": "panic"}"#);
     assert_eq!(driver.run(0), abi::OK);
-    assert_eq!(take(), support::Heard::default());
+    assert_eq!(driver.take(), support::Heard::default());
 }
 
 #[test]
 fn workload_without_a_digest_writes_nothing() {
     let driver = driver("plain", "{}");
     assert_eq!((driver.digest(), driver.reset()), (abi::OK, abi::OK));
-    assert_eq!(take().document, "");
+    assert_eq!(driver.take().document, "");
 }
 
 #[test]
@@ -357,7 +357,7 @@ fn unknown_extensions_are_null() {
 fn failure(way: &str) -> (abi::Status, String) {
     let driver = driver("fail", &json!({ "way": way }).to_string());
     let status = driver.run(2);
-    let heard = take();
+    let heard = driver.take();
     assert_eq!(
         heard.events,
         ["+failing", "-failing"],
@@ -434,7 +434,12 @@ fn panic_of_another_thread_is_named_first() {
 fn forgotten_panic_is_logged() {
     let driver = driver("fail", r#"{"way": "forgotten_thread_panic"}"#);
     assert_eq!(driver.run(1), abi::OK);
-    let log: Vec<String> = take().log.iter().map(|line| without_places(line)).collect();
+    let log: Vec<String> = driver
+        .take()
+        .log
+        .iter()
+        .map(|line| without_places(line))
+        .collect();
     let file = file!();
     assert_eq!(
         log,
@@ -445,14 +450,14 @@ fn forgotten_panic_is_logged() {
     );
     // It does not affect the next call.
     assert_eq!(driver.run(0), abi::OK);
-    assert_eq!(take(), support::Heard::default());
+    assert_eq!(driver.take(), support::Heard::default());
 }
 
 #[test]
 fn panic_while_dropping_is_logged() {
     let mut driver = driver("fail", r#"{"way": "drop"}"#);
     driver.destroy();
-    let heard = take();
+    let heard = driver.take();
     assert_eq!(
         without_places(&heard.log.join("\n")),
         format!(
@@ -490,7 +495,7 @@ fn panic_that_cannot_unwind_is_printed() {
 fn digest_that_is_not_finite_is_an_error() {
     let driver = driver("fail", r#"{"way": "nan"}"#);
     assert_eq!(driver.digest(), abi::ERR);
-    let heard = take();
+    let heard = driver.take();
     assert_eq!(
         heard.error,
         "the digest's value is NaN: the output holds a number that is not finite"
@@ -516,8 +521,7 @@ fn host_of_another_version_is_refused() {
     }));
     // SAFETY: as above.
     assert_eq!(unsafe { describe(small) }, abi::ERR);
-    drop(driver);
-    assert_eq!(take(), support::Heard::default());
+    assert_eq!(driver.take(), support::Heard::default());
 }
 
 /// A host of a later minor version: its table is longer, and the SDK ignores the fields that it
@@ -543,6 +547,5 @@ fn host_of_a_newer_minor_version_is_taken() {
     // SAFETY: the host is leaked, so it outlives the process.
     assert_eq!(unsafe { describe(&raw const newer.known) }, abi::OK);
     assert_eq!(newer.later, [1; 4]);
-    drop(driver);
-    assert!(take().document.contains("workloads"));
+    assert!(driver.take().document.contains("workloads"));
 }

@@ -13,7 +13,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::process::Command;
-use support::{Driver, take};
+use support::Driver;
 
 unsafe extern "C" {
     fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void;
@@ -73,7 +73,7 @@ fn plugin_describes_itself() {
     );
     let driver = Driver::new(plugin);
     assert_eq!(driver.describe(), abi::OK);
-    let document: Value = serde_json::from_str(&take().document).expect("JSON");
+    let document: Value = serde_json::from_str(&driver.take().document).expect("JSON");
     assert_eq!(document["workloads"][0]["id"], "sum");
     assert_eq!(
         document["workloads"][0]["params"]["properties"]["n"]["default"],
@@ -96,7 +96,7 @@ fn it_runs() {
             (driver.reset(), driver.run(1), driver.digest()),
             (abi::OK, abi::OK, abi::OK)
         );
-        let heard = take();
+        let heard = driver.take();
         assert_eq!(heard.document, digest);
         assert_eq!(
             (
@@ -116,7 +116,7 @@ fn plugin_refuses_unknown_names() {
     };
     let mut driver = Driver::new(plugin);
     assert_eq!(driver.create("sun", "{}"), abi::ERR_UNKNOWN_WORKLOAD);
-    assert_eq!(take().error, "hello-c has one workload, 'sum'");
+    assert_eq!(driver.take().error, "hello-c has one workload, 'sum'");
     for params in [r#"{"n": 0}"#, r#"{"n": "x"}"#, r#"{"n": 1000001}"#] {
         assert_eq!(driver.create("sum", params), abi::ERR_PARAMS, "{params}");
     }

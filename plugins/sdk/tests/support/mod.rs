@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{null, null_mut};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Calls of the plugin since the last [`take`].
+/// Calls of the plugin since the last [`Driver::take`].
 #[derive(Debug, Default, PartialEq)]
 pub struct Heard {
     pub error: String,
@@ -44,10 +44,6 @@ pub const HOST_TEMPLATE: Host = Host {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-pub fn take() -> Heard {
-    std::mem::take(&mut *lock(&HEARD))
 }
 
 fn text(text: Str) -> String {
@@ -109,19 +105,26 @@ pub struct Driver {
 
 impl Driver {
     pub fn new(plugin: &'static Plugin) -> Self {
-        let turn = lock(&DRIVER);
-        take();
-        Self {
+        let driver = Self {
             plugin,
             instance: null_mut(),
-            _turn: turn,
-        }
+            _turn: lock(&DRIVER),
+        };
+        driver.take();
+        driver
+    }
+
+    /// Takes what the plugin called since the last time. A method, so that the record cannot be
+    /// read after the turn has passed to another test.
+    pub fn take(&self) -> Heard {
+        std::mem::take(&mut *lock(&HEARD))
     }
 
     /// Creates a driver with an instance.
     pub fn with(plugin: &'static Plugin, workload: &str, params: &str) -> Self {
         let mut driver = Self::new(plugin);
-        assert_eq!(driver.create(workload, params), abi::OK, "{}", take().error);
+        let status = driver.create(workload, params);
+        assert_eq!(status, abi::OK, "{}", driver.take().error);
         driver
     }
 
