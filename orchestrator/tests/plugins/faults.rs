@@ -53,6 +53,8 @@ fn every_fault_is_told_and_harms_nobody_else() {
     insta::with_settings!({ filters => [
         (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),
         (r"digest \d+ and \d+", "digest N and M"),
+        // Which instruction reaches the end of the stack first depends on where the stack begins.
+        (r"(descend \(plugins/faulty/src/ends\.rs:)\d+", "${1}N"),
     ]}, {
         let lines = told(&record).into_iter();
         let text: String = lines.map(|(id, line)| format!("{id}: {line}\n")).collect();
