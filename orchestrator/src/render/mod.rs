@@ -11,6 +11,8 @@ mod profile;
 mod shown;
 mod summary;
 mod table;
+#[cfg(test)]
+mod tests;
 mod warnings;
 
 use crate::bisect::BisectReport;

@@ -1,0 +1,263 @@
+//! Snapshots of all reports through the built-in templates. The fixtures reach every section.
+
+use super::*;
+use crate::gate::{FindingKind, GateFinding, GateOutcome};
+use crate::import;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+/// No folder of templates: the built-in ones are used.
+const NOWHERE: &str = "/nonexistent/templates";
+
+fn read<T: DeserializeOwned>(name: &str) -> T {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/reports")
+        .join(format!("{name}.json"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// Compares a report with its snapshot, which is named after the fixture and the template.
+fn check(fixture: &str, template: &str, report: &Result<String, RenderError>) {
+    let name = format!("{fixture}.{template}");
+    insta::assert_snapshot!(name, report.as_ref().unwrap());
+}
+
+/// The lines of a report that count what it leaves out.
+fn left_out(report: &Result<String, RenderError>) -> String {
+    let lines = report.as_ref().unwrap().lines();
+    let counting = lines.filter(|line| {
+        (line.contains(" more ") && !line.contains("more than")) || line.contains("shorter")
+    });
+    counting
+        .map(|line| line.split(" | ").last().unwrap_or(line).to_owned() + "\n")
+        .collect()
+}
+
+fn of_run(record: &Record, template: &str) -> Result<String, RenderError> {
+    render(template, Path::new(NOWHERE), record)
+}
+
+fn of_comparison(compared: &Comparison, template: &str) -> Result<String, RenderError> {
+    comparison(template, Path::new(NOWHERE), compared)
+}
+
+fn of_bisect(report: &BisectReport, template: &str) -> Result<String, RenderError> {
+    bisect(template, Path::new(NOWHERE), report)
+}
+
+#[test]
+fn runs() {
+    for fixture in ["record-full", "record-bare", "record-plain"] {
+        let record: Record = read(fixture);
+        for template in ["summary.txt", "profile.md"] {
+            check(fixture, template, &of_run(&record, template));
+        }
+    }
+}
+
+#[test]
+fn runs_of_many_jobs() {
+    let mut record: Record = read("record-full");
+    let jobs = std::mem::take(&mut record.jobs);
+    for round in 0..210 {
+        let of_round = jobs.iter().map(|job| {
+            let mut job = job.clone();
+            job.id = format!("{}-{round}", job.id);
+            job.message = job.message.map(|message| format!("{round}: {message}"));
+            job.params.insert("round".to_owned(), round.into());
+            job.warnings
+                .iter_mut()
+                .for_each(|text| text.push_str(&round.to_string()));
+            job.anchored
+                .iter_mut()
+                .for_each(|one| one.reason.push_str(&round.to_string()));
+            job
+        });
+        record.jobs.extend(of_round);
+    }
+    record.contradictions = vec![record.contradictions[0].clone(); 52];
+    for template in ["summary.txt", "profile.md"] {
+        let lines = left_out(&of_run(&record, template));
+        insta::assert_snapshot!(format!("record-many.{template}"), lines);
+    }
+}
+
+#[test]
+fn comparisons() {
+    for fixture in ["comparison-full", "comparison-bare", "comparison-plain"] {
+        let compared: Comparison = read(fixture);
+        for template in ["comparison.txt", "comparison.md"] {
+            check(fixture, template, &of_comparison(&compared, template));
+        }
+    }
+}
+
+#[test]
+fn comparisons_of_many_workloads() {
+    let mut compared: Comparison = read("comparison-full");
+    let workloads = std::mem::take(&mut compared.workloads);
+    let entries = std::mem::take(&mut compared.jobs);
+    for round in 0..210 {
+        compared.workloads.extend(workloads.iter().map(|workload| {
+            let mut workload = workload.clone();
+            workload.id = format!("{}-{round}", workload.id);
+            workload
+                .warnings
+                .iter_mut()
+                .for_each(|text| text.push_str(&round.to_string()));
+            workload.warning_kinds.clear();
+            workload
+        }));
+        compared.jobs.extend(entries.iter().map(|entry| {
+            let mut entry = entry.clone();
+            entry.id = format!("{}-{round}", entry.id);
+            entry
+        }));
+    }
+    compared.contradictions = vec![compared.contradictions[0].clone(); 51];
+    for template in ["comparison.txt", "comparison.md"] {
+        let lines = left_out(&of_comparison(&compared, template));
+        insta::assert_snapshot!(format!("comparison-many.{template}"), lines);
+    }
+}
+
+#[test]
+fn imported_tables() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/comparison-2026-02-04.csv");
+    let long = std::fs::read_to_string(path).unwrap();
+    let short = "method,previous_ms,current_ms,note,reported_status\nparse,1.00,0.50,x,improved\n\
+        write|all,3.00,2.00,y,\n";
+    let one = "method,previous_ms,current_ms,previous_alloc_mb,current_alloc_mb\nparse,1.00,0.50,\
+        1.5,2.5\n";
+    let many: String = (0..205)
+        .map(|row| format!("row{row},1.00,1.00\n"))
+        .collect();
+    for (name, text) in [("long", long.as_str()), ("short", short), ("one", one)] {
+        let compared = import::of_table("table.csv", text).unwrap();
+        for template in ["import.txt", "comparison.md"] {
+            let report = of_comparison(&compared, template);
+            // When it was imported.
+            let report = report.map(|text| text.replace(&format::utc(&compared.started), "TIME"));
+            check(&format!("import-{name}"), template, &report);
+        }
+    }
+    let many = format!("method,previous_ms,current_ms\n{many}");
+    let compared = import::of_table("table.csv", &many).unwrap();
+    for template in ["import.txt", "comparison.md"] {
+        let lines = left_out(&of_comparison(&compared, template));
+        insta::assert_snapshot!(format!("import-many.{template}"), lines);
+    }
+}
+
+/// A finding of each kind.
+fn findings() -> Vec<GateFinding> {
+    let kinds = [
+        "output_differs",
+        "regressed",
+        "trade_off",
+        "expired",
+        "too_many_allocations",
+        "target_missed",
+        "dropped",
+        "missing",
+        "inconclusive",
+        "target_open",
+        "accepted",
+        "not_needed",
+        "loosened",
+        "target_met",
+    ];
+    let finding = |(index, name): (usize, &str)| GateFinding {
+        kind: serde_json::from_value::<FindingKind>(Value::from(name)).unwrap(),
+        job: if index == 7 { "" } else { "softmax" }.to_owned(),
+        metric: if index % 7 == 0 { "" } else { "time" }.to_owned(),
+        message: "+81.6 % (+78.3 % to +84.3 %), 91.0 ns -> 165 ns; better in allocations (-45 %)"
+            .repeat(if index == 1 { 30 } else { 1 }),
+    };
+    kinds.into_iter().enumerate().map(finding).collect()
+}
+
+#[test]
+fn gates() {
+    let compared: Comparison = read("comparison-full");
+    let again =
+        [("softmax", "still fails"), ("gelu", "passes")].map(|(id, state)| (id.to_owned(), state));
+    let next = ["orch bisect a", "orch check b"].map(str::to_owned);
+    let of = |outcome, findings: Vec<GateFinding>, again: &[(String, &str)], next: &[String]| {
+        let gate = GateResult {
+            outcome,
+            findings,
+            open_fails: true,
+        };
+        gate_report(&compared, &gate, again, next)
+    };
+    let reports = [
+        of(GateOutcome::Failed, findings(), &again, &next),
+        of(
+            GateOutcome::Incomplete,
+            findings()[7..8].to_vec(),
+            &[],
+            &next[..1],
+        ),
+        of(
+            GateOutcome::Open,
+            findings()[8..9].to_vec(),
+            &again[..1],
+            &[],
+        ),
+        of(GateOutcome::Open, findings()[8..9].to_vec(), &[], &[]),
+        of(GateOutcome::Passed, Vec::new(), &[], &[]),
+    ];
+    insta::assert_snapshot!("gate.txt", reports.join("----\n"));
+    let many = vec![findings()[2].clone(); 53];
+    let again: Vec<(String, &str)> = (0..52).map(|job| (job.to_string(), "passes")).collect();
+    let lines = left_out(&Ok(of(GateOutcome::Failed, many, &again, &[])));
+    insta::assert_snapshot!("gate-many.txt", lines);
+}
+
+fn gate_report(
+    compared: &Comparison,
+    result: &GateResult,
+    again: &[(String, &str)],
+    next: &[String],
+) -> String {
+    gate(
+        "gate.txt",
+        Path::new(NOWHERE),
+        compared,
+        result,
+        again,
+        next,
+    )
+    .unwrap()
+}
+
+#[test]
+fn bisects() {
+    for fixture in [
+        "bisect-full",
+        "bisect-counted",
+        "bisect-digest",
+        "bisect-bare",
+    ] {
+        let report: BisectReport = read(fixture);
+        for template in ["bisect.txt", "bisect.md"] {
+            check(fixture, template, &of_bisect(&report, template));
+        }
+    }
+}
+
+#[test]
+fn bisects_of_many_commits() {
+    let mut report: BisectReport = read("bisect-full");
+    report.skipped = vec![report.skipped[0].clone(); 53];
+    let open = &mut report.undecided[0].commits;
+    *open = vec![open[0].clone(); 24];
+    let packages = &mut report.culprits[1].cause.dependencies;
+    *packages = vec![packages[0].clone(); 25];
+    for template in ["bisect.txt", "bisect.md"] {
+        let lines = left_out(&of_bisect(&report, template));
+        insta::assert_snapshot!(format!("bisect-many.{template}"), lines);
+    }
+}
