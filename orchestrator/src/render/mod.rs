@@ -5,50 +5,31 @@ mod bisect;
 pub(crate) mod catalog;
 mod changes;
 mod comparison;
+mod gate;
 pub(crate) mod github;
 mod listed;
 mod profile;
 mod shown;
 mod summary;
 mod table;
+mod templates;
 #[cfg(test)]
 mod tests;
 mod warnings;
 
+pub(crate) use templates::exists;
+
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::format;
-use crate::gate::{GateFinding, GateResult};
+use crate::gate::GateResult;
 use crate::model::warning::{SidedKind, WarningKind};
 use crate::record::{Record, store};
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
-use minijinja::{AutoEscape, Environment, UndefinedBehavior};
 use serde::Serialize;
 use shown::{MOST_BYTES, MOST_TEXTS, ShownList};
 use std::path::Path;
 use warnings::JobTexts;
-
-/// The templates that orch carries, so that an installed `orch` needs no folder.
-const BUILT_IN: [(&str, &str); 8] = [
-    ("bisect.md", include_str!("../../../templates/bisect.md")),
-    ("bisect.txt", include_str!("../../../templates/bisect.txt")),
-    (
-        "comparison.md",
-        include_str!("../../../templates/comparison.md"),
-    ),
-    (
-        "comparison.txt",
-        include_str!("../../../templates/comparison.txt"),
-    ),
-    ("gate.txt", include_str!("../../../templates/gate.txt")),
-    ("import.txt", include_str!("../../../templates/import.txt")),
-    (
-        "summary.txt",
-        include_str!("../../../templates/summary.txt"),
-    ),
-    ("profile.md", include_str!("../../../templates/profile.md")),
-];
 
 /// A report that could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -79,11 +60,6 @@ struct RecordView<'a> {
     more_warnings: usize,
     /// That the machine was busy, where it was.
     busy: Option<String>,
-}
-
-/// Whether a template of that name exists.
-pub(crate) fn exists(name: &str, folder: &Path) -> bool {
-    folder.join(name).is_file() || BUILT_IN.iter().any(|(known, _)| *known == name)
 }
 
 /// Renders a record through the template `name`: the user's in `folder`, else the built-in one.
@@ -142,8 +118,8 @@ pub(crate) fn bisect(
     through(name, folder, "bisect.json", bisect::view(report))
 }
 
-/// Renders what a gate says through the template `name`, found in the same way. `again`: what
-/// became of each job that had failed before; `next`: commands.
+/// Renders the result of a gate through the template `name`, found in the same way. `again`: the
+/// state of each job that failed in an earlier check; `next`: commands.
 pub(crate) fn gate(
     name: &str,
     folder: &Path,
@@ -152,32 +128,11 @@ pub(crate) fn gate(
     again: &[(String, &str)],
     next: &[String],
 ) -> Result<String, RenderError> {
-    #[derive(Serialize)]
-    struct GateView<'a> {
-        comparison: &'a Comparison,
-        gate: &'a GateResult,
-        findings: ShownList<&'a GateFinding>,
-        again: Vec<&'a (String, &'a str)>,
-        more_again: usize,
-        next: &'a [String],
-    }
-    let findings = ShownList::first(MOST_TEXTS, &gate.findings);
-    let ShownList {
-        items: again,
-        more: more_again,
-    } = ShownList::first(MOST_TEXTS, again);
     through(
         name,
         folder,
         crate::comparison::FILE,
-        GateView {
-            comparison,
-            gate,
-            findings,
-            again,
-            more_again,
-            next,
-        },
+        gate::view(comparison, gate, again, next),
     )
 }
 
@@ -188,92 +143,25 @@ fn through(
     whole: &str,
     view: impl Serialize,
 ) -> Result<String, RenderError> {
-    let TemplateSource {
-        text: source,
-        is_own,
-    } = source(name, folder)?;
+    let template = templates::read(name, folder)?;
     let wrong = |error: minijinja::Error| RenderError::Template {
         name: name.to_owned(),
         message: explain(&error),
     };
-    let mut environment = environment(folder).map_err(wrong)?;
+    let mut environment = templates::environment(folder).map_err(wrong)?;
     environment
-        .add_template_owned(name.to_owned(), source)
+        .add_template_owned(name.to_owned(), template.text)
         .map_err(wrong)?;
-    let template = environment.get_template(name).map_err(wrong)?;
-    let text = template.render(Serde(view)).map_err(wrong)?;
+    let text = environment
+        .get_template(name)
+        .and_then(|compiled| compiled.render(Serde(view)))
+        .map_err(wrong)?;
     // How long a report of the user's own template may be is the user's to say.
-    Ok(if is_own {
+    Ok(if template.is_own {
         text
     } else {
         format::cut(text, MOST_BYTES, whole)
     })
-}
-
-/// A template's text.
-struct TemplateSource {
-    text: String,
-    /// The user's, not the built-in one.
-    is_own: bool,
-}
-
-fn source(name: &str, folder: &Path) -> Result<TemplateSource, RenderError> {
-    let path = folder.join(name);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok(TemplateSource { text, is_own: true }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(source) => {
-            return Err(RenderError::Read {
-                path: path.display().to_string(),
-                source,
-            });
-        }
-    }
-    let built_in = BUILT_IN.iter().find(|(known, _)| *known == name);
-    built_in
-        .map(|(_, text)| TemplateSource {
-            text: (*text).to_owned(),
-            is_own: false,
-        })
-        .ok_or_else(|| {
-            let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
-            RenderError::Unknown {
-                name: name.to_owned(),
-                folder: folder.display().to_string(),
-                known: format::listed(&known),
-            }
-        })
-}
-
-fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // A block tag on a line of its own leaves no empty line behind.
-    let syntax = SyntaxConfig::builder()
-        .trim_blocks(true)
-        .lstrip_blocks(true)
-        .keep_trailing_newline(true)
-        .build()?;
-    environment.set_syntax(syntax);
-    environment.set_loader(minijinja::path_loader(folder));
-    environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
-        Some("html" | "htm") => AutoEscape::Html,
-        _ => AutoEscape::None,
-    });
-    environment.add_filter("time", format::time);
-    environment.add_filter("times", |values: Vec<f64>| format::times(&values));
-    environment.add_filter("bytes", format::bytes);
-    environment.add_filter("number", format::number);
-    environment.add_filter("percent", format::percent);
-    changes::add(&mut environment);
-    environment.add_filter("utc", format::utc);
-    environment.add_filter("wrap", |text: String, width: usize, indent: usize| {
-        format::wrap(&text, width, indent)
-    });
-    environment.add_filter("brief", |text: String| format::brief(&text));
-    environment.add_filter("cell", |text: String| format::cell(&text));
-    environment.add_function("table", table::table);
-    Ok(environment)
 }
 
 /// minijinja's message with the place inside the template and all causes.

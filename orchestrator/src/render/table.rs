@@ -5,11 +5,14 @@ use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 
 /// `table(headers, rows, right=[column indices])`: columns as wide as their longest cell, because
-/// names that are cut cannot be copied. Numbers belong to the right.
+/// names that are cut cannot be copied. Numbers belong to the right. A row is a list of cells. With
+/// `cells=[names]` it is an object, and its members of these names are the cells: `text.time` is
+/// one inside another.
 pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<String, Error> {
     let right: Vec<usize> = options
         .get::<Option<Vec<usize>>>("right")?
         .unwrap_or_default();
+    let members: Option<Vec<String>> = options.get("cells")?;
     options.assert_all_used()?;
     let header = cells(&headers)?;
     let mut table = Table::new();
@@ -18,7 +21,10 @@ pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<Stri
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(&header);
     for row in rows.try_iter()? {
-        let row = cells(&row)?;
+        let row = match &members {
+            Some(names) => named_cells(&row, names)?,
+            None => cells(&row)?,
+        };
         if row.len() != header.len() {
             let message = format!(
                 "a row has {} cells under {} headers",
@@ -46,4 +52,20 @@ pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<Stri
 
 fn cells(row: &Value) -> Result<Vec<String>, Error> {
     Ok(row.try_iter()?.map(|cell| cell.to_string()).collect())
+}
+
+fn named_cells(row: &Value, names: &[String]) -> Result<Vec<String>, Error> {
+    names.iter().map(|name| named_cell(row, name)).collect()
+}
+
+fn named_cell(row: &Value, name: &str) -> Result<String, Error> {
+    let mut cell = row.clone();
+    for part in name.split('.') {
+        cell = cell.get_attr(part)?;
+    }
+    if cell.is_undefined() {
+        let message = format!("a row has no member `{name}`");
+        return Err(Error::new(ErrorKind::UndefinedError, message));
+    }
+    Ok(cell.to_string())
 }

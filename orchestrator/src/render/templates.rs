@@ -1,0 +1,116 @@
+//! Templates: those that orch carries, and the folder in which a user's own take precedence.
+
+use super::{RenderError, changes, table};
+use crate::format;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{AutoEscape, Environment, TemplateSource, UndefinedBehavior};
+use std::path::Path;
+
+macro_rules! embedded {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../templates/", $name)))),*]
+    };
+}
+
+/// The reports that orch carries, so that an installed `orch` needs no folder.
+const REPORTS: &[(&str, &str)] = embedded![
+    "bisect.md",
+    "bisect.txt",
+    "comparison.md",
+    "comparison.txt",
+    "gate.txt",
+    "import.txt",
+    "summary.txt",
+    "profile.md",
+];
+
+/// Sections of reports, which their templates include.
+const SECTIONS: &[(&str, &str)] = embedded![];
+
+/// Text of a report's template.
+pub(super) struct ReportTemplate {
+    pub(super) text: String,
+    /// Whether it is the user's, not the built-in one.
+    pub(super) is_own: bool,
+}
+
+/// Whether a template of that name exists.
+pub(crate) fn exists(name: &str, folder: &Path) -> bool {
+    folder.join(name).is_file() || find(REPORTS, name).is_some()
+}
+
+/// Reads the template `name`: the user's in `folder`, else the built-in one.
+pub(super) fn read(name: &str, folder: &Path) -> Result<ReportTemplate, RenderError> {
+    let path = folder.join(name);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => return Ok(ReportTemplate { text, is_own: true }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(source) => {
+            return Err(RenderError::Read {
+                path: path.display().to_string(),
+                source,
+            });
+        }
+    }
+    let text = find(REPORTS, name).ok_or_else(|| {
+        let known: Vec<&str> = REPORTS.iter().map(|(name, _)| *name).collect();
+        RenderError::Unknown {
+            name: name.to_owned(),
+            folder: folder.display().to_string(),
+            known: format::listed(&known),
+        }
+    })?;
+    Ok(ReportTemplate {
+        text: text.to_owned(),
+        is_own: false,
+    })
+}
+
+fn find(all: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
+    all.iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, text)| *text)
+}
+
+/// Makes the environment of a template: its filters, its syntax, and the templates that it may
+/// include, of which those in `folder` take precedence.
+pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // A block tag on a line of its own leaves no empty line behind.
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build()?;
+    environment.set_syntax(syntax);
+    let own = minijinja::path_loader(folder);
+    environment.set_loader(move |name| {
+        let built_in = || find(SECTIONS, name).or_else(|| find(REPORTS, name));
+        Ok(own(name)?.or_else(|| built_in().map(TemplateSource::new)))
+    });
+    environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
+        Some("html" | "htm") => AutoEscape::Html,
+        _ => AutoEscape::None,
+    });
+    environment.add_filter("time", format::time);
+    environment.add_filter("times", |values: Vec<f64>| format::times(&values));
+    environment.add_filter("bytes", format::bytes);
+    environment.add_filter("number", format::number);
+    environment.add_filter("percent", format::percent);
+    changes::add(&mut environment);
+    environment.add_filter("utc", format::utc);
+    environment.add_filter("wrap", |text: String, width: usize, indent: usize| {
+        format::wrap(&text, width, indent)
+    });
+    environment.add_filter("brief", |text: String| format::brief(&text));
+    environment.add_filter("cell", |text: String| format::cell(&text));
+    environment.add_filter("code", |text: String| code(&text));
+    environment.add_function("table", table::table);
+    Ok(environment)
+}
+
+/// A name in Markdown.
+fn code(text: &str) -> String {
+    format!("`{}`", format::cell(text))
+}
