@@ -5,9 +5,11 @@ mod bisect;
 pub(crate) mod catalog;
 mod changes;
 mod comparison;
+mod entries;
 mod gate;
 pub(crate) mod github;
-mod listed;
+mod origins;
+mod places;
 mod profile;
 mod shown;
 mod summary;
@@ -58,6 +60,7 @@ struct RecordView<'a> {
     warnings: Vec<warnings::GatheredWarning<'a>>,
     /// Warnings that are not shown.
     more_warnings: usize,
+    left_out_warnings: Option<String>,
     /// That the machine was busy, where it was.
     busy: Option<String>,
 }
@@ -69,15 +72,14 @@ pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<Strin
         kind: *kind,
         side: None,
     };
-    let warnings = warnings::gathered(record.jobs.iter().map(|job| JobTexts {
+    let of_jobs = record.jobs.iter().map(|job| JobTexts {
         id: &job.id,
         texts: &job.warnings,
         kinds: job.warning_kinds.iter().map(of_run).collect(),
-    }));
-    let ShownList {
-        items: warnings,
-        more: more_warnings,
-    } = ShownList::first(MOST_TEXTS, warnings);
+    });
+    let line = |id: &str, text: &str| format!("{id}: {text}");
+    let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_jobs, line))
+        .counting("warning", store::FILE);
     let busy = record.load.and_then(|load| load.message());
     let (profile, summary) = (profile::view(record), summary::view(record));
     through(
@@ -88,8 +90,9 @@ pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<Strin
             record,
             profile,
             summary,
-            warnings,
-            more_warnings,
+            warnings: warnings.items,
+            more_warnings: warnings.more,
+            left_out_warnings: warnings.left_out,
             busy,
         },
     )

@@ -16,6 +16,9 @@ pub(super) struct ShownList<T> {
     pub(super) items: Vec<T>,
     /// Items that are not shown.
     pub(super) more: usize,
+    /// The same in a sentence that names the file with all items; null where none is left out, or
+    /// the list has no sentence.
+    pub(super) left_out: Option<String>,
 }
 
 impl<T> ShownList<T> {
@@ -26,6 +29,17 @@ impl<T> ShownList<T> {
         Self {
             items,
             more: all.count(),
+            left_out: None,
+        }
+    }
+
+    /// The same, with a sentence about the items that are not shown. `what`: one item in a word.
+    pub(super) fn counting(self, what: &str, file: &str) -> Self {
+        let are = if self.more == 1 { " is" } else { "s are" };
+        let left_out = format!("{} more {what}{are} in {file}", self.more);
+        Self {
+            left_out: (self.more > 0).then_some(left_out),
+            ..self
         }
     }
 
@@ -34,6 +48,7 @@ impl<T> ShownList<T> {
         ShownList {
             items: self.items.into_iter().map(of).collect(),
             more: self.more,
+            left_out: self.left_out,
         }
     }
 }

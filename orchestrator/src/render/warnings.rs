@@ -20,6 +20,10 @@ pub(super) struct GatheredWarning<'a> {
     others: Vec<&'a str>,
     /// The first of those ids, and how many more there are.
     named: String,
+    /// Id and beginning of the text.
+    line: String,
+    /// A sentence with the further jobs; null without any.
+    alike: Option<String>,
 }
 
 /// The warnings of one job: texts, and the kind of each in the same order. In what an older orch
@@ -38,8 +42,11 @@ struct LikeWarnings<'a> {
     text: &'a str,
 }
 
-/// Gathers the warnings of jobs, in their order.
-pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<GatheredWarning<'a>> {
+/// Gathers the warnings of jobs, in their order. `line`: a warning's id and text in one line.
+pub(super) fn gathered<'a>(
+    jobs: impl Iterator<Item = JobTexts<'a>>,
+    line: impl Fn(&str, &str) -> String,
+) -> Vec<GatheredWarning<'a>> {
     let all: Vec<(&str, &str, LikeWarnings)> = jobs
         .flat_map(|job| {
             let known = job.kinds.len() == job.texts.len();
@@ -65,10 +72,14 @@ pub(super) fn gathered<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<Gath
         } else {
             done.insert(kind);
         }
+        let named = format::listed(&others);
         gathered.push(GatheredWarning {
             id,
             text,
-            named: format::listed(&others),
+            line: line(id, &format::brief(text)),
+            alike: (!others.is_empty())
+                .then(|| format!("the same, with their own figures: {named}")),
+            named,
             others,
         });
     }
@@ -96,6 +107,10 @@ mod tests {
         side: None,
     };
 
+    fn gather_lines<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<GatheredWarning<'a>> {
+        gathered(jobs, |id, text| format!("{id}: {text}"))
+    }
+
     fn texts<'a>(id: &'a str, texts: &'a [String], kinds: &[SidedKind]) -> JobTexts<'a> {
         let kinds = kinds.to_vec();
         JobTexts { id, texts, kinds }
@@ -110,7 +125,7 @@ mod tests {
                 (job.to_string(), own[..if job < 2 { 2 } else { 1 }].to_vec())
             })
             .collect();
-        let found = gathered(
+        let found = gather_lines(
             jobs.iter()
                 .map(|(id, own)| texts(id, own, &[SLOW, WORDED][..own.len()])),
         );
@@ -119,6 +134,8 @@ mod tests {
             text: "a note",
             others: vec![],
             named: String::new(),
+            line: format!("{id}: a note"),
+            alike: None,
         };
         assert_eq!(
             found,
@@ -127,13 +144,15 @@ mod tests {
                     id: "0",
                     text: "a slow tenth",
                     others: vec!["1", "2", "3", "4"],
-                    named: "1, 2, 3, 4".to_owned()
+                    named: "1, 2, 3, 4".to_owned(),
+                    line: "0: a slow tenth".to_owned(),
+                    alike: Some("the same, with their own figures: 1, 2, 3, 4".to_owned()),
                 },
                 plain("0"),
                 plain("1")
             ]
         );
-        let few = gathered(
+        let few = gather_lines(
             jobs[..3]
                 .iter()
                 .map(|(id, own)| texts(id, &own[..1], &[SLOW])),
@@ -150,12 +169,14 @@ mod tests {
             kind: WarningKind::Leak,
             side: Some(side),
         });
-        let found = gathered(ids.into_iter().map(|id| texts(id, &own, &kinds)));
+        let found = gather_lines(ids.into_iter().map(|id| texts(id, &own, &kinds)));
         let of = |text: &'static str| GatheredWarning {
             id: "0",
             text,
             others: vec!["1", "2", "3"],
             named: "1, 2, 3".to_owned(),
+            line: format!("0: {text}"),
+            alike: Some("the same, with their own figures: 1, 2, 3".to_owned()),
         };
         assert_eq!(found, [of("A: leaks 1 B"), of("B: leaks 2 B")]);
     }
@@ -164,7 +185,7 @@ mod tests {
     fn warnings_without_known_kinds_are_one_where_their_words_are() {
         let same = ["the same".to_owned(), "other words".to_owned()];
         let ids = ["0", "1", "2", "3"];
-        let found = gathered(ids.into_iter().map(|id| {
+        let found = gather_lines(ids.into_iter().map(|id| {
             let own = if id == "3" { &same[..] } else { &same[..1] };
             texts(id, own, &[])
         }));

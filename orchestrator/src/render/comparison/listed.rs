@@ -1,15 +1,15 @@
 //! The bounded lists of a comparison's reports: which rows and entries stand in each, and how many
 //! do not.
 
-use super::comparison::{TableBranch, WorkloadRow};
-use super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
-use crate::comparison::{Comparison, MetricEntry, Verdict};
-use crate::model::metric::Metric;
+use super::super::entries::EntryText;
+use super::super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
+use super::explained::{self, AllocatedRow, ExplainedRow, TimedRow};
+use super::imported::TableBranch;
+use super::rows::{MOST_OF_ONE, WorkloadRow, is_changed};
+use crate::comparison::{Comparison, FILE, MetricEntry, Verdict};
+use crate::format;
 use crate::record::Contradiction;
 use serde::Serialize;
-
-/// Entries of one workload that a list names.
-const MOST_OF_ONE: usize = 20;
 
 /// What the reports show; each list in the order of the rows.
 #[derive(Serialize)]
@@ -23,15 +23,15 @@ pub(super) struct ShownLists<'a> {
     surprises: ShownList<WorkloadRow<'a>>,
     regressions: ShownList<RowEntry<'a>>,
     improvements: ShownList<RowEntry<'a>>,
-    different: ShownList<WorkloadRow<'a>>,
+    different: ShownList<DifferentRow<'a>>,
     lost: ShownList<LostMetric<'a>>,
     /// Rows whose time changed, with the places of the change.
-    timed: ShownList<WorkloadRow<'a>>,
+    timed: ShownList<TimedRow<'a>>,
     /// Rows whose allocations changed, with the places of the change.
-    allocated: ShownList<WorkloadRow<'a>>,
+    allocated: ShownList<AllocatedRow<'a>>,
     contradictions: ShownList<&'a Contradiction>,
     /// Some time is not equivalent.
-    is_time_changed: bool,
+    pub(super) is_time_changed: bool,
     /// Some row of an imported table is inside another one, and some has allocations.
     is_nested: bool,
     has_memory: bool,
@@ -45,16 +45,23 @@ struct TableRow<'a> {
     open_entries: Vec<&'a MetricEntry>,
 }
 
-#[derive(Serialize)]
-struct ExplainedRow<'a> {
-    row: WorkloadRow<'a>,
-    entries: Vec<&'a MetricEntry>,
-}
-
+/// A change with its row.
 #[derive(Serialize)]
 struct RowEntry<'a> {
     row: WorkloadRow<'a>,
     entry: &'a MetricEntry,
+    /// Id of the workload, marked if it is a trade-off.
+    workload: String,
+    text: EntryText,
+}
+
+/// A workload that computes something else.
+#[derive(Serialize)]
+struct DifferentRow<'a> {
+    #[serde(flatten)]
+    row: WorkloadRow<'a>,
+    /// Beginning of the reason.
+    why: String,
 }
 
 /// A metric that was not measured, or the whole workload.
@@ -84,38 +91,39 @@ pub(super) fn shown_lists<'a>(
                 .take(MOST_OF_ONE)
                 .collect();
             let row = row.clone();
-            entries.into_iter().map(move |entry| RowEntry {
-                row: row.clone(),
-                entry,
-            })
+            entries.into_iter().map(move |entry| row_entry(&row, entry))
         };
         ShownList::first(MOST_ROWS, all().flat_map(of_row))
     };
     let is_explained =
         |row: &&WorkloadRow| row.verdict != Verdict::Equivalent || !row.surprises.is_empty();
     let has_places = |row: &&WorkloadRow| !row.workload.scopes.is_empty();
-    let cloned = |most: usize, wanted: &dyn Fn(&&WorkloadRow<'a>) -> bool| {
-        ShownList::first(most, all().filter(wanted)).map(WorkloadRow::clone)
+    let wanted = |is_wanted: &dyn Fn(&&WorkloadRow<'a>) -> bool| {
+        ShownList::first(MOST_TEXTS, all().filter(is_wanted))
     };
     ShownLists {
-        rows: ShownList::first(MOST_ROWS, all()).map(table_row),
+        rows: ShownList::first(MOST_ROWS, all())
+            .map(table_row)
+            .counting("workload", FILE),
         tree: ShownList::first(MOST_ROWS, tree).map(TableBranch::clone),
-        details: ShownList::first(MOST_TEXTS, all().filter(is_explained)).map(detail),
-        surprises: cloned(MOST_TEXTS, &|row| !row.surprises.is_empty()),
+        details: ShownList::first(MOST_TEXTS, all().filter(is_explained))
+            .map(explained::explain)
+            .counting("explanation", FILE),
+        surprises: wanted(&|row| !row.surprises.is_empty()).map(WorkloadRow::clone),
         regressions: changes(Verdict::Regressed),
         improvements: changes(Verdict::Improved),
-        different: cloned(MOST_TEXTS, &|row| row.verdict == Verdict::OutputDiffers),
+        different: wanted(&|row| row.verdict == Verdict::OutputDiffers).map(different),
         lost: ShownList::first(
             MOST_TEXTS,
             all()
                 .filter(|row| row.verdict == Verdict::Missing)
                 .flat_map(lost),
         ),
-        timed: cloned(MOST_TEXTS, &|row| has_places(row) && is_one_of(row.time)),
-        allocated: cloned(MOST_TEXTS, &|row| {
-            has_places(row) && is_one_of(row.allocations)
-        }),
-        contradictions: ShownList::first(MOST_TEXTS, &comparison.contradictions),
+        timed: wanted(&|row| has_places(row) && is_one_of(row.time)).map(explained::timed),
+        allocated: wanted(&|row| has_places(row) && is_one_of(row.allocations))
+            .map(explained::allocated),
+        contradictions: ShownList::first(MOST_TEXTS, &comparison.contradictions)
+            .counting("contradiction", FILE),
         is_time_changed: all().any(|row| {
             row.time
                 .is_some_and(|time| time.verdict != Verdict::Equivalent)
@@ -127,44 +135,34 @@ pub(super) fn shown_lists<'a>(
     }
 }
 
-fn is_changed(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::Regressed | Verdict::Improved)
-}
-
-fn table_row<'a>(row: &WorkloadRow<'a>) -> TableRow<'a> {
-    let is_open = |entry: &&MetricEntry| entry.metric != Metric::Time && entry.is_open();
-    let open_entries = row
-        .entries
-        .iter()
-        .copied()
-        .filter(is_open)
-        .take(MOST_OF_ONE)
-        .collect();
-    TableRow {
+fn row_entry<'a>(row: &WorkloadRow<'a>, entry: &'a MetricEntry) -> RowEntry<'a> {
+    let mark = if row.trade_off { " (trade-off)" } else { "" };
+    let mut text = EntryText::of(entry);
+    if entry.pairs == 0 {
+        text.interval = "exact".to_owned();
+    }
+    RowEntry {
         row: row.clone(),
-        open_entries,
+        entry,
+        workload: format!("{}{mark}", row.id),
+        text,
     }
 }
 
-/// Of a row that is explained, the entries that need a line of their own.
-fn detail<'a>(row: &WorkloadRow<'a>) -> ExplainedRow<'a> {
-    let is_told = |entry: &&MetricEntry| {
-        let follows_time = entry.pairs > 0 && entry.metric != Metric::Time;
-        let is_known = is_changed(entry.verdict)
-            || matches!(entry.verdict, Verdict::OutputDiffers | Verdict::Missing);
-        let is_of_output =
-            entry.verdict != Verdict::OutputDiffers || entry.metric == Metric::Digest;
-        !follows_time && (is_known || entry.is_open()) && is_of_output
-    };
-    ExplainedRow {
+fn different<'a>(row: &WorkloadRow<'a>) -> DifferentRow<'a> {
+    DifferentRow {
         row: row.clone(),
-        entries: row
-            .entries
-            .iter()
-            .copied()
-            .filter(is_told)
-            .take(MOST_OF_ONE)
-            .collect(),
+        why: row
+            .digest
+            .map(|digest| format::brief(&digest.reason))
+            .unwrap_or_default(),
+    }
+}
+
+fn table_row<'a>(row: &WorkloadRow<'a>) -> TableRow<'a> {
+    TableRow {
+        open_entries: row.open_entries().collect(),
+        row: row.clone(),
     }
 }
 

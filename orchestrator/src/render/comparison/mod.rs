@@ -1,0 +1,146 @@
+//! What templates of comparisons see: the comparison itself, one row per workload, the bounded
+//! lists of what the reports show, and sentences about the whole.
+
+mod explained;
+mod imported;
+mod listed;
+mod rows;
+mod texts;
+
+use super::shown::{self, MOST_TEXTS, ShownList};
+use super::warnings::{self, GatheredWarning, JobTexts};
+use crate::comparison::{ComparedWorkload, Comparison, FILE, MetricEntry, words};
+use crate::record::{Contradiction, Severity};
+use imported::{ImportedText, TableBranch};
+use indexmap::IndexMap;
+use listed::ShownLists;
+use rows::WorkloadRow;
+use serde::Serialize;
+use texts::ComparisonText;
+
+/// What a template sees.
+#[derive(Serialize)]
+pub(super) struct ComparisonView<'a> {
+    comparison: &'a Comparison,
+    /// What `--set` gave each side, as `name = value`.
+    a_set: Vec<String>,
+    b_set: Vec<String>,
+    /// One row per workload; regressed ones first, those with the largest change of time first.
+    rows: Vec<WorkloadRow<'a>>,
+    warnings: Vec<GatheredWarning<'a>>,
+    /// Warnings that are not shown.
+    more_warnings: usize,
+    left_out_warnings: Option<String>,
+    shown: ShownLists<'a>,
+    /// That the machine was busy, where it was.
+    busy: Option<String>,
+    /// Workloads per verdict, in the words of the rows.
+    headline: Vec<String>,
+    /// Sentences about the whole comparison.
+    text: ComparisonText,
+    /// Sentences about an imported table; null for what orch measured.
+    imported: Option<ImportedText>,
+    /// Of an imported comparison: its rows in the table's order, each below the one that it is
+    /// inside.
+    tree: Vec<TableBranch<'a>>,
+    /// Contradictions by severity.
+    severities: SeverityCounts,
+}
+
+#[derive(Serialize)]
+struct SeverityCounts {
+    impossible: usize,
+    misleading: usize,
+    unresolved: usize,
+    /// All three with their meanings.
+    line: String,
+}
+
+/// Makes the view.
+pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
+    let by_id = shown::grouped(
+        comparison
+            .jobs
+            .iter()
+            .map(|entry| (entry.id.as_str(), entry)),
+    );
+    let rows = sorted_rows(comparison, &by_id);
+    let of_workloads = comparison.workloads.iter().map(|workload| JobTexts {
+        id: &workload.id,
+        texts: &workload.warnings,
+        kinds: workload.warning_kinds.clone(),
+    });
+    let line = |id: &str, text: &str| format!("warning: {id}, {text}");
+    let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads, line))
+        .counting("warning", FILE);
+    let tree = imported::tree(comparison, &by_id);
+    let headline = words::headline(&comparison.workloads);
+    let shown = listed::shown_lists(comparison, &rows, &tree);
+    let severities = SeverityCounts::of(&comparison.contradictions);
+    ComparisonView {
+        comparison,
+        a_set: texts::set_values(&comparison.a),
+        b_set: texts::set_values(&comparison.b),
+        rows,
+        warnings: warnings.items,
+        more_warnings: warnings.more,
+        left_out_warnings: warnings.left_out,
+        busy: comparison.load.and_then(|load| load.message()),
+        text: ComparisonText::of(comparison, &headline, shown.is_time_changed),
+        headline,
+        imported: ImportedText::of(comparison, tree.len(), &severities),
+        shown,
+        tree,
+        severities,
+    }
+}
+
+/// Entries by the id of their workload.
+type EntriesById<'a> = IndexMap<&'a str, Vec<&'a MetricEntry>>;
+
+fn sorted_rows<'a>(comparison: &'a Comparison, by_id: &EntriesById<'a>) -> Vec<WorkloadRow<'a>> {
+    let own =
+        |workload: &ComparedWorkload| by_id.get(workload.id.as_str()).cloned().unwrap_or_default();
+    let mut rows: Vec<WorkloadRow> = comparison
+        .workloads
+        .iter()
+        .map(|workload| rows::row(workload, own(workload)))
+        .collect();
+    let size = |row: &WorkloadRow| {
+        row.time
+            .and_then(|time| time.change)
+            .map_or(0.0, |change| change.estimate.abs())
+    };
+    rows.sort_by(|one, other| {
+        (one.verdict, !one.trade_off)
+            .cmp(&(other.verdict, !other.trade_off))
+            .then(size(other).total_cmp(&size(one)))
+    });
+    rows
+}
+
+impl SeverityCounts {
+    fn of(contradictions: &[Contradiction]) -> Self {
+        let count = |severity| {
+            contradictions
+                .iter()
+                .filter(|one| one.severity == severity)
+                .count()
+        };
+        let [impossible, misleading, unresolved] = [
+            Severity::Impossible,
+            Severity::Misleading,
+            Severity::Unresolved,
+        ]
+        .map(count);
+        Self {
+            impossible,
+            misleading,
+            unresolved,
+            line: format!(
+                "{impossible} impossible, {misleading} misleading (may be true, but do not mean \
+                 what they seem to), {unresolved} unresolved (the figures are too coarse)"
+            ),
+        }
+    }
+}

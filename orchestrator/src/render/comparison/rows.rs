@@ -1,0 +1,193 @@
+//! One row per workload of a comparison: its entries by metric, its word, and the cells that the
+//! reports print.
+
+use super::super::entries::{self, EntryText};
+use crate::comparison::words::{self, VerdictSurprise};
+use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
+use crate::format;
+use crate::model::metric::Metric;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Entries of one workload that a list names.
+pub(super) const MOST_OF_ONE: usize = 20;
+
+/// A workload with its entries by metric.
+#[derive(Clone, Serialize)]
+pub(super) struct WorkloadRow<'a> {
+    pub(super) id: &'a str,
+    pub(super) verdict: Verdict,
+    pub(super) trade_off: bool,
+    pub(super) workload: &'a ComparedWorkload,
+    pub(super) time: Option<&'a MetricEntry>,
+    pub(super) allocations: Option<&'a MetricEntry>,
+    pub(super) bytes: Option<&'a MetricEntry>,
+    pub(super) peak_bytes: Option<&'a MetricEntry>,
+    pub(super) digest: Option<&'a MetricEntry>,
+    /// The metrics that the plugin defines.
+    pub(super) metrics: Vec<&'a MetricEntry>,
+    /// All entries that got better or worse.
+    pub(super) changed: Vec<&'a MetricEntry>,
+    /// The metrics that are open.
+    pub(super) open: Vec<&'a str>,
+    /// The verdict in words.
+    pub(super) word: String,
+    /// Why the word surprises, where it does.
+    pub(super) surprises: Vec<String>,
+    /// Both sides run one file.
+    pub(super) same_code: bool,
+    /// The size of the change of time that the profiles show, where it is another one than the
+    /// pairs'.
+    pub(super) profiles: Option<String>,
+    text: RowText,
+    /// All its entries, in the comparison's order.
+    #[serde(skip)]
+    pub(super) entries: Vec<&'a MetricEntry>,
+}
+
+/// The cells of a row. What does not exist is an empty text, or an empty list. A list has one value
+/// if both sides have the same, otherwise both.
+#[derive(Clone, Default, Serialize)]
+struct RowText {
+    time_a: String,
+    time_b: String,
+    /// Change of the time.
+    change: String,
+    /// The same, or `same code` where that is why there is no change.
+    change_or_code: String,
+    interval: String,
+    pairs: String,
+    allocations: Vec<String>,
+    /// The allocations in one cell: `~3 -> 4`, with a mark if they are not exact.
+    counted: String,
+    bytes: Vec<String>,
+    peak_bytes: Vec<String>,
+    /// Reasons for the verdict of the time, and for those of other metrics that are open.
+    why: String,
+}
+
+pub(super) fn row<'a>(
+    workload: &'a ComparedWorkload,
+    own: Vec<&'a MetricEntry>,
+) -> WorkloadRow<'a> {
+    let of = |metric: Metric| own.iter().find(|entry| entry.metric == metric).copied();
+    let changed = |entry: &&&MetricEntry| is_changed(entry.verdict);
+    let mut row = WorkloadRow {
+        id: &workload.id,
+        verdict: workload.verdict,
+        trade_off: workload.trade_off,
+        workload,
+        time: of(Metric::Time),
+        allocations: of(Metric::Allocations),
+        bytes: of(Metric::Bytes),
+        peak_bytes: of(Metric::PeakBytes),
+        digest: of(Metric::Digest),
+        metrics: own
+            .iter()
+            .filter(|entry| !entry.metric.is_own())
+            .copied()
+            .collect(),
+        changed: own.iter().filter(changed).copied().collect(),
+        word: words::word(workload.verdict, workload.trade_off),
+        surprises: words::surprises(workload, &own)
+            .iter()
+            .map(VerdictSurprise::sentence)
+            .collect(),
+        same_code: workload.code == CodeRelation::Identical,
+        profiles: of(Metric::Time).and_then(|time| time.other_size(&workload.scopes)),
+        open: own
+            .iter()
+            .filter(|entry| entry.is_open())
+            .map(|entry| entry.metric.name())
+            .collect(),
+        text: RowText::default(),
+        entries: own,
+    };
+    row.text = RowText::of(&row);
+    row
+}
+
+/// Whether something got better or worse.
+pub(super) fn is_changed(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::Regressed | Verdict::Improved)
+}
+
+impl<'a> WorkloadRow<'a> {
+    /// The metrics beside time that are open, as many as a list names.
+    pub(super) fn open_entries(&self) -> impl Iterator<Item = &'a MetricEntry> {
+        let is_open = |entry: &&MetricEntry| entry.metric != Metric::Time && entry.is_open();
+        self.entries
+            .iter()
+            .copied()
+            .filter(is_open)
+            .take(MOST_OF_ONE)
+    }
+}
+
+impl RowText {
+    fn of(row: &WorkloadRow) -> Self {
+        let values = |entry: Option<&MetricEntry>| entry.map(entries::values).unwrap_or_default();
+        let mut text = Self {
+            allocations: values(row.allocations),
+            counted: row.allocations.map(counted).unwrap_or_default(),
+            bytes: values(row.bytes),
+            peak_bytes: values(row.peak_bytes),
+            why: why(row),
+            ..Self::default()
+        };
+        if let Some(time) = row.time {
+            let EntryText {
+                a,
+                b,
+                change,
+                interval,
+                pairs,
+                ..
+            } = EntryText::of(time);
+            text.time_a = or_typical(a, &time.a);
+            text.time_b = or_typical(b, &time.b);
+            text.change_or_code = if change.is_empty() && row.same_code {
+                "same code".to_owned()
+            } else {
+                change.clone()
+            };
+            (text.change, text.interval, text.pairs) = (change, interval, pairs);
+        }
+        text
+    }
+}
+
+/// The time of a side that was measured alone has no value that belongs to a change.
+fn or_typical(printed: String, typical: &Value) -> String {
+    match typical.as_f64() {
+        Some(ns) if printed.is_empty() => format::time(ns),
+        _ => printed,
+    }
+}
+
+/// Allocations in one cell, marked where they are not exact.
+fn counted(entry: &MetricEntry) -> String {
+    if entry.a.is_null() {
+        return String::new();
+    }
+    let mark = if entry.a_range.is_some() { "~" } else { "" };
+    format!("{mark}{}", entries::values(entry).join(" -> "))
+}
+
+fn why(row: &WorkloadRow) -> String {
+    let mut why = row
+        .time
+        .map(|time| format::brief(&time.reason))
+        .unwrap_or_default();
+    if let Some(least) = row.time.and_then(entries::detectable) {
+        why.push_str(&format!("; {least} would have been detected"));
+    }
+    for entry in row.open_entries() {
+        why.push_str(&format!(
+            "; {}: {}",
+            entry.metric,
+            format::brief(&entry.reason)
+        ));
+    }
+    why
+}
