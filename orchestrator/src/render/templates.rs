@@ -25,7 +25,17 @@ const REPORTS: &[(&str, &str)] = embedded![
 ];
 
 /// Sections of reports, which their templates include.
-const SECTIONS: &[(&str, &str)] = embedded![];
+const SECTIONS: &[(&str, &str)] = embedded![
+    "comparison/allocations.md",
+    "comparison/changes.md",
+    "comparison/contradictions.md",
+    "comparison/different.md",
+    "comparison/missing.md",
+    "comparison/table.md",
+    "comparison/times.md",
+    "comparison/warnings.md",
+    "comparison/workloads.md",
+];
 
 /// Text of a report's template.
 pub(super) struct ReportTemplate {
