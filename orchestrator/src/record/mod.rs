@@ -201,6 +201,17 @@ pub(crate) enum JobOutcome {
     Skipped,
 }
 
+impl JobOutcome {
+    /// Returns the word that reports use.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SettingsRecord {
     pub(crate) time_ns: u64,

@@ -15,9 +15,19 @@ use minijinja::value::Serde;
 pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("change", change_of);
     environment.add_filter("claimed", change::claimed);
-    environment.add_filter("counted", counted);
-    environment.add_filter("change_size", change_size);
-    environment.add_filter("change_interval", change_interval);
+    environment.add_filter("counted", |counts: Serde<[f64; 2]>, metric: &str| {
+        counted(*counts, &metric.into())
+    });
+    environment.add_filter(
+        "change_size",
+        |change: Serde<RelativeChange>, metric: &str| size(*change, &metric.into()),
+    );
+    environment.add_filter(
+        "change_interval",
+        |change: Serde<RelativeChange>, metric: &str| {
+            interval(*change, &metric.into()).unwrap_or_default()
+        },
+    );
     environment.add_filter("size", |entry: Serde<MetricEntry>| {
         entry.size().unwrap_or_default()
     });
@@ -40,30 +50,24 @@ fn change_of(change: f64, metric: Option<String>) -> String {
 }
 
 /// The change from one count of a metric to another, with both.
-fn counted(counts: Serde<[f64; 2]>, metric: &str) -> String {
-    if Metric::from(metric).is_bytes() {
-        change::counted(format::bytes, "B", *counts)
+fn counted(counts: [f64; 2], metric: &Metric) -> String {
+    if metric.is_bytes() {
+        change::counted(format::bytes, "B", counts)
     } else {
-        change::counted(change::grouped, "", *counts)
+        change::counted(change::grouped, "", counts)
     }
 }
 
-/// The size of a change `{estimate, low, high}` of a metric.
-fn change_size(change: Serde<RelativeChange>, metric: &str) -> String {
-    change
-        .sized(ChangedQuantity::of_metric(&metric.into()))
-        .size()
+/// The size of a change of a metric.
+pub(super) fn size(change: RelativeChange, metric: &Metric) -> String {
+    change.sized(ChangedQuantity::of_metric(metric)).size()
 }
 
-/// The interval of a change of a metric; empty where the change was counted, or has no end.
-fn change_interval(change: Serde<RelativeChange>, metric: &str) -> String {
+/// The interval of a change of a metric; none where the change was counted, or has no end.
+pub(super) fn interval(change: RelativeChange, metric: &Metric) -> Option<String> {
     let is_counted = change.low == change.high;
-    let interval = (!is_counted).then(|| {
-        change
-            .sized(ChangedQuantity::of_metric(&metric.into()))
-            .interval()
-    });
-    interval.flatten().unwrap_or_default()
+    let change = change.sized(ChangedQuantity::of_metric(metric));
+    (!is_counted).then(|| change.interval()).flatten()
 }
 
 fn side(entry: &MetricEntry, side: usize) -> String {

@@ -2,6 +2,11 @@
 
 use crate::machine::Machine;
 
+/// The first digits of a commit, which name it.
+pub(super) fn short(commit: &str) -> &str {
+    commit.get(..10).unwrap_or(commit)
+}
+
 /// A machine in a few words.
 pub(super) fn machine(machine: &Machine) -> String {
     format!(

@@ -35,6 +35,10 @@ const SECTIONS: &[(&str, &str)] = embedded![
     "comparison/times.md",
     "comparison/warnings.md",
     "comparison/workloads.md",
+    "summary/anchors.txt",
+    "summary/contradictions.txt",
+    "summary/lost.txt",
+    "summary/warnings.txt",
 ];
 
 /// Text of a report's template.

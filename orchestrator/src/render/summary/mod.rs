@@ -1,0 +1,280 @@
+//! What templates of runs see beside the record: the jobs to show, and what has to be said of the
+//! others, in bounded lists.
+
+mod anchors;
+
+use super::origins;
+use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
+use crate::format;
+use crate::git::GitState;
+use crate::protocol::Phase;
+use crate::record::{Contradiction, JobOutcome, JobRecord, Record, RunWall, ScopeRecord, store};
+use anchors::AnchorTie;
+use serde::Serialize;
+
+/// Outermost scopes of a job that the summary shows.
+const MOST_SCOPES: usize = 5;
+/// Shortest wait for other measurements that is worth a word.
+const LONG_WAIT_NS: u64 = 100_000_000;
+
+/// What the summary shows of a run.
+#[derive(Serialize)]
+pub(super) struct SummaryView<'a> {
+    /// Number of jobs that were measured.
+    measured: usize,
+    /// The most rounds of a job with times.
+    rounds: u32,
+    /// Jobs that were measured, in the record's order.
+    jobs: ShownList<JobRow<'a>>,
+    scopes: ShownList<JobScope<'a>>,
+    /// Jobs that were not measured, by message.
+    lost: ShownList<LostJobs<'a>>,
+    ties: Vec<AnchorTie<'a>>,
+    contradictions: ShownList<&'a Contradiction>,
+    /// Sentences about the whole run.
+    text: SummaryText,
+}
+
+/// Sentences about a run; null where there is nothing to say.
+#[derive(Serialize)]
+struct SummaryText {
+    /// The commit and its state.
+    commit: Option<String>,
+    /// What git said.
+    note: Option<String>,
+    machine: String,
+    /// The most that recording slowed down an iteration.
+    recording: Option<String>,
+    /// The command that repeats a job that was not measured.
+    repeat: String,
+    /// How many jobs were measured, and how long that took.
+    footer: String,
+}
+
+/// A job with its cells.
+#[derive(Serialize)]
+struct JobRow<'a> {
+    #[serde(flatten)]
+    job: &'a JobRecord,
+    text: JobText,
+}
+
+/// The cells of a job; empty where a value was not measured.
+#[derive(Default, Serialize)]
+struct JobText {
+    time: String,
+    /// The larger distance from the median to an end of the interval, relative to the median; `n/a`
+    /// for one process.
+    spread: String,
+    /// Allocations and bytes, marked if they are not exact.
+    allocations: String,
+    bytes: String,
+    /// The first metric of the plugin, with its unit.
+    metric: String,
+}
+
+#[derive(Serialize)]
+struct JobScope<'a> {
+    job: &'a str,
+    scope: &'a ScopeRecord,
+    text: ScopeText,
+}
+
+/// The cells of a scope, over all iterations.
+#[derive(Serialize)]
+struct ScopeText {
+    total: String,
+    /// Shortest, average and longest call.
+    calls: String,
+}
+
+/// Jobs that were lost for one reason.
+#[derive(Serialize)]
+struct LostJobs<'a> {
+    /// The first ids, and how many more there are.
+    ids: String,
+    outcome: JobOutcome,
+    phase: Option<Phase>,
+    message: &'a str,
+    /// All of it, with the beginning of a long message.
+    line: String,
+}
+
+/// Makes the view.
+pub(super) fn view(record: &Record) -> SummaryView<'_> {
+    let is_measured = |job: &&JobRecord| job.outcome == JobOutcome::Measured;
+    let measured = record.jobs.iter().filter(is_measured);
+    let count = measured.clone().count();
+    let scopes = measured.clone().flat_map(outermost_scopes);
+    let lost = record.jobs.iter().filter(|job| !is_measured(job));
+    let lost = shown::grouped(lost.map(|job| (job.message.as_deref().unwrap_or_default(), job)));
+    let timed = record.jobs.iter().filter(|job| job.time.is_some());
+    SummaryView {
+        measured: count,
+        rounds: timed.map(|job| job.settings.rounds).max().unwrap_or(0),
+        scopes: ShownList::first(MOST_ROWS, scopes).counting("scope", store::FILE),
+        jobs: ShownList::first(MOST_ROWS, measured)
+            .map(|job| JobRow {
+                job,
+                text: JobText::of(job),
+            })
+            .counting("job", store::FILE),
+        lost: ShownList::first(MOST_TEXTS, lost)
+            .map(|(message, jobs)| lost_jobs(message, &jobs))
+            .counting("message", store::FILE),
+        ties: anchors::ties(record),
+        contradictions: ShownList::first(MOST_TEXTS, &record.contradictions)
+            .counting("contradiction", store::FILE),
+        text: SummaryText::of(record, count),
+    }
+}
+
+fn outermost_scopes(job: &JobRecord) -> impl Iterator<Item = JobScope<'_>> {
+    let outermost = job
+        .scopes
+        .iter()
+        .filter(|scope| scope.thread == "driver")
+        .take(MOST_SCOPES);
+    outermost.map(|scope| {
+        let [shortest, total, longest] =
+            [scope.min_ns, scope.total_ns, scope.max_ns].map(|ns| ns as f64);
+        JobScope {
+            job: &job.id,
+            scope,
+            text: ScopeText {
+                total: format::time(total),
+                calls: format::times(&[shortest, total / scope.calls as f64, longest]),
+            },
+        }
+    })
+}
+
+fn lost_jobs<'a>(message: &'a str, jobs: &[&'a JobRecord]) -> LostJobs<'a> {
+    let ids = ids(jobs.iter().map(|job| job.id.as_str()));
+    let (outcome, phase) = (jobs[0].outcome, jobs[0].phase);
+    let ending = phase.map(|phase| format!(" in {}", phase.name()));
+    LostJobs {
+        line: format!(
+            "{ids}: {}{}: {}",
+            outcome.word(),
+            ending.unwrap_or_default(),
+            format::brief(message)
+        ),
+        ids,
+        outcome,
+        phase,
+        message,
+    }
+}
+
+fn ids<'a>(all: impl Iterator<Item = &'a str>) -> String {
+    format::listed(&all.collect::<Vec<&str>>())
+}
+
+impl JobText {
+    fn of(job: &JobRecord) -> Self {
+        let mut text = Self::default();
+        if let Some(time) = &job.time {
+            let ends = [time.high_ns - time.median_ns, time.median_ns - time.low_ns];
+            let spread = ends[0].max(ends[1]) / time.median_ns;
+            text.time = format::time(time.median_ns);
+            text.spread = if time.processes.len() > 1 {
+                format!("±{}", format::percent(spread))
+            } else {
+                "n/a".to_owned()
+            };
+        }
+        if let Some(counted) = &job.allocations {
+            let mark = if counted.exact { "" } else { "~" };
+            text.allocations = format!("{mark}{}", format::number(counted.count));
+            text.bytes = format!("{mark}{}", format::bytes(counted.bytes));
+        }
+        if let Some((id, value)) = job.metrics.first() {
+            let unit = job.metrics_info.get(id).map_or("", |info| &info.unit);
+            text.metric = format!("{} {unit}", format::number(*value));
+        }
+        text
+    }
+}
+
+impl SummaryText {
+    fn of(record: &Record, measured: usize) -> Self {
+        let git = &record.git;
+        let machine = &record.machine;
+        let scenario = &record.scenario;
+        let is_filtered = scenario
+            .filter
+            .as_deref()
+            .is_some_and(|filter| !filter.is_empty());
+        Self {
+            commit: git.commit.as_deref().map(|commit| commit_line(commit, git)),
+            note: git
+                .message
+                .as_ref()
+                .map(|message| format!("note: {message}")),
+            machine: format!(
+                "{} · {} CPUs · {} · {}",
+                machine.cpu.model,
+                machine.cpu.usable,
+                format::bytes(machine.memory_bytes as f64),
+                machine.kernel
+            ),
+            recording: recording(record),
+            repeat: if is_filtered {
+                format!("to repeat: {}", record.command)
+            } else {
+                format!("to repeat one: {} --filter ID", record.command)
+            },
+            footer: footer(&record.wall, measured, record.jobs.len()),
+        }
+    }
+}
+
+fn commit_line(commit: &str, git: &GitState) -> String {
+    let mut line = format!("commit {}", origins::short(commit));
+    if let Some(branch) = &git.branch {
+        line.push_str(&format!(" on {branch}"));
+    }
+    if git.dirty {
+        let changes = git.diff_hash.as_deref().map_or("", origins::short);
+        line.push_str(&format!(", with uncommitted changes {changes}"));
+    }
+    line
+}
+
+/// The first of the jobs whose iterations recording slowed down most.
+fn recording(record: &Record) -> Option<String> {
+    let mut slowest: Option<(f64, &str)> = None;
+    for job in &record.jobs {
+        let overhead = job.profile.as_ref().and_then(|profile| profile.overhead);
+        if let Some(overhead) = overhead
+            && overhead > slowest.map_or(0.0, |(most, _)| most)
+        {
+            slowest = Some((overhead, &job.id));
+        }
+    }
+    let (overhead, id) = slowest?;
+    Some(format!(
+        "recording slowed down an iteration by up to {} ({id}); the record has the figure of each \
+         job",
+        format::percent(overhead)
+    ))
+}
+
+fn footer(wall: &RunWall, measured: usize, all: usize) -> String {
+    let before = wall.prepare_ns + wall.lock_ns;
+    let took = wall.total_ns as f64 - before as f64;
+    let waited = if wall.lock_ns > LONG_WAIT_NS {
+        let waited = format::time(wall.lock_ns as f64);
+        format!(", {waited} waiting for the machine")
+    } else {
+        String::new()
+    };
+    format!(
+        "{measured} of {all} jobs measured in {}, of which {} were timed samples; before that, {} \
+         building{waited}",
+        format::time(took),
+        format::percent(wall.samples_ns as f64 / took),
+        format::time(wall.prepare_ns as f64)
+    )
+}
