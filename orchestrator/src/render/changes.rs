@@ -50,7 +50,7 @@ fn change_of(change: f64, metric: Option<String>) -> String {
 }
 
 /// The change from one count of a metric to another, with both.
-fn counted(counts: [f64; 2], metric: &Metric) -> String {
+pub(super) fn counted(counts: [f64; 2], metric: &Metric) -> String {
     if metric.is_bytes() {
         change::counted(format::bytes, "B", counts)
     } else {

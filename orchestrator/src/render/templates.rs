@@ -26,6 +26,7 @@ const REPORTS: &[(&str, &str)] = embedded![
 
 /// Sections of reports, which their templates include.
 const SECTIONS: &[(&str, &str)] = embedded![
+    "bisect/culprit.txt",
     "comparison/allocations.md",
     "comparison/changes.md",
     "comparison/contradictions.md",

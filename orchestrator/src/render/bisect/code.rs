@@ -1,0 +1,153 @@
+//! Functions whose machine code a culprit changed, with the differences in words.
+
+use crate::comparison::CodeRelation;
+use crate::format;
+use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
+use serde::Serialize;
+
+/// Functions that are listed as changed.
+const FUNCTIONS: usize = 6;
+/// Functions among which a plain text names those with other code.
+const NAMED: usize = 3;
+
+/// What a culprit changed in the code that the workload can reach.
+#[derive(Serialize)]
+pub(super) struct ChangedCode<'a> {
+    pub(super) functions: Vec<ChangedFunction<'a>>,
+    /// Changed functions that are not listed.
+    pub(super) more_functions: usize,
+    /// What there is to say instead where no function is listed.
+    pub(super) code: String,
+}
+
+/// A changed function.
+#[derive(Serialize)]
+pub(super) struct ChangedFunction<'a> {
+    name: &'a str,
+    kind: &'static str,
+    /// Only the data that it refers to changed.
+    is_data: bool,
+    /// Sizes, share of packed arithmetic and so on, as far as they differ.
+    differences: Vec<String>,
+    /// The same in a sentence.
+    what: String,
+}
+
+impl<'a> ChangedCode<'a> {
+    pub(super) fn of(relation: &'a CodeRelation) -> Self {
+        let (changes, code): (&[CodeChange], String) = match relation {
+            CodeRelation::Changed(changes) => (changes, String::new()),
+            CodeRelation::Identical => (&[], "the library is the same file".to_owned()),
+            CodeRelation::OnlyLayout => (
+                &[],
+                "the machine code that the workload can reach is the same".to_owned(),
+            ),
+            CodeRelation::Different => (&[], "the machine code was not compared".to_owned()),
+            CodeRelation::Unknown(why) => (
+                &[],
+                format!("the machine code could not be compared: {why}"),
+            ),
+        };
+        // That a function refers to other data says least: where data end is not known, so more
+        // than its own is compared.
+        let mut changes: Vec<&CodeChange> = changes.iter().collect();
+        changes.sort_by_key(|change| change.kind == CodeChangeKind::Data);
+        Self {
+            functions: changes
+                .iter()
+                .take(FUNCTIONS)
+                .map(|change| function(change))
+                .collect(),
+            more_functions: changes.len().saturating_sub(FUNCTIONS),
+            code,
+        }
+    }
+
+    /// The same in lines: a few functions with other code, or else the first one, and the number of
+    /// the others.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        if !self.code.is_empty() {
+            lines.push(self.code.clone());
+        }
+        let first = self.functions.iter().take(NAMED);
+        let mut named: Vec<&ChangedFunction> = first.filter(|one| !one.is_data).collect();
+        if named.is_empty() {
+            named.extend(self.functions.first());
+        }
+        lines.extend(named.iter().map(|one| {
+            format!(
+                "code {}: {}: {}",
+                one.kind,
+                format::brief(one.name),
+                one.what
+            )
+        }));
+        let hidden = self.functions.len() + self.more_functions - named.len();
+        if hidden > 0 {
+            lines.push(format!("and {hidden} more functions or data, in bisect.md"));
+        }
+        lines
+    }
+}
+
+fn function(change: &CodeChange) -> ChangedFunction<'_> {
+    let kind = match change.kind {
+        CodeChangeKind::Added => "new",
+        CodeChangeKind::Removed => "gone",
+        CodeChangeKind::Different => "changed",
+        CodeChangeKind::Data => "data changed",
+    };
+    let differences = match (&change.a, &change.b) {
+        (Some(a), Some(b)) => differences(*a, *b),
+        (Some(one), None) | (None, Some(one)) => vec![format!("{} bytes", one.bytes)],
+        (None, None) => Vec::new(),
+    };
+    ChangedFunction {
+        name: &change.function,
+        kind,
+        is_data: change.kind == CodeChangeKind::Data,
+        what: if differences.is_empty() {
+            "same size, other instructions or constants".to_owned()
+        } else {
+            differences.join(", ")
+        },
+        differences,
+    }
+}
+
+fn differences(a: CodeShape, b: CodeShape) -> Vec<String> {
+    let packed = |shape: CodeShape| {
+        let all = shape.packed_float + shape.scalar_float;
+        (all > 0).then(|| format!("{:.0} %", 100.0 * shape.packed_float as f64 / all as f64))
+    };
+    let mut found = Vec::new();
+    let mut note = |what: &str, a: String, b: String| {
+        if a != b {
+            found.push(format!("{what} {a} -> {b}"));
+        }
+    };
+    note("bytes", a.bytes.to_string(), b.bytes.to_string());
+    note(
+        "instructions",
+        a.instructions.to_string(),
+        b.instructions.to_string(),
+    );
+    let none = || "none".to_owned();
+    note(
+        "packed float arithmetic",
+        packed(a).unwrap_or_else(none),
+        packed(b).unwrap_or_else(none),
+    );
+    note("widest vector", bits(a), bits(b));
+    note(
+        "calls in loops",
+        a.calls_in_loops.to_string(),
+        b.calls_in_loops.to_string(),
+    );
+    found
+}
+
+fn bits(shape: CodeShape) -> String {
+    format!("{} bits", shape.widest_vector_bits)
+}
