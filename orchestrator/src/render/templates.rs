@@ -1,9 +1,9 @@
 //! Templates: those that orch carries, and the folder in which a user's own take precedence.
 
-use super::{RenderError, changes, table};
+use super::{RenderError, changes, origins, table};
 use crate::format;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, TemplateSource, UndefinedBehavior};
+use minijinja::{AutoEscape, Environment, TemplateSource, UndefinedBehavior, Value};
 use std::path::Path;
 
 macro_rules! embedded {
@@ -26,7 +26,14 @@ const REPORTS: &[(&str, &str)] = embedded![
 
 /// Sections of reports, which their templates include.
 const SECTIONS: &[(&str, &str)] = embedded![
+    "bisect/code.md",
+    "bisect/culprit.md",
     "bisect/culprit.txt",
+    "bisect/likely.md",
+    "bisect/open.md",
+    "bisect/places.md",
+    "bisect/reverted.md",
+    "bisect/skipped.md",
     "comparison/allocations.md",
     "comparison/changes.md",
     "comparison/contradictions.md",
@@ -124,12 +131,33 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     });
     environment.add_filter("brief", |text: String| format::brief(&text));
     environment.add_filter("cell", |text: String| format::cell(&text));
+    environment.add_filter("sentence", sentence);
+    environment.add_filter("commit", commit);
     environment.add_filter("code", |text: String| code(&text));
     environment.add_function("table", table::table);
     Ok(environment)
 }
 
+/// Words as a sentence: its first letter large, and with a full stop.
+fn sentence(words: String) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let sentence: String = first.into_iter().flatten().chain(letters).collect();
+    sentence + "."
+}
+
 /// A name in Markdown.
 fn code(text: &str) -> String {
     format!("`{}`", format::cell(text))
+}
+
+/// A commit in Markdown: its first digits and its subject.
+fn commit(commit: Value) -> Result<String, minijinja::Error> {
+    let hash = commit.get_attr("commit")?.to_string();
+    let subject = commit.get_attr("subject")?.to_string();
+    Ok(format!(
+        "{} {}",
+        code(origins::short(&hash)),
+        format::cell(&subject)
+    ))
 }
