@@ -30,6 +30,8 @@ mod plugin;
 mod plugin_check;
 mod project;
 mod protocol;
+#[doc(hidden)]
+pub mod random;
 mod record;
 mod render;
 mod run;

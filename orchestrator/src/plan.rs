@@ -2,6 +2,7 @@
 //! the same plan.
 
 use crate::pass::EXACT_RUNS;
+use crate::random::SeededRandom;
 use crate::scenario::Job;
 use std::time::Duration;
 
@@ -53,10 +54,10 @@ pub(crate) fn build_plan(jobs: &[Job], seed: u64) -> Plan {
 /// jobs of a group are profiled before one of them is counted, so that one number of counted
 /// iterations can be chosen for the group. Each job is in one group.
 pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = SeededRandom::from_seed(seed);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
     let mut steps = Vec::new();
-    random.shuffle(&mut groups);
+    random.shuffle_items(&mut groups);
     for group in &groups {
         steps.extend(group.iter().map(|&job| PlanStep {
             job,
@@ -75,7 +76,7 @@ pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed
         .max()
         .unwrap_or(0);
     for round in 0..rounds {
-        random.shuffle(&mut order);
+        random.shuffle_items(&mut order);
         let now = order
             .iter()
             .filter(|&&job| round < jobs[job].settings.rounds);

@@ -3,7 +3,7 @@
 
 use crate::TrialExtent;
 use crate::world::draw_heavy;
-use fastrand::Rng;
+use orch::random::SeededRandom;
 use orch::search::{DifferenceVerdict, judge_differences};
 
 /// Pairs at which each rule judges; Yuen's interval spends a sixth of alpha on each look.
@@ -54,7 +54,7 @@ fn judge_histories(histories: usize, sizes: [f64; 3], rule: GateRule, looks: &[u
     let [shift, noise, tau] = sizes;
     let mut sums = [0.0; 4];
     for seed in 0..histories {
-        let mut rng = Rng::with_seed(77 + seed as u64);
+        let mut rng = SeededRandom::from_seed(77 + seed as u64);
         let level = shift + tau * std::f64::consts::SQRT_2 * crate::world::draw_normal(&mut rng);
         let all: Vec<f64> = (0..640)
             .map(|_| level + noise * draw_heavy(&mut rng))

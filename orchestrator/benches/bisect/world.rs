@@ -1,6 +1,6 @@
 //! Owns the simulated histories: steps, build effects, heavy-tailed pairs and builds that fail.
 
-use fastrand::Rng;
+use orch::random::SeededRandom;
 use orch::search::{Confirmation, DifferenceVerdict, Evidence, SectionView, judge_differences};
 use std::convert::Infallible;
 use std::f64::consts::TAU;
@@ -55,13 +55,15 @@ impl HistoryKind {
         }
     }
 
-    fn places(&self, rng: &mut Rng) -> Vec<usize> {
+    fn places(&self, rng: &mut SeededRandom) -> Vec<usize> {
         let count = self.steps.len();
         if self.adjacent {
-            let first = rng.usize(1..=self.candidates + 1 - count);
+            let first = rng.draw_from(1..self.candidates + 2 - count);
             return (first..first + count).collect();
         }
-        let mut places: Vec<usize> = rng.choose_multiple(1..=self.candidates, count);
+        let mut places: Vec<usize> = (1..=self.candidates).collect();
+        rng.shuffle_items(&mut places);
+        places.truncate(count);
         places.sort_unstable();
         places
     }
@@ -74,7 +76,7 @@ pub struct SimulatedHistory {
     pub places: Vec<usize>,
     levels: Vec<f64>,
     pub dead: Vec<bool>,
-    rng: Rng,
+    rng: SeededRandom,
     pub builds: usize,
     pub failed: usize,
     /// Pairs of the search, and pairs of confirmations.
@@ -85,7 +87,8 @@ pub struct SimulatedHistory {
 
 impl SimulatedHistory {
     pub fn new(kind: &HistoryKind, seed: u64) -> Self {
-        let mut rng = Rng::with_seed(0x0b15_ec70 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut rng =
+            SeededRandom::from_seed(0x0b15_ec70 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let places = kind.places(&mut rng);
         let last = kind.candidates;
         let shift = |at: usize| {
@@ -101,7 +104,7 @@ impl SimulatedHistory {
             .map(|level: f64| level + kind.tau * draw_normal(&mut rng))
             .collect();
         let dead = (0..=last)
-            .map(|at| at != 0 && at != last && rng.f64() < kind.dead)
+            .map(|at| at != 0 && at != last && rng.draw_fraction() < kind.dead)
             .collect();
         let kind = kind.clone();
         Self {
@@ -159,17 +162,17 @@ impl SimulatedHistory {
     }
 }
 
-pub fn draw_normal(rng: &mut Rng) -> f64 {
-    (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos()
+pub fn draw_normal(rng: &mut SeededRandom) -> f64 {
+    (-2.0 * (1.0 - rng.draw_fraction()).ln()).sqrt() * (TAU * rng.draw_fraction()).cos()
 }
 
 /// Draws from the standard normal distribution nine times out of ten, and from Student's t with two
 /// degrees of freedom otherwise.
-pub fn draw_heavy(rng: &mut Rng) -> f64 {
-    if rng.f64() < 0.9 {
+pub fn draw_heavy(rng: &mut SeededRandom) -> f64 {
+    if rng.draw_fraction() < 0.9 {
         draw_normal(rng)
     } else {
-        draw_normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt()
+        draw_normal(rng) / (-(1.0 - rng.draw_fraction()).ln()).sqrt()
     }
 }
 

@@ -11,6 +11,7 @@ use crate::judge::verdict;
 use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::revision;
+use crate::random::SeededRandom;
 use crate::runner::pair::{A, B};
 use crate::runner::pair_series::{self, PairRecord, PairSeries, PairSides};
 use crate::runner::paired_workloads::PairLimits;
@@ -55,7 +56,7 @@ pub(super) struct CommitEvidence<'a> {
     /// Probability of each position to have made the change that the whole range is searched for
     /// first.
     pub(super) posterior: Vec<f64>,
-    random: fastrand::Rng,
+    random: SeededRandom,
     state: &'a mut BisectState,
     before: EarlierSteps,
     pub(super) looks: BTreeMap<usize, CommitProbe>,
@@ -86,7 +87,7 @@ impl<'a> CommitEvidence<'a> {
             metric: Metric::Time,
             per: None,
             posterior: Vec::new(),
-            random: fastrand::Rng::with_seed(seed ^ steps.len() as u64),
+            random: SeededRandom::from_seed(seed ^ steps.len() as u64),
             state,
             resumed: !steps.is_empty(),
             before: EarlierSteps::new(steps),

@@ -154,7 +154,7 @@ impl BisectTask {
         BisectHeader {
             schema: BisectHeader::schema(),
             started: jiff::Timestamp::now().to_string(),
-            seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+            seed: request.seed.unwrap_or_else(crate::random::draw_seed),
             repository: self.history.good.repository.clone(),
             scenario: loaded.file.clone(),
             shown: loaded.shown.clone(),

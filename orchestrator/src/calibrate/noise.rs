@@ -13,6 +13,7 @@ use crate::machine::{self, Machine};
 use crate::measure::bandwidth;
 use crate::plugin::build::{self, PreparedPlugin};
 use crate::project::{self, LoadedScenario, PluginSet};
+use crate::random::SeededRandom;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
@@ -101,7 +102,7 @@ pub(crate) fn measure_noise(
     let mut candidates = find_candidates(&loaded, &kept, &jobs, &plugins)?;
     let order = NoiseOrder {
         comparisons: comparisons.unwrap_or_else(|| per_workload(jobs.len())),
-        seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+        seed: request.seed.unwrap_or_else(crate::random::draw_seed),
     };
     let text = format::wrap(&announcement(jobs.len(), order.comparisons), 80, 2);
     observer.see(ProgressEvent::Note { text: &text });
@@ -193,7 +194,7 @@ fn measure(
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> Result<(), CommandError> {
-    let mut random = fastrand::Rng::with_seed(order.seed);
+    let mut random = SeededRandom::from_seed(order.seed);
     observer.see(ProgressEvent::BeginPairs {
         workloads: order.comparisons,
     });
@@ -226,18 +227,18 @@ fn measure(
 fn compare_once(
     candidates: &[NoiseCandidate],
     ground: &PairContext,
-    random: &mut fastrand::Rng,
+    random: &mut SeededRandom,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> std::io::Result<Option<Vec<PairSeries>>> {
     let mut found: Vec<PairSeries> = candidates.iter().map(|_| PairSeries::default()).collect();
     for _ in 0..PAIRS {
         let mut turn: Vec<usize> = (0..candidates.len()).collect();
-        random.shuffle(&mut turn);
+        random.shuffle_items(&mut turn);
         for index in turn {
             // Coins of its own: how many a pair uses depends on how long its turns are, and later
             // ones must not.
-            let mut coins = random.fork();
+            let mut coins = random.draw_generator();
             let candidate = &candidates[index];
             let series = &mut found[index];
             if candidate.lost.is_some() || series.failed.is_some() {

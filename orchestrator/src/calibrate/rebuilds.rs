@@ -11,6 +11,7 @@ use crate::plugin::build;
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::{self, LoadedScenario, PluginSet};
+use crate::random::{self, SeededRandom};
 use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::PairContext;
@@ -56,9 +57,7 @@ pub(crate) fn measure_rebuilds(
     let mut measuring = RebuildMeasuring {
         loaded: project::load(&path)?,
         context,
-        random: request
-            .seed
-            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+        random: SeededRandom::from_seed(request.seed.unwrap_or_else(random::draw_seed)),
     };
     let builds = measuring.builds(count, observer)?;
     let Some((base, rebuilds)) = builds.split_first() else {
@@ -93,7 +92,7 @@ pub(crate) fn measure_rebuilds(
 struct RebuildMeasuring<'a> {
     loaded: LoadedScenario,
     context: &'a CommandContext<'a>,
-    random: fastrand::Rng,
+    random: SeededRandom,
 }
 
 impl RebuildMeasuring<'_> {
@@ -113,7 +112,7 @@ impl RebuildMeasuring<'_> {
         let mut builds = Vec::new();
         for build in 0..=rebuilds {
             // Every place inside of a cache line has its turn.
-            let steps = self.random.usize(0..MOST_STEPS / 4) * 4 + build % 4;
+            let steps = self.random.draw_from(0..MOST_STEPS / 4) * 4 + build % 4;
             let prepare = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| match build {
                 0 => build::prepare_kept(key, spec, watch),
                 _ => build::prepare_padded(key, spec, STEP * steps, watch),

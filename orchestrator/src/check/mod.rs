@@ -108,7 +108,7 @@ pub(crate) fn check(
         repository: loaded.repository.clone(),
         limits: choose_limits(request, rules.budget)?,
         more: "a longer --budget",
-        seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+        seed: request.seed.unwrap_or_else(crate::random::draw_seed),
         variation: None,
         plugin: None,
         filter: request.filter.clone(),

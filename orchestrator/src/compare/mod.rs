@@ -99,7 +99,7 @@ pub(crate) fn compare(
         repository,
         limits,
         more: "a longer --time",
-        seed: request.seed.unwrap_or_else(|| fastrand::u64(..1 << 48)),
+        seed: request.seed.unwrap_or_else(crate::random::draw_seed),
         variation: variation.transpose()?,
         plugin: request.plugin.clone(),
         filter: request.filter.clone(),

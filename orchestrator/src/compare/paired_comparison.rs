@@ -16,6 +16,7 @@ use crate::plugin::build::PreparedPlugin;
 use crate::plugin::cargo;
 use crate::project::rules::{self, OfferedJob};
 use crate::project::{self, LoadedScenario, PluginSet};
+use crate::random::SeededRandom;
 use crate::record::{PluginFile, Record, ScenarioRecord};
 use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
@@ -177,7 +178,7 @@ impl PairedComparison<'_> {
             more: self.more,
             control: self.control,
         };
-        let mut random = fastrand::Rng::with_seed(self.seed);
+        let mut random = SeededRandom::from_seed(self.seed);
         let before = LoadReading::read();
         let outcome = versus::measure(
             &matches,

@@ -9,24 +9,24 @@ use super::estimate::median;
 use super::pair::{PairSamples, PairSummary, summarise_pair};
 use super::turns::{guess_plan, reestimate_plan};
 use super::verdict::{ALPHA, JudgedWorkload, MOST_PAIRS, PairFinding, decide_findings};
-use fastrand::Rng;
+use crate::random::SeededRandom;
 use std::f64::consts::{PI, TAU};
 
-fn normal(rng: &mut Rng) -> f64 {
-    (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (TAU * rng.f64()).cos()
+fn normal(rng: &mut SeededRandom) -> f64 {
+    (-2.0 * (1.0 - rng.draw_fraction()).ln()).sqrt() * (TAU * rng.draw_fraction()).cos()
 }
 
 /// Student t with 2 degrees of freedom: finite mean, infinite variance.
-fn student_2(rng: &mut Rng) -> f64 {
-    normal(rng) / (-(1.0 - rng.f64()).ln()).sqrt()
+fn student_2(rng: &mut SeededRandom) -> f64 {
+    normal(rng) / (-(1.0 - rng.draw_fraction()).ln()).sqrt()
 }
 
-fn cauchy(rng: &mut Rng) -> f64 {
-    (PI * (rng.f64() - 0.5)).tan()
+fn cauchy(rng: &mut SeededRandom) -> f64 {
+    (PI * (rng.draw_fraction() - 0.5)).tan()
 }
 
-fn coin(rng: &mut Rng) -> f64 {
-    if rng.bool() { 1.0 } else { -1.0 }
+fn coin(rng: &mut SeededRandom) -> f64 {
+    if rng.draw_fraction() < 0.5 { 1.0 } else { -1.0 }
 }
 
 /// Behaviour of the noise from pair to pair.
@@ -50,14 +50,14 @@ const NOISES: [NoiseModel; 6] = [
 ];
 
 /// Generates the magnitudes of one series of pair differences.
-fn magnitudes(noise: NoiseModel, rng: &mut Rng) -> Vec<f64> {
+fn magnitudes(noise: NoiseModel, rng: &mut SeededRandom) -> Vec<f64> {
     let mut state = normal(rng);
     let mut burst = false;
     let magnitude = |i: usize| {
         let progress = i as f64 / (MOST_PAIRS - 1) as f64;
         let size = match noise {
             NoiseModel::Student => student_2(rng),
-            NoiseModel::CauchyMixture if rng.f64() < 0.3 => cauchy(rng),
+            NoiseModel::CauchyMixture if rng.draw_fraction() < 0.3 => cauchy(rng),
             NoiseModel::CauchyMixture => 0.3 * normal(rng),
             NoiseModel::ScaleGrows => normal(rng) * 10f64.powf(progress),
             NoiseModel::ScaleShrinks => normal(rng) * 10f64.powf(-progress),
@@ -67,9 +67,9 @@ fn magnitudes(noise: NoiseModel, rng: &mut Rng) -> Vec<f64> {
             }
             NoiseModel::Bursts => {
                 burst = if burst {
-                    rng.f64() < 0.8
+                    rng.draw_fraction() < 0.8
                 } else {
-                    rng.f64() < 0.1
+                    rng.draw_fraction() < 0.1
                 };
                 normal(rng) * if burst { 20.0 } else { 1.0 }
             }
@@ -166,7 +166,7 @@ fn equal_code_is_rarely_called_changed_at_any_number_of_looks() {
     const SERIES: usize = 10_000;
     let allowed = (ALPHA * SERIES as f64) as usize;
     let thresholds: Vec<usize> = (1..=MOST_PAIRS).map(sign_test_threshold).collect();
-    let mut rng = Rng::with_seed(20_260_801);
+    let mut rng = SeededRandom::from_seed(20_260_801);
     let (mut ours, mut signs, mut t) = ([0; NOISES.len()], 0, 0);
     for series in 0..SERIES {
         let kind = series % NOISES.len();
@@ -209,7 +209,7 @@ enum SimulatedOrder {
 /// A machine whose noise continues from pair to pair: drift, autocorrelation, spikes, and a cost of
 /// going first.
 struct SimulatedMachine {
-    rng: Rng,
+    rng: SeededRandom,
     order: SimulatedOrder,
     /// Log of the common slowdown, AR(1).
     weather: f64,
@@ -220,7 +220,7 @@ struct SimulatedMachine {
 impl SimulatedMachine {
     fn new(seed: u64, order: SimulatedOrder) -> Self {
         Self {
-            rng: Rng::with_seed(seed),
+            rng: SeededRandom::from_seed(seed),
             order,
             weather: 0.0,
             clock: 0.0,
@@ -228,7 +228,7 @@ impl SimulatedMachine {
     }
 
     fn a_first(&mut self) -> bool {
-        self.order == SimulatedOrder::AlwaysAFirst || self.rng.bool()
+        self.order == SimulatedOrder::AlwaysAFirst || self.rng.draw_fraction() < 0.5
     }
 
     /// Returns one reading (ns per iteration) of a process with the given log bias.
@@ -305,7 +305,7 @@ fn one_change_among_many_workloads_is_found_alone() {
     const WORKLOADS: usize = 35;
     const PAIRS: usize = 40;
     const SPREAD: f64 = 0.005;
-    let mut rng = Rng::with_seed(35);
+    let mut rng = SeededRandom::from_seed(35);
     let (mut right, mut nulls_flagged, mut needed) = (0, 0, Vec::new());
     for _ in 0..100 {
         let mut processes = vec![EProcess::new(0.0); WORKLOADS];
@@ -360,7 +360,7 @@ fn one_change_among_many_workloads_is_found_alone() {
 #[test]
 fn one_percent_is_found_within_sixteen_pairs() {
     const SERIES: usize = 1000;
-    let mut rng = Rng::with_seed(16);
+    let mut rng = SeededRandom::from_seed(16);
     let higher = |_: &usize| {
         let differences: Vec<f64> = (0..16)
             .map(|_| 1.01f64.ln() + 0.003 * normal(&mut rng))
@@ -387,7 +387,7 @@ fn one_percent_is_found_within_sixteen_pairs() {
 fn interval_holds_the_true_shift_at_every_look() {
     const SERIES: usize = 4000;
     let shift = 0.02;
-    let mut rng = Rng::with_seed(99);
+    let mut rng = SeededRandom::from_seed(99);
     let (mut missed, mut missed_by_interval, mut checked) = (0, 0, 0);
     for series in 0..SERIES {
         let noise = NOISES[series % NOISES.len()];

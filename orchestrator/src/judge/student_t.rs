@@ -113,6 +113,7 @@ impl SampleMoments {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::random::SeededRandom;
 
     const MARGIN: f64 = 0.01;
 
@@ -170,29 +171,36 @@ mod tests {
 
     /// Generates noise of pair differences as observed: normal, heavy tails, two states, and a
     /// burst in one of five.
-    fn noise(kind: usize, random: &mut fastrand::Rng) -> f64 {
-        let normal = |random: &mut fastrand::Rng| {
-            let radius = (-2.0 * (1.0 - random.f64()).ln()).sqrt();
-            radius * (std::f64::consts::TAU * random.f64()).cos()
+    fn noise(kind: usize, random: &mut SeededRandom) -> f64 {
+        let normal = |random: &mut SeededRandom| {
+            let radius = (-2.0 * (1.0 - random.draw_fraction()).ln()).sqrt();
+            radius * (std::f64::consts::TAU * random.draw_fraction()).cos()
         };
         let size = 0.003;
         match kind {
             0 => size * normal(random),
             // Student's t with 2 degrees of freedom.
-            1 => size * normal(random) / ((-(1.0 - random.f64()).ln()).sqrt()),
+            1 => size * normal(random) / ((-(1.0 - random.draw_fraction()).ln()).sqrt()),
             // Each side is in one of two states, 3 % apart.
             2 => {
-                0.03 * (f64::from(u8::from(random.bool())) - f64::from(u8::from(random.bool())))
-                    + 0.1 * size * normal(random)
+                let mut coin = || random.draw_from(0..2) as f64;
+                0.03 * (coin() - coin()) + 0.1 * size * normal(random)
             }
-            _ => size * normal(random) * if random.f64() < 0.2 { 20.0 } else { 1.0 },
+            _ => {
+                size * normal(random)
+                    * if random.draw_fraction() < 0.2 {
+                        20.0
+                    } else {
+                        1.0
+                    }
+            }
         }
     }
 
     #[test]
     fn equal_code_is_rarely_called_changed_by_students_t() {
         let (nights, workloads) = (400, 47);
-        let mut random = fastrand::Rng::with_seed(5);
+        let mut random = SeededRandom::from_seed(5);
         for kind in 0..4 {
             let mut five = || -> Vec<f64> { (0..5).map(|_| noise(kind, &mut random)).collect() };
             let mut wrong = [0, 0];
@@ -225,7 +233,7 @@ mod tests {
 
     #[test]
     fn step_of_three_percent_is_found_among_many() {
-        let mut random = fastrand::Rng::with_seed(6);
+        let mut random = SeededRandom::from_seed(6);
         for (step, least) in [(0.03, 95), (0.05, 99)] {
             let mut found = [0, 0];
             for _ in 0..100 {

@@ -157,6 +157,7 @@ fn fit_plan(turns: usize, turn_ns: f64, budget_ns: f64) -> TurnPlan {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
+    use crate::random::SeededRandom;
     use proptest::prelude::*;
 
     const AMPLE: f64 = 1e18;
@@ -217,14 +218,15 @@ mod tests {
         );
     }
 
-    fn normal(rng: &mut fastrand::Rng) -> f64 {
-        (-2.0 * (1.0 - rng.f64()).ln()).sqrt() * (std::f64::consts::TAU * rng.f64()).cos()
+    fn normal(rng: &mut SeededRandom) -> f64 {
+        (-2.0 * (1.0 - rng.draw_fraction()).ln()).sqrt()
+            * (std::f64::consts::TAU * rng.draw_fraction()).cos()
     }
 
     /// Generates pairs of 8 blocks with spreads `within` (of a block) and `between` around `shift`.
     fn simulated(within: f64, between: f64, shift: f64, count: usize) -> Vec<PairSummary> {
-        let mut rng = fastrand::Rng::with_seed(7);
-        let one = |rng: &mut fastrand::Rng| {
+        let mut rng = SeededRandom::from_seed(7);
+        let one = |rng: &mut SeededRandom| {
             let own = shift + between * normal(rng);
             let blocks: Vec<f64> = (0..8).map(|_| own + within * normal(rng)).collect();
             pair(median(&blocks).unwrap(), &blocks)

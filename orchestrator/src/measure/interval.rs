@@ -47,6 +47,7 @@ pub(crate) fn median_interval(medians: &[f64]) -> Option<MedianInterval> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::SeededRandom;
     use proptest::prelude::*;
 
     #[test]
@@ -78,13 +79,13 @@ mod tests {
     /// skewed distribution.
     #[test]
     fn interval_covers_as_often_as_stated() {
-        let mut random = fastrand::Rng::with_seed(7);
+        let mut random = SeededRandom::from_seed(7);
         let truth = std::f64::consts::LN_2.exp2();
         let (mut covered, mut said) = (0, 0.0);
         for _ in 0..2_000 {
             // Values whose median is 2^ln 2: 2^(-ln u).
             let values: Vec<f64> = (0..7)
-                .map(|_| (-(1.0 - random.f64()).ln()).exp2())
+                .map(|_| (-(1.0 - random.draw_fraction()).ln()).exp2())
                 .collect();
             let interval = median_interval(&values).unwrap();
             covered += i32::from(interval.low <= truth && truth <= interval.high);

@@ -1,6 +1,7 @@
 //! The sentinel kernels: fixed work that measures only the machine. Their code is part of orch and
 //! bound by latencies, so neither a plugin nor the compiler's choices affect them.
 
+use crate::random::SeededRandom;
 use std::hint::black_box;
 use std::time::Instant;
 
@@ -92,10 +93,10 @@ struct CacheLine {
 
 /// Returns all lines in one cycle, in an order that is always the same (Sattolo's algorithm).
 fn shuffled_ring() -> Vec<CacheLine> {
-    let mut random = fastrand::Rng::with_seed(7);
+    let mut random = SeededRandom::from_seed(7);
     let mut order: Vec<usize> = (0..RING / LINE).collect();
     for last in (1..order.len()).rev() {
-        order.swap(last, random.usize(..last));
+        order.swap(last, random.draw_from(0..last));
     }
     order.into_iter().map(|next| CacheLine { next }).collect()
 }

@@ -13,6 +13,7 @@ use crate::model::reason::Reason;
 use crate::pass::{PassEnd, PassResult};
 use crate::plugin::build::PreparedPlugin;
 use crate::project::{LoadedScenario, PluginSet};
+use crate::random::SeededRandom;
 use crate::record::RunOutcome;
 use crate::record::anchored::{AnchorRecord, AnchorRole, AnchorTerms, AnchoredJob};
 use crate::record::store::{self, EarlierRun};
@@ -239,7 +240,7 @@ pub(super) fn measure_anchors(
         }
     }
     // A resumed run draws new coins, not those that were used before.
-    let mut random = fastrand::Rng::with_seed(seed ^ (0x616e_6368 + done.len() as u64));
+    let mut random = SeededRandom::from_seed(seed ^ (0x616e_6368 + done.len() as u64));
     let tied = anchor_pairs::measure_pairs(
         &ties,
         ground,

@@ -7,6 +7,7 @@ use super::journal::RunJournal;
 use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::judge::estimate::median;
 use crate::model::warning::SidedWarning;
+use crate::random::SeededRandom;
 use serde::{Deserialize, Serialize};
 use std::io;
 
@@ -68,7 +69,7 @@ pub(crate) fn measure_pairs(
     context: &PairContext,
     done: Vec<AnchorPair>,
     journal: &mut RunJournal,
-    random: &mut fastrand::Rng,
+    random: &mut SeededRandom,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<Vec<AnchorSeries>> {
@@ -95,7 +96,7 @@ pub(crate) fn measure_pairs(
         if open.is_empty() || interrupt.requested() {
             break;
         }
-        random.shuffle(&mut open);
+        random.shuffle_items(&mut open);
         for place in open {
             let (job, series) = (&jobs[place], &mut series[place]);
             let before = series.pairs.len();

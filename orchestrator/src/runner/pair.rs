@@ -11,6 +11,7 @@ use super::watched_worker::{self, WatchedWorker};
 use super::worker_exit::{PassFailure, WaitEnd};
 use crate::model::warning::{SidedWarning, WarnedSide};
 use crate::protocol::{MemoryShift, PairReady, PairStart, Phase, TurnSamples, WorkerReply};
+use crate::random::SeededRandom;
 use crate::worker::page::SharedPage;
 use std::io;
 use std::os::fd::AsFd;
@@ -38,15 +39,15 @@ impl PairCoins {
     /// Draws the choices. The addresses differ from pair to pair, so that no verdict depends on one
     /// lucky placement. Times depend on the lower twelve bits of addresses and on the pages that
     /// share a set of the caches.
-    pub(crate) fn draw(random: &mut fastrand::Rng) -> Self {
+    pub(crate) fn draw(random: &mut SeededRandom) -> Self {
         Self {
-            spawn_first: random.usize(..2),
-            load_first: random.usize(..2),
+            spawn_first: random.draw_from(0..2),
+            load_first: random.draw_from(0..2),
             shift: MemoryShift {
-                heap: 16 * random.usize(..256),
-                pages: random.usize(..512),
+                heap: 16 * random.draw_from(0..256),
+                pages: random.draw_from(0..512),
             },
-            stack: 16 * random.usize(..256),
+            stack: 16 * random.draw_from(0..256),
         }
     }
 }
@@ -92,7 +93,7 @@ pub(crate) fn run_pair(
     launches: [&WorkerLaunch; 2],
     coins: &PairCoins,
     plan: impl FnOnce([&PairReady; 2]) -> PairTurns,
-    random: &mut fastrand::Rng,
+    random: &mut SeededRandom,
     interrupt: &Interrupt,
 ) -> io::Result<PairEnd> {
     let started = Instant::now();
@@ -112,7 +113,7 @@ pub(crate) fn run_pair(
         (None, false, [String::new(), String::new()]);
     if let [Some(a), Some(b)] = [A, B].map(|side| pair.workers[side].ready().cloned()) {
         let turns = plan([&a, &b]);
-        let turn_first: Vec<usize> = (0..turns.count).map(|_| random.usize(..2)).collect();
+        let turn_first: Vec<usize> = (0..turns.count).map(|_| random.draw_from(0..2)).collect();
         // The side that begins gets the message last, so it runs alone from its first turn on.
         for side in sides_from(1 - turn_first.first().copied().unwrap_or(A)) {
             pair.workers[side].start_turns(&start_message(turns, &turn_first, side))?;

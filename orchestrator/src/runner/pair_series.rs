@@ -13,6 +13,7 @@ use crate::model::warning::{JobWarning, SidedWarning};
 use crate::plan::SAMPLE_TIME;
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::{PairReady, Pass, Phase, WorkerRequest};
+use crate::random::SeededRandom;
 use crate::scenario::Job;
 use serde::{Deserialize, Serialize};
 use std::io;
@@ -114,7 +115,7 @@ impl PairSeries {
         &mut self,
         sides: &PairSides,
         context: &PairContext,
-        random: &mut fastrand::Rng,
+        random: &mut SeededRandom,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let coins = PairCoins::draw(random);

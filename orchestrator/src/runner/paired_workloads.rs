@@ -13,6 +13,7 @@ use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings}
 use crate::model::warning::SidedWarning;
 use crate::plugin::build::PreparedPlugin;
 use crate::protocol::Phase;
+use crate::random::SeededRandom;
 use crate::scenario::Job;
 use std::io;
 use std::time::Duration;
@@ -80,7 +81,7 @@ pub(crate) fn measure_workloads(
     context: &PairContext,
     limits: PairLimits,
     only_layout: &mut dyn FnMut(usize) -> bool,
-    random: &mut fastrand::Rng,
+    random: &mut SeededRandom,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<Vec<PairedResult>> {
@@ -106,7 +107,7 @@ pub(crate) fn measure_workloads(
         {
             break;
         }
-        random.shuffle(&mut open);
+        random.shuffle_items(&mut open);
         for index in open {
             states[index].measure_pair(&workloads[index], context, random, interrupt)?;
             let state = &states[index];
@@ -235,7 +236,7 @@ impl PairedState {
         &mut self,
         workload: &PairedWorkload,
         context: &PairContext,
-        random: &mut fastrand::Rng,
+        random: &mut SeededRandom,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let before = self.series.pairs.len();

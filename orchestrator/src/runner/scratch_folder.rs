@@ -1,6 +1,7 @@
 //! The scratch folder of a sandboxed worker, removed when the worker ends. A folder that a killed
 //! orch left behind is removed by the next orch.
 
+use crate::random;
 use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat,
 };
@@ -34,7 +35,7 @@ impl ScratchFolder {
 
     fn create_in(folder: &Path) -> io::Result<Self> {
         loop {
-            let path = folder.join(format!("{:016x}", fastrand::u64(..)));
+            let path = folder.join(format!("{:016x}", random::draw_system_bits()));
             match DirBuilder::new().mode(0o700).create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),

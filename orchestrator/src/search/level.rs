@@ -82,6 +82,7 @@ pub(super) fn pooled_variance(levels: &[DifferenceLevel]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::SeededRandom;
 
     #[test]
     fn outliers_do_not_move_the_level() {
@@ -103,8 +104,8 @@ mod tests {
 
     #[test]
     fn variance_of_normal_noise_is_slightly_above_its_own() {
-        let mut rng = fastrand::Rng::with_seed(7);
-        let mut normal = || (0..12).map(|_| rng.f64()).sum::<f64>() - 6.0;
+        let mut rng = SeededRandom::from_seed(7);
+        let mut normal = || (0..12).map(|_| rng.draw_fraction()).sum::<f64>() - 6.0;
         let levels: Vec<DifferenceLevel> = (0..200)
             .map(|_| DifferenceLevel::of((0..40).map(|_| normal()).collect()))
             .collect();

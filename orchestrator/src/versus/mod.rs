@@ -17,6 +17,7 @@ use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
+use crate::random::SeededRandom;
 use crate::record::samples::{self, ProcessSamples};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::event::ProgressObserver;
@@ -64,7 +65,7 @@ pub(crate) struct MeasureTerms<'a> {
 pub(crate) fn measure(
     matches: &[WorkloadPair],
     terms: &MeasureTerms,
-    random: &mut fastrand::Rng,
+    random: &mut SeededRandom,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<ComparisonOutcome> {
@@ -112,7 +113,7 @@ pub(crate) fn measure(
 struct PairedMeasurement<'a> {
     matches: &'a [WorkloadPair],
     terms: &'a MeasureTerms<'a>,
-    random: &'a mut fastrand::Rng,
+    random: &'a mut SeededRandom,
     interrupt: &'a Interrupt,
     observer: &'a mut dyn ProgressObserver,
     /// Ends of the exact passes of each workload and side.
@@ -173,7 +174,7 @@ impl PairedMeasurement<'_> {
             }
         }
         let groups = group_jobs(&places);
-        let plan = plan::build_grouped_plan(&jobs, groups.clone(), self.random.u64(..));
+        let plan = plan::build_grouped_plan(&jobs, groups.clone(), self.random.draw_bits());
         let ends = self.execute(&jobs, &groups, &plan)?;
         let by_job = pass::group_by_job(&ends);
         for (job, place) in jobs.iter().zip(places) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 /// From the bottom up. A module may use those above it in this list, never those below.
 const LAYERS: &[&str] = &[
     "hash",
+    "random",
     "starter",
     "journal",
     "format",
@@ -50,7 +51,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Outside things with one home each: the crate and the module that may name it.
-const HOMES: [(&str, &str); 12] = [
+const HOMES: [(&str, &str); 13] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
@@ -63,6 +64,7 @@ const HOMES: [(&str, &str); 12] = [
     ("iced_x86", "plugin"),
     ("addr2line", "plugin"),
     ("landlock", "worker"),
+    ("rand_pcg", "random"),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

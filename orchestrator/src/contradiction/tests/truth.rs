@@ -5,6 +5,7 @@ use super::fixtures::figure;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 use crate::contradiction::find_contradictions;
+use crate::random::SeededRandom;
 use crate::record::Severity;
 use proptest::prelude::*;
 
@@ -20,16 +21,19 @@ fn print(value: f64, digits: usize) -> Option<Figure> {
 }
 
 /// Returns rows with true calls, some inside the row before, and totals of the outermost rows.
-fn printed(random: &mut fastrand::Rng, digits: ReportDigits) -> Claims {
+fn printed(random: &mut SeededRandom, digits: ReportDigits) -> Claims {
     let mut claims = Claims::default();
     let mut whole = [0.0; 3];
-    for index in 0..random.usize(1..8) {
-        let size = 10f64.powf(random.f64() * 5.0 - 2.0);
-        let calls: Vec<f64> = (0..random.usize(1..12))
-            .map(|_| size * (0.5 + random.f64()))
+    for index in 0..random.draw_from(1..8) {
+        let size = 10f64.powf(random.draw_fraction() * 5.0 - 2.0);
+        let calls: Vec<f64> = (0..random.draw_from(1..12))
+            .map(|_| size * (0.5 + random.draw_fraction()))
             .collect();
         let total: f64 = calls.iter().sum();
-        let [before, after] = [total * (0.5 + random.f64()), total * (0.5 + random.f64())];
+        let [before, after] = [
+            total * (0.5 + random.draw_fraction()),
+            total * (0.5 + random.draw_fraction()),
+        ];
         let times = [total, before, after];
         whole
             .iter_mut()
@@ -39,21 +43,21 @@ fn printed(random: &mut fastrand::Rng, digits: ReportDigits) -> Claims {
             &format!("row{index}"),
             &calls,
             [before, after],
-            random.f64() * 1e9,
+            random.draw_fraction() * 1e9,
             digits,
         ));
         let outer = claims.rows.len() - 1;
         // A row inside takes a part of each side of the remaining time.
         let mut left = 1.0;
-        for inner in 0..random.usize(..3) {
-            let part = left * random.f64();
+        for inner in 0..random.draw_from(0..3) {
+            let part = left * random.draw_fraction();
             left -= part;
             let [total, before, after] = times.map(|time| time * part);
             let mut row = row(
                 &format!("row{index}.{inner}"),
                 &[total],
                 [before, after],
-                random.f64() * 1e9,
+                random.draw_fraction() * 1e9,
                 digits,
             );
             row.parent = Some(outer);
@@ -111,7 +115,7 @@ proptest! {
     #[test]
     fn true_figures_are_never_impossible(seed: u64, time in 0usize..5, percent in 0usize..3) {
         let claims = printed(
-            &mut fastrand::Rng::with_seed(seed),
+            &mut SeededRandom::from_seed(seed),
             ReportDigits { time, percent },
         );
         let found: Vec<_> = find_contradictions(&claims)

@@ -107,12 +107,12 @@ fn every_place_is_found_with_log2_and_two_readings() {
 
 #[test]
 fn unreadable_commits_stay_among_the_candidates() {
-    let mut rng = Rng::with_seed(9);
+    let mut rng = SeededRandom::from_seed(9);
     for culprit in 1..=64 {
         let mut counts =
             ScriptedCounts::line((0..=64).map(|at| u64::from(at >= culprit)).collect());
         for at in 1..64 {
-            if rng.f64() < 0.3 {
+            if rng.draw_fraction() < 0.3 {
                 counts.values[at] = None;
             }
         }

@@ -130,12 +130,12 @@ fn culprits_on_branches_beside_each_other_are_both_named() {
 
 /// Returns a graph in which each commit has one or two parents among the four before it. The last
 /// one merges all open branches.
-fn tangle(rng: &mut Rng, commits: usize) -> CommitGraph {
+fn tangle(rng: &mut SeededRandom, commits: usize) -> CommitGraph {
     let mut parents: Vec<Vec<usize>> = vec![vec![]];
     for at in 1..commits {
-        let parent = |rng: &mut Rng| at - rng.usize(1..=at.min(4));
+        let parent = |rng: &mut SeededRandom| at - rng.draw_from(1..at.min(4) + 1);
         let mut own = vec![parent(rng)];
-        if rng.f64() < 0.4 {
+        if rng.draw_fraction() < 0.4 {
             own.push(parent(rng));
         }
         parents.push(own);
@@ -149,14 +149,14 @@ fn tangle(rng: &mut Rng, commits: usize) -> CommitGraph {
 
 #[test]
 fn named_set_holds_the_culprit_in_tangled_histories_with_failures() {
-    let mut rng = Rng::with_seed(31);
+    let mut rng = SeededRandom::from_seed(31);
     for seed in 0..60 {
-        let commits = rng.usize(2..60);
+        let commits = rng.draw_from(2..60);
         let history = tangle(&mut rng, commits);
-        let culprit = rng.usize(1..=history.bad_end());
+        let culprit = rng.draw_from(1..history.bad_end() + 1);
         let mut world = ScriptedEvidence::over(&history, &[(culprit, 0.03)]).seeded(seed);
         world.dead = (0..=history.bad_end())
-            .map(|at| at != 0 && at != history.bad_end() && rng.f64() < 0.15)
+            .map(|at| at != 0 && at != history.bad_end() && rng.draw_fraction() < 0.15)
             .collect();
         let conclusion =
             world.search_in(&history, &SearchSettings::new(0.01, ChangeDirection::Worse));

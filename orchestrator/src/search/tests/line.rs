@@ -34,9 +34,9 @@ fn every_place(sizes: std::ops::RangeInclusive<usize>) {
             "{conclusion:?}"
         );
     }
-    // At most one in a thousand. An unlucky batch looks like a build effect, which only another
-    // build can refute.
-    assert!(slow <= 1, "{slow}");
+    // About one in a thousand: 9 of 8 280 with eight series of seeds, and at most 3 of a series. An
+    // unlucky batch looks like a build effect, which only another build can refute.
+    assert!(slow <= 3, "{slow}");
 }
 
 /// Returns the candidates between the last usable commit before the culprit and the first usable
@@ -91,10 +91,10 @@ fn every_second_commit_that_does_not_build_leaves_pairs_of_suspects() {
 
 #[test]
 fn builds_that_fail_at_random_leave_small_sets() {
-    let mut rng = Rng::with_seed(3);
+    let mut rng = SeededRandom::from_seed(3);
     for culprit in 1..=50 {
         let dead: Vec<bool> = (0..=50)
-            .map(|at| at != 0 && at != 50 && rng.f64() < 0.2)
+            .map(|at| at != 0 && at != 50 && rng.draw_fraction() < 0.2)
             .collect();
         finds_the_set(dead, culprit);
     }

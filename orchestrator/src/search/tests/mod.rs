@@ -12,7 +12,7 @@ mod stopped;
 mod stops;
 
 use super::*;
-use fastrand::Rng;
+use crate::random::SeededRandom;
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
@@ -38,14 +38,14 @@ struct ScriptedEvidence {
     /// Result of all confirmations, in place of a comparison.
     confirmation: Option<Confirmation>,
     noise: f64,
-    rng: Rng,
+    rng: SeededRandom,
     asked: Vec<ScriptedQuestion>,
 }
 
 impl ScriptedEvidence {
     fn new(levels: Vec<f64>) -> Self {
         let dead = vec![false; levels.len()];
-        let rng = Rng::with_seed(20_261_121);
+        let rng = SeededRandom::from_seed(20_261_121);
         let (crashes, codes) = (Vec::new(), Vec::new());
         Self {
             levels,
@@ -77,7 +77,7 @@ impl ScriptedEvidence {
     }
 
     fn seeded(mut self, seed: usize) -> Self {
-        self.rng = Rng::with_seed(seed as u64);
+        self.rng = SeededRandom::from_seed(seed as u64);
         self
     }
 
@@ -106,8 +106,10 @@ impl ScriptedEvidence {
 
     fn draw(&mut self, reference: usize, commit: usize, count: usize) -> Vec<f64> {
         let shift = self.levels[commit] - self.levels[reference];
-        let mut normal =
-            || (-2.0 * (1.0 - self.rng.f64()).ln()).sqrt() * (TAU * self.rng.f64()).cos();
+        let mut normal = || {
+            (-2.0 * (1.0 - self.rng.draw_fraction()).ln()).sqrt()
+                * (TAU * self.rng.draw_fraction()).cos()
+        };
         (0..count).map(|_| shift + self.noise * normal()).collect()
     }
 }

@@ -12,9 +12,9 @@ fn names(conclusion: &SearchConclusion) -> Vec<&[usize]> {
 
 #[test]
 fn two_culprits_are_both_named() {
-    let mut rng = Rng::with_seed(11);
+    let mut rng = SeededRandom::from_seed(11);
     for seed in 0..30 {
-        let (one, other) = (rng.usize(1..=30), rng.usize(31..=64));
+        let (one, other) = (rng.draw_from(1..31), rng.draw_from(31..65));
         let mut world = ScriptedEvidence::line(64, &[(one, 0.03), (other, 0.02)]).seeded(seed);
         let conclusion = world.search();
         assert_eq!(names(&conclusion), [&[one][..], &[other]], "{conclusion:?}");
