@@ -1,6 +1,7 @@
-//! Makes the linker keep the allocator entry points of `src/counting/entry.rs` and export them from
-//! the executable, so that plugins and the C library call them instead of the C library's own; and
-//! lists the files that `orch plugin new` writes, so that an installed `orch` needs no checkout.
+//! Makes the linker keep the allocator entry points of `core/src/counting/entry.rs` and export
+//! them from the executable, so that plugins and the C library call them instead of the C
+//! library's own; and lists the files that `orch plugin new` writes, so that an installed `orch`
+//! needs no checkout.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

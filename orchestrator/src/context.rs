@@ -1,7 +1,7 @@
 //! What every command that builds and measures has: its start, its clock, its interrupt, its mark.
 
-use crate::measure::clock::{ClockCalibration, ScopeClock};
 use crate::runner::interrupt::Interrupt;
+use orch_core::measure::clock::{ClockCalibration, ScopeClock};
 use std::time::{Duration, Instant};
 
 /// A command at work.

@@ -11,27 +11,20 @@ mod compare;
 mod comparison;
 mod context;
 mod contradiction;
-mod counting;
 mod doctor;
 mod error;
-mod format;
 mod gate;
 mod git;
 mod hash;
 mod import;
 mod journal;
-mod judge;
 mod machine;
-mod measure;
 mod model;
 mod pass;
 mod plan;
 mod plugin;
 mod plugin_check;
 mod project;
-mod protocol;
-#[doc(hidden)]
-pub mod random;
 mod record;
 mod render;
 mod run;
@@ -39,12 +32,10 @@ mod runner;
 #[doc(hidden)]
 pub mod scale;
 mod scenario;
-pub mod search;
 mod sentinel;
 mod starter;
 mod versus;
 mod vetting;
-mod worker;
 
 use std::process::ExitCode;
 
@@ -52,9 +43,9 @@ use std::process::ExitCode;
 pub fn main() -> ExitCode {
     if std::env::args_os()
         .nth(1)
-        .is_some_and(|argument| argument == worker::ARGUMENT)
+        .is_some_and(|argument| argument == orch_core::worker::ARGUMENT)
     {
-        worker::main();
+        orch_core::worker::main();
     }
     // A panic is a defect of orch, and has an exit code of its own; its message is already on
     // standard error.

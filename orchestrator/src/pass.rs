@@ -1,8 +1,8 @@
 //! The end of each pass of a run: written by the runner, read when the record is made.
 
-use crate::judge::estimate::median;
 use crate::model::warning::JobWarning;
-use crate::protocol::{AllocationCounts, Phase, TimedSamples, WorkerReply};
+use orch_core::judge::estimate::median;
+use orch_core::protocol::{AllocationCounts, Phase, TimedSamples, WorkerReply};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 

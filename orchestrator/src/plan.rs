@@ -2,8 +2,8 @@
 //! the same plan.
 
 use crate::pass::EXACT_RUNS;
-use crate::random::SeededRandom;
 use crate::scenario::Job;
+use orch_core::random::SeededRandom;
 use std::time::Duration;
 
 /// Number of workers whose counts form the range of a count that is not exact.

@@ -521,7 +521,7 @@ mod tests {
             "3000 problems in large.yaml, the first 20 of which are shown; nothing was measured"
         ));
         let ids: Vec<String> = (0..JOBS).map(|job| format!("job {job}")).collect();
-        let listed = crate::format::listed(&ids);
+        let listed = orch_core::format::listed(&ids);
         assert!(listed.ends_with("job 18, job 19 and 2980 more"), "{listed}");
         let broken =
             table(3).replace(",improved", ",improved,") + &"MatMul_1x1,1,1,,,,\n".repeat(JOBS);

@@ -3,8 +3,8 @@
 
 use crate::TrialExtent;
 use crate::world::draw_heavy;
-use orch::random::SeededRandom;
-use orch::search::{DifferenceVerdict, judge_differences};
+use orch_core::random::SeededRandom;
+use orch_core::search::{DifferenceVerdict, judge_differences};
 
 /// Pairs at which each rule judges; Yuen's interval spends a sixth of alpha on each look.
 const YUEN: [usize; 6] = [20, 40, 80, 160, 320, 640];

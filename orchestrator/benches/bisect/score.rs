@@ -2,7 +2,7 @@
 
 use crate::TrialExtent;
 use crate::world::{HistoryKind, SimulatedHistory};
-use orch::search::{ChangeDirection, CommitGraph, EndsVerdict, SearchSettings, bisect};
+use orch_core::search::{ChangeDirection, CommitGraph, EndsVerdict, SearchSettings, bisect};
 use std::fmt::Write;
 
 /// Answer of a search on one history.

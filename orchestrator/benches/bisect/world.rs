@@ -1,7 +1,9 @@
 //! Owns the simulated histories: steps, build effects, heavy-tailed pairs and builds that fail.
 
-use orch::random::SeededRandom;
-use orch::search::{Confirmation, DifferenceVerdict, Evidence, SectionView, judge_differences};
+use orch_core::random::SeededRandom;
+use orch_core::search::{
+    Confirmation, DifferenceVerdict, Evidence, SectionView, judge_differences,
+};
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 

@@ -6,7 +6,6 @@ use crate::compare::sides;
 use crate::error::CommandError;
 use crate::git::Revision;
 use crate::git::history::CommitRange;
-use crate::measure::clock::ScopeClock;
 use crate::plan::{self, CountedIterations};
 use crate::plugin::PluginSpec;
 use crate::plugin::build::PreparedPlugin;
@@ -21,6 +20,7 @@ use crate::runner::lock::{LockGuard, LockPurpose};
 use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
 use crate::versus::side;
+use orch_core::measure::clock::ScopeClock;
 use std::collections::HashMap;
 
 /// What is bisected, and where.

@@ -30,7 +30,10 @@ pub(super) fn find<'a>(
             "{} has no metric '{}'",
             task.job.id, task.metric
         ))
-        .with_hint(format!("its metrics are {}", crate::format::listed(&known))));
+        .with_hint(format!(
+            "its metrics are {}",
+            orch_core::format::listed(&known)
+        )));
     };
     let Some(better) = info.better else {
         return Err(CommandError::input(format!(

@@ -12,7 +12,7 @@ use crate::git::history;
 use crate::model::metric::Metric;
 use crate::plugin::PluginSource;
 use crate::project::quoted;
-use crate::search::{
+use orch_core::search::{
     EndsVerdict, ExactConclusion, ExactPart, RatioEstimate, SearchConclusion, SectionResult,
     UndecidedReason, UnsearchedPart,
 };

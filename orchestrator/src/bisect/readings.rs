@@ -8,7 +8,7 @@ use crate::comparison::{CodeRelation, MetricEntry, Verdict};
 use crate::model::metric::Metric;
 use crate::model::reason::UnpairedCause;
 use crate::plugin::catalog::MetricInfo;
-use crate::search::{ExactProgress, ExactReadings};
+use orch_core::search::{ExactProgress, ExactReadings};
 use serde_json::Value;
 
 impl CommitEvidence<'_> {

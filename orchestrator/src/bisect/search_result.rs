@@ -8,12 +8,12 @@ use crate::bisect::rest::{OpenReason, RangePart, StopCause};
 use crate::bisect::state::ProbeRecord;
 use crate::bisect::{BisectDirection, BisectOutcome};
 use crate::comparison::RelativeChange;
-use crate::format::{
+use crate::plugin::catalog::CounterBasis;
+use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::plugin::catalog::CounterBasis;
-use crate::search::{
+use orch_core::search::{
     EndsVerdict, ExactConclusion, ExactEndsVerdict, RatioEstimate, SearchConclusion,
     UndecidedReason,
 };

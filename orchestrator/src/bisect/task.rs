@@ -9,15 +9,15 @@ use crate::calibration::MachineCalibration;
 use crate::compare;
 use crate::compare::sides;
 use crate::error::CommandError;
-use crate::format;
 use crate::git::{self, history, history::CommitRange};
-use crate::judge::verdict;
 use crate::machine::Machine;
 use crate::model::metric::Metric;
 use crate::plugin::{PluginSpec, revision};
 use crate::project::LoadedScenario;
 use crate::scenario::Job;
 use crate::scenario::problem::nearest_name;
+use orch_core::format;
+use orch_core::judge::verdict;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -154,7 +154,7 @@ impl BisectTask {
         BisectHeader {
             schema: BisectHeader::schema(),
             started: jiff::Timestamp::now().to_string(),
-            seed: request.seed.unwrap_or_else(crate::random::draw_seed),
+            seed: request.seed.unwrap_or_else(orch_core::random::draw_seed),
             repository: self.history.good.repository.clone(),
             scenario: loaded.file.clone(),
             shown: loaded.shown.clone(),
@@ -175,7 +175,7 @@ impl BisectTask {
                 .and_then(|path| std::path::absolute(path).ok()),
             machine_class: Machine::read().class,
             tau: self.tau,
-            build_seconds: crate::judge::estimate::median(&times),
+            build_seconds: orch_core::judge::estimate::median(&times),
             kept,
             prior: self.prior(),
         }

@@ -7,18 +7,18 @@ use crate::calibration::{
 use crate::compare;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::format;
-use crate::judge::{alarms, estimate, verdict};
 use crate::machine::{self, Machine};
-use crate::measure::bandwidth;
 use crate::plugin::build::{self, PreparedPlugin};
 use crate::project::{self, LoadedScenario, PluginSet};
-use crate::random::SeededRandom;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::{PairContext, PairRecord, PairSeries, PairSides};
 use crate::scenario::Job;
+use orch_core::format;
+use orch_core::judge::{alarms, estimate, verdict};
+use orch_core::measure::bandwidth;
+use orch_core::random::SeededRandom;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -102,7 +102,7 @@ pub(crate) fn measure_noise(
     let mut candidates = find_candidates(&loaded, &kept, &jobs, &plugins)?;
     let order = NoiseOrder {
         comparisons: comparisons.unwrap_or_else(|| per_workload(jobs.len())),
-        seed: request.seed.unwrap_or_else(crate::random::draw_seed),
+        seed: request.seed.unwrap_or_else(orch_core::random::draw_seed),
     };
     let text = format::wrap(&announcement(jobs.len(), order.comparisons), 80, 2);
     observer.see(ProgressEvent::Note { text: &text });

@@ -4,14 +4,11 @@ use super::{CalibrateRequest, find_built, find_spec};
 use crate::calibration::{BuildEffect, CalibrationKey, MachineCalibration};
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::judge::build_effect;
-use crate::judge::estimate::median;
 use crate::machine::{self, Machine};
 use crate::plugin::build;
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::{self, LoadedScenario, PluginSet};
-use crate::random::{self, SeededRandom};
 use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
 use crate::runner::pair_series::PairContext;
@@ -19,6 +16,9 @@ use crate::runner::paired_workloads::{
     self, PairLimits, PairStopReason, PairedResult, PairedWorkload,
 };
 use crate::scenario::Job;
+use orch_core::judge::build_effect;
+use orch_core::judge::estimate::median;
+use orch_core::random::{self, SeededRandom};
 use std::path::PathBuf;
 use std::time::Duration;
 

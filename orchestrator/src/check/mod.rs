@@ -15,7 +15,6 @@ use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::gate::{self, FindingKind, GateCase, GateResult, JobPresence};
 use crate::git::GitKind;
-use crate::judge::verdict::MOST_PAIRS;
 use crate::model::metric::Metric;
 use crate::project::rules;
 use crate::project::{self, LoadedScenario, quoted};
@@ -23,6 +22,7 @@ use crate::record::store;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::paired_workloads::PairLimits;
 use crate::scenario::quantity;
+use orch_core::judge::verdict::MOST_PAIRS;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -108,7 +108,7 @@ pub(crate) fn check(
         repository: loaded.repository.clone(),
         limits: choose_limits(request, rules.budget)?,
         more: "a longer --budget",
-        seed: request.seed.unwrap_or_else(crate::random::draw_seed),
+        seed: request.seed.unwrap_or_else(orch_core::random::draw_seed),
         variation: None,
         plugin: None,
         filter: request.filter.clone(),

@@ -72,7 +72,7 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Comman
     Err(CommandError::input(format!(
         "--only: none of the jobs that failed in {} is in the scenario: {}",
         before.id,
-        crate::format::listed(&failed)
+        orch_core::format::listed(&failed)
     ))
     .with_hint("leave out --only to check the jobs of the scenario"))
 }

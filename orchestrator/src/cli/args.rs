@@ -127,7 +127,7 @@ pub(super) struct CompareOptions {
     #[command(flatten)]
     pub(super) output: OutputOptions,
     /// Maximum number of pairs of processes per workload
-    #[arg(long, value_name = "NUMBER", default_value_t = crate::judge::verdict::MOST_PAIRS)]
+    #[arg(long, value_name = "NUMBER", default_value_t = orch_core::judge::verdict::MOST_PAIRS)]
     pub(super) pairs: usize,
     /// Maximum measuring time per workload
     #[arg(long, value_name = "DURATION", default_value = DEFAULT_TIME)]

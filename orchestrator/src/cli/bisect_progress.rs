@@ -5,16 +5,16 @@ use super::output::note;
 use crate::bisect::commit_builds::BisectContext;
 use crate::bisect::replay::CommitProbe;
 use crate::bisect::{BisectObserver, in_one_line};
-use crate::format::{
+use crate::git::Revision;
+use crate::runner::event::{ProgressEvent, ProgressObserver};
+use crate::runner::pair_series::PairRecord;
+use indicatif::{ProgressBar, ProgressStyle};
+use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::git::Revision;
-use crate::judge::estimate::median;
-use crate::runner::event::{ProgressEvent, ProgressObserver};
-use crate::runner::pair_series::PairRecord;
-use crate::search::{SectionStage, SectionView};
-use indicatif::{ProgressBar, ProgressStyle};
+use orch_core::judge::estimate::median;
+use orch_core::search::{SectionStage, SectionView};
 use std::io::IsTerminal;
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ pub(super) fn list(options: &ListOptions) -> CommandResult {
     {
         let hint = match nearest_name(plugin, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("it has {}", crate::format::listed(&keys)),
+            None => format!("it has {}", orch_core::format::listed(&keys)),
         };
         return Err(
             CommandError::input(format!("{} has no plugin `{plugin}`", loaded.shown))
@@ -112,7 +112,7 @@ fn unknown(key: &str, id: &str, description: &PluginDescription) -> CommandError
         .collect();
     let hint = match nearest_name(id, known.iter().copied()) {
         Some(near) => format!("did you mean `{key}/{near}`?"),
-        None => format!("it has {}", crate::format::listed(&known)),
+        None => format!("it has {}", orch_core::format::listed(&known)),
     };
     CommandError::input(format!("plugin `{key}` has no workload `{id}`")).with_hint(hint)
 }

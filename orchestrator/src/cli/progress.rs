@@ -1,13 +1,13 @@
 //! Progress on standard error: a bar on a terminal; where it is piped, only what a log should keep.
 
 use super::output::note;
-use crate::format::{
-    self,
-    change::{self, ChangedQuantity},
-};
 use crate::pass::PassName;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use indicatif::{ProgressBar, ProgressStyle};
+use orch_core::format::{
+    self,
+    change::{self, ChangedQuantity},
+};
 use std::io::IsTerminal;
 use std::time::Duration;
 

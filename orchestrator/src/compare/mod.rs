@@ -13,12 +13,12 @@ use self::target::CompareTarget;
 use crate::comparison::Comparison;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::judge::verdict;
 use crate::project::{self, quoted};
 use crate::record::{Record, store};
 use crate::runner::event::ProgressObserver;
 use crate::runner::paired_workloads::PairLimits;
 use crate::scenario::quantity;
+use orch_core::judge::verdict;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -99,7 +99,7 @@ pub(crate) fn compare(
         repository,
         limits,
         more: "a longer --time",
-        seed: request.seed.unwrap_or_else(crate::random::draw_seed),
+        seed: request.seed.unwrap_or_else(orch_core::random::draw_seed),
         variation: variation.transpose()?,
         plugin: request.plugin.clone(),
         filter: request.filter.clone(),

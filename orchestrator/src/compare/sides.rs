@@ -2,7 +2,6 @@
 
 use super::target::CompareTarget;
 use crate::error::CommandError;
-use crate::format;
 use crate::git::Revision;
 use crate::plugin::PluginSpec;
 use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
@@ -10,11 +9,12 @@ use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, revision};
 use crate::project::{self, BuildWait, LoadedScenario, PluginSet};
-use crate::protocol::Phase;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::scenario::problem::FileProblem;
 use crate::scenario::{self, Job, Scenario};
+use orch_core::format;
+use orch_core::protocol::Phase;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 

@@ -3,15 +3,15 @@
 use super::sides::SideJobs;
 use super::target::CompareTarget;
 use crate::calibration;
-use crate::judge::verdict;
 use crate::model::warning::{JobWarning, SidedWarning, WarnedSide};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::rules::OfferedJob;
 use crate::project::{LoadedScenario, PluginSet};
-use crate::protocol::Phase;
 use crate::scenario::Job;
 use crate::versus::WorkloadPair;
+use orch_core::judge::verdict;
+use orch_core::protocol::Phase;
 
 /// What both sides' plugins offer for a job.
 pub(super) fn offered_job(each: &WorkloadPair) -> OfferedJob<'_> {

@@ -5,9 +5,9 @@ use super::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
 use crate::contradiction::figure::{Figure, FigureRange};
 use crate::contradiction::{self, measured_record};
-use crate::format;
 use crate::model::metric::Metric;
 use crate::record::Contradiction;
+use orch_core::format;
 
 /// What cannot be true in a comparison.
 pub(crate) fn find_contradictions(

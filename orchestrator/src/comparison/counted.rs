@@ -3,12 +3,12 @@
 
 use super::entries::{NAMES, WorkloadFacts, build_entry};
 use super::{MetricEntry, Verdict};
-use crate::format;
-use crate::measure::rounding;
 use crate::model::metric::Metric;
 use crate::model::reason::{InexactCount, OutputDifference, Reason};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{AllocationSummary, JobRecord};
+use orch_core::format;
+use orch_core::measure::rounding;
 use serde_json::Value;
 
 /// Returns whether the outputs of both sides differ. It is unknown for a side whose own processes

@@ -4,9 +4,9 @@
 
 use super::tests::{judged, of, side};
 use super::{CodeRelation, MetricEntry, Verdict};
-use crate::measure::rounding::RoundedSum;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobRecord, MetricRecord};
+use orch_core::measure::rounding::RoundedSum;
 use serde_json::json;
 
 /// A side whose counter got these additions in an iteration.

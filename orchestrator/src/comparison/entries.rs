@@ -3,12 +3,12 @@
 
 use super::counted::{self, to_json_number};
 use super::{CodeRelation, MetricEntry, RelativeChange, Verdict};
-use crate::judge::verdict::PairFinding;
 use crate::model::metric::Metric;
 use crate::model::reason::{ComparisonObstacle, PairLimit, Reason, ReasonKind, UnpairedCause};
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::paired_workloads::{self, PairStopReason, PairedResult};
+use orch_core::judge::verdict::PairFinding;
 use serde_json::{Map, Value};
 
 /// Both sides of a workload, with everything that their verdicts depend on.

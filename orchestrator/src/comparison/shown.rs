@@ -3,22 +3,11 @@
 
 use super::scopes::{self, ScopeChange};
 use super::{MetricEntry, RelativeChange, Verdict};
-use crate::format;
-use crate::format::change::{self, ChangedQuantity, SizedChange};
-use crate::measure::rounding;
 use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
-
-impl ChangedQuantity {
-    /// What a metric is a quantity of: times are long, everything else is much.
-    pub(crate) fn of_metric(metric: &Metric) -> Self {
-        if *metric == Metric::Time {
-            Self::Time
-        } else {
-            Self::Amount
-        }
-    }
-}
+use orch_core::format;
+use orch_core::format::change::{self, ChangedQuantity, SizedChange};
+use orch_core::measure::rounding;
 
 impl RelativeChange {
     pub(crate) fn sized(&self, quantity: ChangedQuantity) -> SizedChange {
@@ -34,7 +23,7 @@ impl RelativeChange {
 impl MetricEntry {
     /// The change with its interval; without one where it was counted, or nothing is known.
     pub(crate) fn sized(&self) -> Option<SizedChange> {
-        let change = self.change?.sized(ChangedQuantity::of_metric(&self.metric));
+        let change = self.change?.sized(self.metric.quantity());
         Some(if self.pairs == 0 {
             SizedChange {
                 low: None,
@@ -156,10 +145,10 @@ mod tests {
     use super::super::tests::{contested, facts, side};
     use super::*;
     use crate::contradiction::figure::{Figure, FigureRange};
-    use crate::judge::assessment::assess;
-    use crate::judge::verdict::ALPHA;
     use crate::model::reason::Reason;
     use crate::runner::paired_workloads::{self, PairedResult};
+    use orch_core::judge::assessment::assess;
+    use orch_core::judge::verdict::ALPHA;
     use serde_json::json;
 
     fn entry(metric: &str, [a, b]: [f64; 2], pairs: usize) -> MetricEntry {

@@ -2,14 +2,14 @@
 
 use super::entries::{self, WorkloadFacts};
 use super::*;
-use crate::judge::assessment::assess;
-use crate::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 use crate::model::reason::{Reason, ReasonKind, UnpairedCause};
 use crate::record::{
     AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord,
     ScopeRecord, SettingsRecord,
 };
 use crate::runner::paired_workloads::{PairStopReason, PairedResult};
+use orch_core::judge::assessment::assess;
+use orch_core::judge::verdict::{ALPHA, JudgedWorkload, PairFinding, decide_findings};
 use serde_json::json;
 use std::time::Duration;
 
@@ -549,7 +549,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
 fn a_side_that_failed_is_missing_by_name() {
     let mut lost = side(1.0, json!(1));
     lost.outcome = JobOutcome::Failed;
-    lost.phase = Some(crate::protocol::Phase::Setup);
+    lost.phase = Some(orch_core::protocol::Phase::Setup);
     lost.message = Some("no such file".into());
     let entries = judged(&side(1.0, json!(1)), &lost, &CodeRelation::Different, None);
     assert_eq!((entries.len(), entries[0].verdict), (1, Verdict::Missing));

@@ -2,9 +2,9 @@
 //! surprises beside its figures.
 
 use super::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
-use crate::format;
-use crate::measure::rounding;
 use crate::model::metric::Metric;
+use orch_core::format;
+use orch_core::measure::rounding;
 
 /// Why a verdict is another one than its figures suggest.
 #[derive(Debug, Clone, PartialEq)]

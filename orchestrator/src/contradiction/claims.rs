@@ -2,7 +2,7 @@
 
 use super::figure::{Figure, FigureRange};
 use super::names::{self, SizeFamily};
-use crate::format;
+use orch_core::format;
 
 /// Rows of one measured thing each, with claims about all of them.
 #[derive(Debug, Clone, Default)]

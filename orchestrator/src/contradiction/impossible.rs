@@ -4,7 +4,7 @@ use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};
 use super::names;
 use super::rules::FoundContradiction;
-use crate::format::change;
+use orch_core::format::change;
 
 /// Returns the total, mean, minimum and maximum of a row, as far as it has them.
 fn figures(row: &ClaimedRow) -> [(&'static str, Option<&Figure>); 4] {

@@ -5,8 +5,8 @@ use super::check_measured;
 use super::claims::{ClaimedRow, Claims, TimeUnit};
 use super::figure::{Figure, FigureRange};
 use super::names::SizeFamily;
-use crate::format;
 use crate::record::{Contradiction, JobRecord, Record, ScopeRecord};
+use orch_core::format;
 use serde_json::{Map, Value};
 
 /// Parameters whose increase means more work. (Not `width`: a wider window, vector or hash may cost

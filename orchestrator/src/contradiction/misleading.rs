@@ -4,9 +4,9 @@ use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};
 use super::names;
 use super::rules::FoundContradiction;
-use crate::format;
-use crate::format::change;
 use indexmap::IndexMap;
+use orch_core::format;
+use orch_core::format::change;
 use std::cmp::Ordering;
 
 /// Share of all time from which on a single call makes the mean meaningless.

@@ -10,8 +10,8 @@ use super::figure::{Figure, FigureRange};
 use super::misleading::{SizedMember, list_families};
 use super::names::{self, SizeFamily};
 use super::rules::FoundContradiction;
-use crate::format;
 use indexmap::{IndexMap, IndexSet};
+use orch_core::format;
 use std::collections::HashMap;
 
 /// Factor that cache state and the cost of single instructions cannot explain for one pass over the

@@ -3,8 +3,8 @@
 use super::claims::{self, ClaimedRow, ClaimedRun, Claims};
 use super::figure::{Figure, FigureRange};
 use super::rules::FoundContradiction;
-use crate::format::change;
 use indexmap::IndexMap;
+use orch_core::format::change;
 
 /// Relative spread of a ratio from which on a percentage of it means nothing.
 const COARSE: f64 = 0.1;

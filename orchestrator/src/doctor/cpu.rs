@@ -2,7 +2,7 @@
 
 use super::system_reading::parse_cpu_list;
 use super::{MachineCheck, MachineFinding};
-use crate::format;
+use orch_core::format;
 use std::time::Duration;
 
 const GOVERNOR: MachineCheck = MachineCheck {

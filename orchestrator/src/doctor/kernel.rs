@@ -1,7 +1,7 @@
 //! The kernel: its counters, its means to confine a plugin, and its handling of a crash.
 
 use super::{MachineCheck, MachineFinding};
-use crate::worker::sandbox::SandboxSupport;
+use orch_core::worker::sandbox::SandboxSupport;
 
 const PERF: MachineCheck = MachineCheck {
     name: "perf events",

@@ -2,7 +2,7 @@
 
 use super::system_reading::CgroupLimit;
 use super::{MachineCheck, MachineFinding};
-use crate::format;
+use orch_core::format;
 
 const HUGE_PAGES: MachineCheck = MachineCheck {
     name: "huge pages",

@@ -11,7 +11,7 @@ pub(crate) mod system_reading;
 mod tests;
 
 use crate::git::GitState;
-use crate::worker::sandbox::SandboxSupport;
+use orch_core::worker::sandbox::SandboxSupport;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::time::Duration;

@@ -3,8 +3,8 @@
 
 use super::system_reading::{BusyProcess, CgroupLimit};
 use super::{MachineCheck, MachineFinding};
-use crate::format;
 use crate::machine::CpuTimes;
+use orch_core::format;
 
 const LOAD: MachineCheck = MachineCheck {
     name: "load",

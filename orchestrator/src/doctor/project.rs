@@ -1,8 +1,8 @@
 //! The project and orch's own files: git, tools, the cache, and remains of earlier commands.
 
 use super::{CacheFacts, MachineCheck, MachineFinding};
-use crate::format;
 use crate::git::{GitKind, GitState};
+use orch_core::format;
 use std::path::{Path, PathBuf};
 
 const OWNER: MachineCheck = MachineCheck {

@@ -230,7 +230,7 @@ fn parse_process(stat: &str) -> Option<ProcessStat> {
     let name = head.split_once('(')?.1;
     let field = |index: usize| rest.split_whitespace().nth(index)?.parse::<u64>().ok();
     Some(ProcessStat {
-        name: crate::format::cell(name),
+        name: orch_core::format::cell(name),
         ticks: field(11)? + field(12)?,
     })
 }

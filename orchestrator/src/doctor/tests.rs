@@ -4,7 +4,7 @@
 use super::system_reading::SystemReading;
 use super::{CacheFacts, FindingState, MachineFinding, SystemFacts, examine_machine};
 use crate::git::{GitKind, GitState};
-use crate::worker::sandbox::SandboxSupport;
+use orch_core::worker::sandbox::SandboxSupport;
 
 use std::time::Duration;
 
@@ -684,7 +684,7 @@ fn reasons_fit_on_two_lines_and_names_in_their_column() {
     for finding in FixtureMachine::new().findings() {
         assert!(finding.check.len() < 17, "{finding:?}");
         assert!(
-            crate::format::wrap(finding.why, 67, 0).lines().count() <= 2,
+            orch_core::format::wrap(finding.why, 67, 0).lines().count() <= 2,
             "{finding:?}"
         );
         assert!(finding.why.ends_with('.'), "{finding:?}");

@@ -2,8 +2,8 @@
 //! reported.
 
 use super::{FindingKind, GateFinding};
-use crate::format;
 use crate::scenario::Job;
+use orch_core::format;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 

@@ -10,10 +10,10 @@ mod tests;
 pub(crate) use presence::JobPresence;
 
 use crate::comparison::{ComparedWorkload, MetricEntry, Verdict, counted, words};
-use crate::measure::rounding;
 use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, BoundSize, GateRules as Rules};
 use jiff::civil::Date;
+use orch_core::measure::rounding;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use wildmatch::WildMatch;

@@ -3,13 +3,13 @@
 
 use super::{EntryIndex, FindingKind, GateCase, GateFinding, build_finding};
 use crate::comparison::{ComparedWorkload, MetricEntry, Verdict};
-use crate::format;
-use crate::measure::interval::median_interval;
-use crate::measure::rounding;
 use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
 use crate::runner::pair_series::PairRecord;
 use crate::scenario::gate::{JobTarget, TargetBounds};
+use orch_core::format;
+use orch_core::measure::interval::median_interval;
+use orch_core::measure::rounding;
 use wildmatch::WildMatch;
 
 /// A value with its range.

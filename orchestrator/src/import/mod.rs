@@ -7,8 +7,8 @@ use crate::comparison::imported::{self, ImportedTable};
 use crate::comparison::{self, ComparedSide, Comparison, SideKind, head};
 use crate::contradiction::{self, nesting};
 use crate::error::CommandError;
-use crate::judge::verdict::ALPHA;
 use crate::project;
+use orch_core::judge::verdict::ALPHA;
 use std::path::Path;
 
 /// Reads a table from a file.

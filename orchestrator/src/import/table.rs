@@ -4,8 +4,8 @@
 use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;
 use crate::error::CommandError;
-use crate::format;
 use crate::scenario::problem::nearest_name;
+use orch_core::format;
 use std::collections::HashMap;
 
 /// What a file says.

@@ -2,7 +2,7 @@
 //! took.
 
 use super::CpuTimes;
-use crate::format;
+use orch_core::format;
 use serde::{Deserialize, Serialize};
 use std::fs;
 

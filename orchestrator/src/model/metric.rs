@@ -1,5 +1,6 @@
 //! Owns the metrics of a job: their names, their order, and which of them are counted.
 
+use orch_core::format::change::ChangedQuantity;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -25,6 +26,15 @@ impl Metric {
         Self::PeakBytes,
         Self::Digest,
     ];
+
+    /// Quantity that the metric measures: times are long, everything else is much.
+    pub(crate) fn quantity(&self) -> ChangedQuantity {
+        if *self == Self::Time {
+            ChangedQuantity::Time
+        } else {
+            ChangedQuantity::Amount
+        }
+    }
 
     /// Name in files, reports and options.
     pub(crate) fn name(&self) -> &str {

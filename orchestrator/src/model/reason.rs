@@ -1,9 +1,9 @@
 //! Owns the reasons of verdicts: their kinds, and the one place where they are worded. Decisions
 //! use the kind, never the wording.
 
-use crate::format;
-use crate::judge::verdict::{ALPHA, FEWEST_PAIRS};
-use crate::protocol::Phase;
+use orch_core::format;
+use orch_core::judge::verdict::{ALPHA, FEWEST_PAIRS};
+use orch_core::protocol::Phase;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

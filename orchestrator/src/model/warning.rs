@@ -1,9 +1,9 @@
 //! Owns the warnings of a job: their kinds, and the one place where they are worded. Decisions use
 //! the kind, never the wording.
 
-use crate::format;
-use crate::format::change::{self, ChangedQuantity, size};
-use crate::protocol::ScopeComplaint;
+use orch_core::format;
+use orch_core::format::change::{self, ChangedQuantity, size};
+use orch_core::protocol::ScopeComplaint;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -6,7 +6,7 @@ use super::command::{self, BuildCommand, CommandBuilt};
 use super::{PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
 use crate::cache;
 use crate::git::{self, GitState};
-use crate::protocol::Phase;
+use orch_core::protocol::Phase;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use crate::cache;
 use crate::git::commit::CommitFiles;
 use crate::git::worktree::{self, BuildWorktree};
 use crate::git::{self, GitState, Revision};
-use crate::protocol::Phase;
+use orch_core::protocol::Phase;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The source and the permissions of a plugin, as the scenario states them.
 
 use super::elf;
-use crate::worker::sandbox;
+use orch_core::worker::sandbox;
 use std::path::{Path, PathBuf};
 
 /// Source, environment and permissions of a plugin.

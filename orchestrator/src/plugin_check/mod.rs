@@ -41,7 +41,7 @@ pub(crate) fn check_plugins(
             CommandError::input(format!("no workload matches --workload '{glob}'")).with_hint(
                 format!(
                     "the plugin's workloads are {}",
-                    crate::format::listed(&known)
+                    orch_core::format::listed(&known)
                 ),
             ),
         );

@@ -10,7 +10,6 @@ use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, PluginSpec};
-use crate::protocol::{MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, LockGuard, LockPurpose};
@@ -20,6 +19,7 @@ use crate::runner::sandbox_grants;
 use crate::runner::worker_exit::PassFailure;
 use crate::scenario::problem::FileProblem;
 use crate::scenario::{self, Job, Scenario, ScenarioContext};
+use orch_core::protocol::{MemoryShift, Pass, Phase, WorkerReply, WorkerRequest};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Once;
@@ -363,7 +363,7 @@ fn describe(
         params: String::new(),
         cpus: Vec::new(),
         memory: DESCRIBE_MEMORY,
-        clock: crate::measure::clock::ScopeClock::Monotonic,
+        clock: orch_core::measure::clock::ScopeClock::Monotonic,
         shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
         sandbox: sandbox_grants::sandbox_grants(prepared, "", &serde_json::Map::new()),
@@ -441,7 +441,7 @@ pub(crate) fn chosen_jobs(
             "no job of {} matches --filter '{filter}'",
             loaded.shown
         ))
-        .with_hint(format!("its jobs are {}", crate::format::listed(&ids))));
+        .with_hint(format!("its jobs are {}", orch_core::format::listed(&ids))));
     }
     Ok(chosen)
 }

@@ -2,11 +2,11 @@
 //! without judging anything.
 
 use crate::error::CommandError;
-use crate::format;
 use crate::model::metric::Metric;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::scenario::gate::{AcceptedChange, GateRules};
 use indexmap::IndexSet;
+use orch_core::format;
 use wildmatch::WildMatch;
 
 /// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.

@@ -3,13 +3,13 @@
 
 use super::{Digest, JobRecord, Record, Verdict};
 use crate::git::Revision;
-use crate::judge::student_t::{self, ShiftEstimate};
-use crate::judge::verdict::PairFinding;
 use crate::model::reason::{AnchorFinding, NextMeasurement, OutputDifference, Reason, ReasonKind};
 use crate::model::warning::SidedWarning;
 use crate::runner::anchor_pairs::AnchorSeries;
 use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
+use orch_core::judge::student_t::{self, ShiftEstimate};
+use orch_core::judge::verdict::PairFinding;
 use serde::{Deserialize, Serialize};
 
 /// Build that the jobs of a run were paired with.
@@ -334,8 +334,8 @@ pub(crate) fn machine_changed(a: &Record, b: &Record) -> Option<String> {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::Phase;
     use crate::runner::pair_series::SideFailure;
+    use orch_core::protocol::Phase;
 
     fn anchor() -> AnchorRecord {
         AnchorRecord {

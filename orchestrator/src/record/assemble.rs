@@ -4,15 +4,15 @@ use super::{
     AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, PluginFile, ProcessTimes,
     ProfileRecord, ScopeRecord, SettingsRecord, TimeSummary, metrics, samples,
 };
-use crate::judge::estimate::median;
-use crate::measure::interval::median_interval;
-use crate::measure::rounding;
 use crate::model::warning::JobWarning;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
-use crate::protocol::{AllocationCounts, ScopeNode, ScopeProfile, WorkerReply};
 use crate::scenario::Job;
 use indexmap::IndexMap;
+use orch_core::judge::estimate::median;
+use orch_core::measure::interval::median_interval;
+use orch_core::measure::rounding;
+use orch_core::protocol::{AllocationCounts, ScopeNode, ScopeProfile, WorkerReply};
 use std::time::Duration;
 
 /// Resident memory that grows this much more than what malloc handed out came from somewhere else.
@@ -157,7 +157,13 @@ fn reply(end: &PassEnd) -> Option<&WorkerReply> {
     }
 }
 
-fn failure(end: &PassEnd) -> Option<(JobOutcome, Option<crate::protocol::Phase>, Option<String>)> {
+fn failure(
+    end: &PassEnd,
+) -> Option<(
+    JobOutcome,
+    Option<orch_core::protocol::Phase>,
+    Option<String>,
+)> {
     match &end.result {
         PassResult::Reply(_) => None,
         PassResult::Failed { phase, message } => {
@@ -328,7 +334,7 @@ fn digest(
     if let Some(values) = &differs {
         let digests = values
             .each_ref()
-            .map(|value| crate::format::shortened(&value.to_string()));
+            .map(|value| orch_core::format::shortened(&value.to_string()));
         warnings.push(JobWarning::OutputDiffers { digests });
     }
     (first, differs)

@@ -3,11 +3,11 @@
 
 use super::MetricRecord;
 use super::assemble::push_once;
-use crate::measure::rounding;
 use crate::model::warning::JobWarning;
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
-use crate::protocol::{AllocationCounts, CounterSum};
 use indexmap::IndexMap;
+use orch_core::measure::rounding;
+use orch_core::protocol::{AllocationCounts, CounterSum};
 
 fn counter<'a>(count: &'a AllocationCounts, metric: &MetricInfo) -> Option<&'a CounterSum> {
     count

@@ -20,10 +20,10 @@ use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
 use crate::model::warning::WarningKind;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
-use crate::protocol::{Phase, ResourceUsage, WarmUp};
 use crate::sentinel::SentinelResult;
 use anchored::{AnchorRecord, AnchoredJob};
 use indexmap::IndexMap;
+use orch_core::protocol::{Phase, ResourceUsage, WarmUp};
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 

@@ -1,10 +1,10 @@
 //! Owns what a job's samples say of themselves: whether their median stands for them. Pure.
 
 use super::{ProcessTimes, TimeSummary};
-use crate::judge::estimate::median;
 use crate::model::warning::JobWarning;
-use crate::protocol::WarmUpEnd;
 use crate::scenario::JobSettings;
+use orch_core::judge::estimate::median;
+use orch_core::protocol::WarmUpEnd;
 
 /// A sample this many times as long as the median was disturbed.
 const SLOW: f64 = 2.0;
@@ -158,7 +158,7 @@ fn count(time: &TimeSummary) -> usize {
 mod tests {
     use super::*;
     use crate::model::warning::WarningKind;
-    use crate::protocol::{ResourceUsage, WarmUp};
+    use orch_core::protocol::{ResourceUsage, WarmUp};
 
     /// A time of these processes, each with its samples (ns, of two iterations).
     fn time(processes: &[Vec<u64>], ended: WarmUpEnd) -> TimeSummary {

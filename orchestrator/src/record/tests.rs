@@ -5,10 +5,10 @@ use super::*;
 use crate::model::warning::WarningKind;
 use crate::pass::{PassEnd, PassName, PassResult};
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
-use crate::protocol::{
+use crate::scenario::{Job, JobSettings};
+use orch_core::protocol::{
     AllocationCounts, CounterSum, ScopeNode, ScopeProfile, TimedSamples, WarmUpEnd, WorkerReply,
 };
-use crate::scenario::{Job, JobSettings};
 
 fn scripted_job(rounds: u32) -> Job {
     Job {

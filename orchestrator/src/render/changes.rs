@@ -2,14 +2,11 @@
 //! and the verdicts themselves, and none has words of its own.
 
 use crate::comparison::{MetricEntry, RelativeChange, Verdict};
-use crate::format::{
-    self,
-    change::{self, ChangedQuantity},
-};
 use crate::gate::FindingKind;
 use crate::model::metric::Metric;
 use minijinja::Environment;
 use minijinja::value::Serde;
+use orch_core::format::{self, change};
 
 /// Adds the filters.
 pub(super) fn add(environment: &mut Environment) {
@@ -44,7 +41,10 @@ pub(super) fn add(environment: &mut Environment) {
 /// A relative change of a metric, of time where none is named.
 fn change_of(change: f64, metric: Option<String>) -> String {
     change::size(
-        ChangedQuantity::of_metric(&metric.as_deref().map_or(Metric::Time, Metric::from)),
+        metric
+            .as_deref()
+            .map_or(Metric::Time, Metric::from)
+            .quantity(),
         change,
     )
 }
@@ -60,13 +60,13 @@ pub(super) fn counted(counts: [f64; 2], metric: &Metric) -> String {
 
 /// The size of a change of a metric.
 pub(super) fn size(change: RelativeChange, metric: &Metric) -> String {
-    change.sized(ChangedQuantity::of_metric(metric)).size()
+    change.sized(metric.quantity()).size()
 }
 
 /// The interval of a change of a metric; none where the change was counted, or has no end.
 pub(super) fn interval(change: RelativeChange, metric: &Metric) -> Option<String> {
     let is_counted = change.low == change.high;
-    let change = change.sized(ChangedQuantity::of_metric(metric));
+    let change = change.sized(metric.quantity());
     (!is_counted).then(|| change.interval()).flatten()
 }
 

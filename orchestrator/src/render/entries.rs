@@ -1,7 +1,7 @@
 //! Ready texts of a metric's entry, as all reports print them.
 
 use crate::comparison::{MetricEntry, Verdict};
-use crate::format;
+use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
 

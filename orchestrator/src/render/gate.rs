@@ -3,8 +3,8 @@
 
 use super::shown::{MOST_TEXTS, ShownList};
 use crate::comparison::Comparison;
-use crate::format;
 use crate::gate::{FindingKind, GateFinding, GateOutcome, GateResult};
+use orch_core::format;
 use serde::Serialize;
 
 /// What a template sees.

@@ -1,8 +1,8 @@
 //! A check for GitHub: annotations for the log and the summary of a step, within GitHub's limits.
 
 use crate::comparison;
-use crate::format;
 use crate::gate::{FindingKind, GateFinding, GateResult};
+use orch_core::format;
 use std::io::Write;
 use std::path::Path;
 

@@ -23,11 +23,11 @@ pub(crate) use templates::exists;
 
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
-use crate::format;
 use crate::gate::GateResult;
 use crate::model::warning::{SidedKind, WarningKind};
 use crate::record::{Record, store};
 use minijinja::value::Serde;
+use orch_core::format;
 use serde::Serialize;
 use shown::{MOST_BYTES, MOST_TEXTS, ShownList};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Places of a change in the scope tree, with the texts that all reports print of them.
 
 use crate::comparison::scopes::ScopeChange;
-use crate::format;
+use orch_core::format;
 use serde::Serialize;
 
 /// Places that a table shows.

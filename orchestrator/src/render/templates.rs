@@ -1,9 +1,9 @@
 //! Templates: those that orch carries, and the folder in which a user's own take precedence.
 
 use super::{RenderError, changes, origins, table};
-use crate::format;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, TemplateSource, UndefinedBehavior, Value};
+use orch_core::format;
 use std::path::Path;
 
 macro_rules! embedded {

@@ -2,8 +2,8 @@
 //! are named.
 
 use super::shown;
-use crate::format;
 use crate::model::warning::SidedKind;
+use orch_core::format;
 use serde::Serialize;
 use std::collections::HashSet;
 

@@ -59,13 +59,13 @@ fn text(
         loaded.scenario.name,
         jobs.len(),
         plan.steps.len(),
-        crate::format::time(estimate.as_nanos() as f64),
+        orch_core::format::time(estimate.as_nanos() as f64),
         plan.seed
     );
     if let Some(anchor) = anchor {
         let name = loaded.scenario.anchor.as_deref().unwrap_or_default();
         let pairs = jobs.len() * PAIRS;
-        let about = crate::format::time(
+        let about = orch_core::format::time(
             (PAIR_TIME * u32::try_from(pairs).unwrap_or(u32::MAX)).as_nanos() as f64,
         );
         let text_of = format!(
@@ -73,7 +73,7 @@ fn text(
             anchor.short(),
             anchor.subject
         );
-        let _ = writeln!(text, "{}\n", crate::format::wrap(&text_of, 80, 2));
+        let _ = writeln!(text, "{}\n", orch_core::format::wrap(&text_of, 80, 2));
     }
     for job in jobs {
         let params = serde_json::Value::Object(job.params.clone());
@@ -84,7 +84,7 @@ fn text(
             job.plugin,
             job.workload,
             job.settings.rounds,
-            crate::format::time(job.settings.time.as_nanos() as f64),
+            orch_core::format::time(job.settings.time.as_nanos() as f64),
             job.settings.threads,
         );
     }
@@ -92,8 +92,12 @@ fn text(
         let _ = write!(
             text,
             "\n{}",
-            crate::format::wrap(
-                &format!("timing round {}: {}", round + 1, crate::format::listed(ids)),
+            orch_core::format::wrap(
+                &format!(
+                    "timing round {}: {}",
+                    round + 1,
+                    orch_core::format::listed(ids)
+                ),
                 80,
                 2
             )

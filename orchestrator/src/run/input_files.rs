@@ -5,10 +5,10 @@ use crate::error::CommandError;
 use crate::hash;
 use crate::pass::{PassEnd, PassResult};
 use crate::project::PluginSet;
-use crate::protocol::Phase;
 use crate::runner::sandbox_grants::{self, InputFile};
 use crate::scenario::Job;
 use indexmap::IndexMap;
+use orch_core::protocol::Phase;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 

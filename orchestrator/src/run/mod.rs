@@ -131,7 +131,7 @@ fn choose_jobs(
 }
 
 fn choose_seed(request: &RunRequest) -> u64 {
-    request.seed.unwrap_or_else(crate::random::draw_seed)
+    request.seed.unwrap_or_else(orch_core::random::draw_seed)
 }
 
 /// Refuses rules of the scenario that name no job or metric: `orch check` refuses them too.

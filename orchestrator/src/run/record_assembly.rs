@@ -6,7 +6,6 @@ use crate::machine::CpuTimes;
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plugin::cargo;
 use crate::project;
-use crate::protocol::WorkerReply;
 use crate::record::assemble::{self, JobFacts};
 use crate::record::{
     self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord,
@@ -15,6 +14,7 @@ use crate::runner::journal::RunIdentity;
 use crate::runner::plan_execution::ExecutionResult;
 use crate::scenario::Job;
 use crate::sentinel::SentinelResult;
+use orch_core::protocol::WorkerReply;
 use std::path::Path;
 
 impl PreparedRun {

@@ -69,7 +69,7 @@ pub(super) fn resume_run(
     if !differences.is_empty() {
         return Err(CommandError::input(format!(
             "cannot resume {folder}: {} changed after this run started",
-            crate::format::listed(&differences)
+            orch_core::format::listed(&differences)
         ))
         .with_hint(
             "leave out --resume to start a new run; a record describes one state of the code and \

@@ -5,9 +5,9 @@ use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
 use super::journal::RunJournal;
 use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
-use crate::judge::estimate::median;
 use crate::model::warning::SidedWarning;
-use crate::random::SeededRandom;
+use orch_core::judge::estimate::median;
+use orch_core::random::SeededRandom;
 use serde::{Deserialize, Serialize};
 use std::io;
 

@@ -2,7 +2,7 @@
 //! that called it.
 
 use crate::plugin::elf::{self, CodePlace, NamedFunction};
-use crate::worker::page::PageLayout;
+use orch_core::worker::page::PageLayout;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 

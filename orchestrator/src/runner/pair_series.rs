@@ -6,15 +6,15 @@ use super::pair::{self, A, B, PairCoins, PairDone, PairEnd, PairTurns};
 use super::plan_execution::cpus_for;
 use super::process::WorkerLaunch;
 use super::sandbox_grants;
-use crate::judge::pair::{PairSamples, PairSummary, summarise_pair};
-use crate::judge::turns::{self, TurnPlan};
-use crate::measure::clock::ScopeClock;
 use crate::model::warning::{JobWarning, SidedWarning};
 use crate::plan::SAMPLE_TIME;
 use crate::plugin::build::PreparedPlugin;
-use crate::protocol::{PairReady, Pass, Phase, WorkerRequest};
-use crate::random::SeededRandom;
 use crate::scenario::Job;
+use orch_core::judge::pair::{PairSamples, PairSummary, summarise_pair};
+use orch_core::judge::turns::{self, TurnPlan};
+use orch_core::measure::clock::ScopeClock;
+use orch_core::protocol::{PairReady, Pass, Phase, WorkerRequest};
+use orch_core::random::SeededRandom;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
@@ -231,7 +231,8 @@ impl PairSeries {
             .push((done.wall.as_nanos() as f64 - turns_ns).max(1e6));
         if self.pairs.len() == SETTLED {
             let turn_ns = turns_ns / chosen.turns.turns as f64;
-            let process_ns = crate::judge::estimate::median(&self.process_ns).unwrap_or(turn_ns);
+            let process_ns =
+                orch_core::judge::estimate::median(&self.process_ns).unwrap_or(turn_ns);
             let turns = turns::reestimate_plan(
                 &self.summaries,
                 process_ns,

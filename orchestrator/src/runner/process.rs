@@ -5,7 +5,7 @@ use super::orphans;
 use super::watched_worker::{self, WatchedWorker};
 use super::worker_exit::PassFailure;
 use crate::model::warning::JobWarning;
-use crate::protocol::{PluginErrorKind, WorkerReply};
+use orch_core::protocol::{PluginErrorKind, WorkerReply};
 use std::io;
 use std::time::{Duration, Instant};
 

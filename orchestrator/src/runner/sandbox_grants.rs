@@ -4,8 +4,8 @@
 use super::scratch_folder::ScratchFolder;
 use crate::plugin::SandboxSpec;
 use crate::plugin::build::PreparedPlugin;
-use crate::protocol::{SandboxGrants, WorkerRequest};
-use crate::worker::sandbox;
+use orch_core::protocol::{SandboxGrants, WorkerRequest};
+use orch_core::worker::sandbox;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The scratch folder of a sandboxed worker, removed when the worker ends. A folder that a killed
 //! orch left behind is removed by the next orch.
 
-use crate::random;
+use orch_core::random;
 use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat,
 };

@@ -6,11 +6,11 @@ use super::output_tail::{OutputTail, READS};
 use super::sandbox_grants;
 use super::scratch_folder::ScratchFolder;
 use super::worker_exit::{WaitEnd, WorkerExit};
-use crate::protocol::{
+use orch_core::protocol::{
     self, PairReady, PairStart, Phase, WorkerFarewell, WorkerReply, WorkerRequest,
 };
-use crate::worker::page::SharedPage;
-use crate::worker::{ARGUMENT, MARK};
+use orch_core::worker::page::SharedPage;
+use orch_core::worker::{ARGUMENT, MARK};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use serde::Serialize;

@@ -5,8 +5,8 @@ use super::crash_site;
 use super::process::LimitsMet;
 use super::watched_worker::WorkerLaunch;
 use crate::model::warning::JobWarning;
-use crate::protocol::{Pass, Phase, PluginError, PluginErrorKind, WorkerFarewell, WorkerReply};
-use crate::worker::page::PageLayout;
+use orch_core::protocol::{Pass, Phase, PluginError, PluginErrorKind, WorkerFarewell, WorkerReply};
+use orch_core::worker::page::PageLayout;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
@@ -204,7 +204,7 @@ impl WorkerExit<'_> {
     fn check_output(&self, warnings: &mut Vec<JobWarning>) -> Result<(), PassFailure> {
         let bytes = self.measured_bytes;
         if bytes > NOISE_LIMIT {
-            let size = crate::format::bytes(bytes as f64);
+            let size = orch_core::format::bytes(bytes as f64);
             return Err(PassFailure::Failed {
                 phase: Phase::Run,
                 message: format!(
@@ -281,8 +281,8 @@ impl WorkerExit<'_> {
         if refused > 0 {
             text.push_str(&format!(
                 "; an allocation of {} was refused before: the memory limit of the job is {}",
-                crate::format::bytes(refused as f64),
-                crate::format::bytes(launch.request.memory as f64)
+                orch_core::format::bytes(refused as f64),
+                orch_core::format::bytes(launch.request.memory as f64)
             ));
         }
         text

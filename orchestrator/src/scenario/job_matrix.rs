@@ -4,9 +4,9 @@
 use super::problem::{FileProblem, nearest_name};
 use super::yaml::PathStep;
 use super::{Job, Scenario, WorkloadEntry, schema_violation};
-use crate::format;
 use crate::plugin::catalog::{PluginDescription, WorkloadInfo};
 use indexmap::IndexSet;
+use orch_core::format;
 use serde_json::{Map, Value};
 use std::collections::HashSet;
 

@@ -75,7 +75,7 @@ fn describe_error(
                     hint: Some(match nearest_name(key, known.iter().map(String::as_str)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if known.is_empty() => "it takes no fields".to_owned(),
-                        None => format!("known: {}", crate::format::listed(&known)),
+                        None => format!("known: {}", orch_core::format::listed(&known)),
                     }),
                 })
                 .collect()
@@ -124,7 +124,7 @@ fn describe_error(
                 key: None,
                 message: format!(
                     "{subject} is {value}, but must be one of {}",
-                    crate::format::listed(&words)
+                    orch_core::format::listed(&words)
                 ),
                 hint: near.map(|near| format!("did you mean `{near}`?")),
             }]

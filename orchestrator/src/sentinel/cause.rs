@@ -2,12 +2,12 @@
 //! evidence and a remedy.
 
 use super::{KernelLevels, SentinelKernel};
-use crate::format::{
+use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::judge::student_t;
-use crate::protocol::{ResourceUsage, SentinelReading};
+use orch_core::judge::student_t;
+use orch_core::protocol::{ResourceUsage, SentinelReading};
 use serde::{Deserialize, Serialize};
 
 /// One cause that the readings show.

@@ -6,10 +6,10 @@ mod cause;
 
 pub(crate) use cause::{SentinelCause, find_causes};
 
-use crate::format::change::{ChangedQuantity, SizedChange};
-use crate::judge::estimate::median;
-use crate::judge::student_t;
-use crate::protocol::SentinelReading;
+use orch_core::format::change::{ChangedQuantity, SizedChange};
+use orch_core::judge::estimate::median;
+use orch_core::judge::student_t;
+use orch_core::protocol::SentinelReading;
 use serde::{Deserialize, Serialize};
 
 /// Id of the readings among the passes of a run. No job's id has a slash.

@@ -8,8 +8,6 @@ use crate::comparison::entries::{self, WorkloadFacts};
 use crate::comparison::{
     CodeRelation, ComparedWorkload, ComparisonOutcome, MetricEntry, head, scopes,
 };
-use crate::judge::verdict::PairFinding;
-use crate::measure::clock::ScopeClock;
 use crate::model::metric::Metric;
 use crate::model::reason::{Reason, UnpairedCause};
 use crate::model::warning::{SidedKind, SidedWarning, WarnedSide};
@@ -17,7 +15,6 @@ use crate::pass::{self, PassEnd, PassResult};
 use crate::plan::{self, CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
-use crate::random::SeededRandom;
 use crate::record::samples::{self, ProcessSamples};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::event::ProgressObserver;
@@ -26,6 +23,9 @@ use crate::runner::pair_series::PairContext;
 use crate::runner::paired_workloads::{self, PairLimits, PairedResult, PairedWorkload};
 use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
+use orch_core::judge::verdict::PairFinding;
+use orch_core::measure::clock::ScopeClock;
+use orch_core::random::SeededRandom;
 use std::collections::HashMap;
 use std::io;
 

@@ -8,10 +8,10 @@ use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::code::{self, CodeSameness};
 use crate::plugin::elf;
-use crate::protocol::WorkerReply;
 use crate::record::assemble::{self, JobFacts};
 use crate::record::{JobRecord, PluginFile};
 use crate::scenario::Job;
+use orch_core::protocol::WorkerReply;
 
 /// Assembles the passes of one build. Pairs measure the time, so the job is measured once it is
 /// profiled and counted.

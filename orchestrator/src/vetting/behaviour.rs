@@ -1,11 +1,11 @@
 //! Findings from the workers of a plugin's workload.
 
 use super::{FindingLevel, PluginFinding};
-use crate::format;
 use crate::model::warning::WarningKind;
-use crate::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 use crate::record::{Digest, JobOutcome, JobRecord};
 use crate::runner::process::LimitsMet;
+use orch_core::format;
+use orch_core::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 
 /// Growth of resident memory beyond malloc's blocks from which on the memory has another source.
 const UNSEEN: i64 = 4 << 20;
@@ -402,7 +402,7 @@ pub(crate) fn is_measured(record: &JobRecord) -> bool {
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
-    use crate::protocol::CounterSum;
+    use orch_core::protocol::CounterSum;
 
     fn checked() -> InstanceCheck {
         let work = |iterations: u64| CallWork {

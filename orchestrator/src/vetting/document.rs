@@ -88,7 +88,7 @@ fn report_unknown_keys(
         if !known.contains(&key.as_str()) {
             let remedy = match nearest_name(key, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("known keys are {}", crate::format::listed(known)),
+                None => format!("known keys are {}", orch_core::format::listed(known)),
             };
             found.push(PluginFinding::new(
                 FindingLevel::Warning,

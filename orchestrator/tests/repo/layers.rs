@@ -5,16 +5,19 @@ use std::path::{Path, PathBuf};
 
 /// From the bottom up. A module may use those above it in this list, never those below.
 const LAYERS: &[&str] = &[
-    "hash",
+    // The crate `orch-core`.
     "random",
-    "starter",
-    "journal",
     "format",
     "judge",
     "search",
     "measure",
     "counting",
     "protocol",
+    "worker",
+    // The crate `orch`.
+    "hash",
+    "starter",
+    "journal",
     "model",
     "pass",
     "sentinel",
@@ -22,7 +25,6 @@ const LAYERS: &[&str] = &[
     "git",
     "machine",
     "calibration",
-    "worker",
     "plugin",
     "doctor",
     "scenario",
@@ -68,9 +70,10 @@ const HOMES: [(&str, &str); 13] = [
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let roots = [package.join("src"), package.join("core/src")];
     let mut found = Vec::new();
-    let mut folders = vec![root.clone()];
+    let mut folders = roots.to_vec();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -79,7 +82,10 @@ fn sources() -> Vec<(String, PathBuf, String)> {
             } else if path.extension().is_some_and(|ending| ending == "rs")
                 && !path.ends_with("main.rs")
             {
-                let inside = path.strip_prefix(&root).unwrap();
+                let inside = roots
+                    .iter()
+                    .find_map(|root| path.strip_prefix(root).ok())
+                    .unwrap();
                 let module = Path::new(inside.iter().next().unwrap())
                     .file_stem()
                     .unwrap();
@@ -92,15 +98,16 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-/// The modules that a text names as `crate::NAME`.
+/// The modules that a text names as `crate::NAME` or `orch_core::NAME`.
 fn used(text: &str) -> Vec<String> {
     let word = |rest: &str| {
         rest.chars()
             .take_while(|c| c.is_alphanumeric() || *c == '_')
             .collect::<String>()
     };
-    text.split("crate::")
-        .skip(1)
+    ["crate::", "orch_core::"]
+        .iter()
+        .flat_map(|crate_name| text.split(crate_name).skip(1))
         .map(word)
         .filter(|name| LAYERS.contains(&name.as_str()))
         .collect()

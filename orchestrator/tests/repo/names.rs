@@ -11,7 +11,11 @@ const ONE_WORD_SHARE: f64 = 0.30;
 /// their traits.
 fn find_types() -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
-    for (path, text) in read_files("orchestrator/src", &[".rs"]) {
+    let folders = ["orchestrator/src", "orchestrator/core/src"];
+    let files = folders
+        .iter()
+        .flat_map(|folder| read_files(folder, &[".rs"]));
+    for (path, text) in files {
         for line in text.lines() {
             let is_inside = line.starts_with(' ');
             let line = line.trim_start();

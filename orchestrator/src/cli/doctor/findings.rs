@@ -10,15 +10,15 @@ use crate::cli::output;
 use crate::doctor::system_reading::SystemReading;
 use crate::doctor::{self, CacheFacts, MachineFinding, SystemFacts};
 use crate::error::CommandError;
-use crate::format;
 use crate::git;
 use crate::machine::Machine;
-use crate::measure::clock;
 use crate::plugin::cargo;
 use crate::project;
 use crate::runner::lock;
 use crate::runner::{self, journal};
-use crate::worker::sandbox;
+use orch_core::format;
+use orch_core::measure::clock;
+use orch_core::worker::sandbox;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 

@@ -13,7 +13,7 @@ use crate::calibrate::rebuilds::{self, RebuildResult};
 use crate::calibration::BuildEffect;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::format::change::{self, ChangedQuantity};
+use orch_core::format::change::{self, ChangedQuantity};
 
 /// Examines the machine, or measures it: build effects first, because margins depend on them.
 pub(super) fn run_doctor(options: &DoctorOptions) -> CommandResult {

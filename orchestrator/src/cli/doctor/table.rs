@@ -2,7 +2,7 @@
 
 use crate::calibrate::noise::{NoiseResult, WorkloadNoise};
 use crate::calibration::{ArithmeticSpeed, PairNoise};
-use crate::format;
+use orch_core::format;
 
 const HEADERS: [&str; 6] = ["workload", "noise", "seen at 16", "at 64", "tau", "false"];
 

@@ -7,9 +7,9 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::format;
 use crate::plugin_check::{self, ExaminedPlugin};
 use crate::vetting::{FindingLevel, PluginFinding};
+use orch_core::format;
 use serde_json::{Value, json};
 
 /// The value of `schema` in the JSON.

@@ -5,8 +5,8 @@ use super::fixtures::figure;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 use crate::contradiction::find_contradictions;
-use crate::random::SeededRandom;
 use crate::record::Severity;
+use orch_core::random::SeededRandom;
 use proptest::prelude::*;
 
 /// Digits to which a report rounds.

@@ -1,8 +1,8 @@
 //! Functions whose machine code a culprit changed, with the differences in words.
 
 use crate::comparison::CodeRelation;
-use crate::format;
 use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
+use orch_core::format;
 use serde::Serialize;
 
 /// Functions that are listed as changed.

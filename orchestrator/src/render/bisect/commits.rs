@@ -6,9 +6,9 @@ use super::super::origins;
 use super::super::shown::ShownList;
 use super::texts;
 use crate::bisect::{CommitState, ProbeState, ReportedCommit, SkippedCommit};
-use crate::format;
-use crate::format::change::{self, ChangedQuantity};
 use crate::model::metric::Metric;
+use orch_core::format;
+use orch_core::format::change;
 use serde::Serialize;
 
 /// Commits that are listed as likely.
@@ -77,7 +77,7 @@ pub(super) fn likely<'a>(commits: &'a [CommitState], metric: &Metric) -> Vec<Lik
 impl LikelyText {
     fn of(state: &CommitState, metric: &Metric) -> Self {
         let change = match state.change {
-            Some(change) => change::size(ChangedQuantity::of_metric(metric), change),
+            Some(change) => change::size(metric.quantity(), change),
             None if state.value.is_null() => String::new(),
             None => texts::plain(&state.value),
         };

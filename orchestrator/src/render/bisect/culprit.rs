@@ -10,9 +10,9 @@ use super::texts;
 use crate::bisect::cause::{CauseKind, ChangeCause};
 use crate::bisect::{Culprit, ReportedCommit};
 use crate::comparison::{MetricEntry, Verdict};
-use crate::format;
 use crate::model::metric::Metric;
 use crate::plugin::dependencies::DependencyChange;
+use orch_core::format;
 use serde::Serialize;
 
 /// Packages that a table shows.

@@ -9,10 +9,10 @@ mod texts;
 use crate::bisect::rest::RangePart;
 use crate::bisect::{BisectReport, CommitState, OpenChangeReport, ProbeState};
 use crate::comparison::MetricEntry;
-use crate::format;
 use crate::model::metric::Metric;
 use commits::{CommitLists, LikelyCommit};
 use culprit::ExplainedCulprit;
+use orch_core::format;
 use serde::Serialize;
 use texts::{BisectText, ExaminedCommits};
 

@@ -7,11 +7,11 @@ use crate::bisect::{
     BisectDirection, BisectOutcome, BisectReport, OpenChangeReport, ReportedCommit, RevertCheck,
 };
 use crate::comparison::{MetricEntry, RelativeChange};
-use crate::format::{
+use crate::model::metric::Metric;
+use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
 };
-use crate::model::metric::Metric;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -6,9 +6,9 @@ use super::super::places::{self, ShownPlace};
 use super::rows::{MOST_OF_ONE, WorkloadRow, is_changed};
 use crate::comparison::scopes::ScopeChange;
 use crate::comparison::{CodeRelation, MetricEntry, Verdict};
-use crate::format;
 use crate::model::metric::Metric;
 use crate::render::shown::ShownList;
+use orch_core::format;
 use serde::Serialize;
 
 /// Places among which those with other allocations are looked for.

@@ -5,8 +5,8 @@ use super::super::shown;
 use super::{EntriesById, SeverityCounts};
 use crate::comparison::imported::ImportedRow;
 use crate::comparison::{Comparison, MetricEntry};
-use crate::format::{self, change};
 use crate::model::metric::Metric;
+use orch_core::format::{self, change};
 use serde::Serialize;
 
 /// Rows that are nested deeper are indented as these.

@@ -7,8 +7,8 @@ use super::explained::{self, AllocatedRow, ExplainedRow, TimedRow};
 use super::imported::TableBranch;
 use super::rows::{MOST_OF_ONE, WorkloadRow, is_changed};
 use crate::comparison::{Comparison, FILE, MetricEntry, Verdict};
-use crate::format;
 use crate::record::Contradiction;
+use orch_core::format;
 use serde::Serialize;
 
 /// What the reports show; each list in the order of the rows.

@@ -4,8 +4,8 @@
 use super::super::entries::{self, EntryText};
 use crate::comparison::words::{self, VerdictSurprise};
 use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
-use crate::format;
 use crate::model::metric::Metric;
+use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 use super::super::origins;
 use crate::comparison::head::ComparisonTotals;
 use crate::comparison::{ComparedSide, Comparison, SideKind};
-use crate::format::{
+use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
 };

@@ -2,8 +2,8 @@
 
 use super::RowsByJob;
 use super::rows::ProfileRow;
-use crate::format;
 use crate::record::JobRecord;
+use orch_core::format;
 use std::collections::HashSet;
 
 /// One call that is more than this of all time of its scope makes the average meaningless.

@@ -9,11 +9,11 @@ mod tests;
 mod tree;
 
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
-use crate::format;
 use crate::git::GitState;
 use crate::record::{JobOutcome, JobRecord, Record};
 use indexmap::IndexMap;
 use models::{ModelProfile, ModelScaling};
+use orch_core::format;
 use rows::{ProfileRow, ShownScope};
 use serde::Serialize;
 use tree::JobTree;

@@ -2,8 +2,8 @@
 
 use super::super::shown;
 use super::insights::is_spoilt;
-use crate::format;
 use crate::record::{JobRecord, Record};
+use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
 

@@ -4,8 +4,8 @@
 //! over it would rank jobs by that budget. A scope's share is of the outermost scopes of its own
 //! job; nested shares overlap and are never added.
 
-use crate::format;
 use crate::record::{JobRecord, ScopeRecord};
+use orch_core::format;
 use serde::Serialize;
 
 /// Callers of a scope that are named.

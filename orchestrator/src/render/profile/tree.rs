@@ -1,9 +1,9 @@
 //! The scopes of a job as a tree: a line per scope, each below the one that it is inside.
 
 use super::rows::{ProfileRow, ShownScope};
-use crate::format;
 use crate::record::{JobRecord, ScopeRecord};
 use crate::render::shown::{MOST_TEXTS, ShownList};
+use orch_core::format;
 use serde::Serialize;
 
 /// A job whose scopes are shown as a tree.

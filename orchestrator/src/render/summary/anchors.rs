@@ -6,10 +6,10 @@ use super::super::origins;
 use super::super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use super::ids;
 use crate::comparison::RelativeChange;
-use crate::format;
 use crate::model::metric::Metric;
 use crate::record::anchored::{AnchorRecord, AnchorRole, AnchoredChange, AnchoredJob};
 use crate::record::{JobRecord, Record, Verdict, store};
+use orch_core::format;
 use serde::Serialize;
 use std::collections::HashMap;
 

@@ -5,11 +5,11 @@ mod anchors;
 
 use super::origins;
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
-use crate::format;
 use crate::git::GitState;
-use crate::protocol::Phase;
 use crate::record::{Contradiction, JobOutcome, JobRecord, Record, RunWall, ScopeRecord, store};
 use anchors::AnchorTie;
+use orch_core::format;
+use orch_core::protocol::Phase;
 use serde::Serialize;
 
 /// Outermost scopes of a job that the summary shows.

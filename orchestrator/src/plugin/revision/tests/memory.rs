@@ -126,7 +126,11 @@ fn long_failure_message_is_shortened() {
         .expect("remembered");
     let (beginning, _) = kept.split_once(" [... build it again").expect("cut");
     assert!(error.starts_with(beginning) && kept.chars().count() < 1500);
-    assert_eq!(crate::format::brief(&kept), kept, "reports show it whole");
+    assert_eq!(
+        orch_core::format::brief(&kept),
+        kept,
+        "reports show it whole"
+    );
 }
 
 #[test]

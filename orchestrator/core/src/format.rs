@@ -1,0 +1,299 @@
+//! The print of quantities: three significant digits, fitting units, plain digits for sizes.
+
+pub mod change;
+
+use std::borrow::Borrow;
+
+/// Formats nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
+pub fn time(ns: f64) -> String {
+    let (size, name) = time_unit(ns);
+    format!("{} {name}", number(ns / size))
+}
+
+/// Returns the unit in which a time, rounded, is at least 1, with its size in nanoseconds.
+fn time_unit(ns: f64) -> (f64, &'static str) {
+    const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    UNITS
+        .into_iter()
+        .find(|(size, _)| ns.abs() >= size * 0.9995)
+        .unwrap_or((1.0, "ns"))
+}
+
+/// Formats several times in the unit of the largest: `1.20 / 3.40 / 56.7 µs`.
+pub fn times(values: &[f64]) -> String {
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let (size, name) = time_unit(largest);
+    let numbers: Vec<String> = values.iter().map(|ns| number(ns / size)).collect();
+    format!("{} {name}", numbers.join(" / "))
+}
+
+/// Formats bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
+pub fn bytes(bytes: f64) -> String {
+    const UNITS: [(f64, &str); 4] = [
+        (1_099_511_627_776.0, "TiB"),
+        (1_073_741_824.0, "GiB"),
+        (1_048_576.0, "MiB"),
+        (1024.0, "KiB"),
+    ];
+    match UNITS
+        .into_iter()
+        .find(|(size, _)| bytes.abs() >= size * 0.9995)
+    {
+        Some((size, name)) => format!("{} {name}", number(bytes / size)),
+        None => format!("{} B", number(bytes)),
+    }
+}
+
+/// Formats a number with three significant digits below 1000, as a whole number above; whole values
+/// are printed unchanged.
+pub fn number(value: f64) -> String {
+    if !value.is_finite() {
+        return "n/a".to_owned();
+    }
+    if value.fract() == 0.0 && value.abs() < 1e15 {
+        return format!("{value:.0}");
+    }
+    let magnitude = value.abs();
+    let digits = match magnitude {
+        m if m >= 99.95 => 0,
+        m if m >= 9.995 => 1,
+        m if m >= 0.9995 => 2,
+        m if m >= 0.09995 => 3,
+        _ => 4,
+    };
+    format!("{value:.digits$}")
+}
+
+/// Formats two values in a form of this module. If they differ but look the same in it, formats
+/// them as plain numbers of this unit with as many digits as distinguish them.
+pub fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [String; 2] {
+    // Whole values are printed without zeros behind the point, so 7 and 7.00 look the same.
+    let seen = |text: &str| {
+        let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+        (number.parse::<f64>().ok(), unit.to_owned())
+    };
+    let short = [form(a), form(b)];
+    if a == b || seen(&short[0]) != seen(&short[1]) {
+        return short;
+    }
+    let unit = if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {unit}")
+    };
+    let longer = (0..=17).map(|digits| [a, b].map(|value| format!("{value:.digits$}{unit}")));
+    longer
+        .into_iter()
+        .find(|[a, b]| a != b)
+        .unwrap_or_else(|| [a, b].map(|value| format!("{value:e}{unit}")))
+}
+
+/// Formats a share as `1.2 %`, or as `12 %` where the tenths no longer matter.
+pub fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let digits = usize::from(percent.abs() < 9.95);
+    if percent.is_finite() {
+        format!("{percent:.digits$} %")
+    } else {
+        "n/a".to_owned()
+    }
+}
+
+/// Wraps a text into lines of at most `width` columns, and indents all lines but the first by
+/// `indent` spaces.
+pub fn wrap(text: &str, width: usize, indent: usize) -> String {
+    let spaces = " ".repeat(indent);
+    // Names contain hyphens too, and must not be broken there.
+    let options = textwrap::Options::new(width)
+        .subsequent_indent(&spaces)
+        .break_words(false)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation);
+    let text = text.trim();
+    let inside = unbroken(text);
+    let held: String = text
+        .char_indices()
+        .map(|(at, c)| if inside.contains(&at) { HELD } else { c })
+        .collect();
+    textwrap::fill(&held, options).replace(HELD, " ")
+}
+
+/// Replaces a space at which no line may end while lines are made. No other text contains it.
+const HELD: char = '\u{f8ff}';
+
+/// Returns the places of the spaces that hold a number together: before its percent sign, and
+/// between its groups of three digits.
+fn unbroken(text: &str) -> Vec<usize> {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let held = |(at, _): &(usize, &str)| {
+        let after = &text[at + 1..];
+        after.starts_with('%')
+            || (text[..*at].ends_with(|c: char| c.is_ascii_digit()) && digits(after) == 3)
+    };
+    text.match_indices(' ')
+        .filter(held)
+        .map(|(at, _)| at)
+        .collect()
+}
+
+/// Returns the beginning of a long text; the record has all of it.
+pub fn brief(text: &str) -> String {
+    const MOST: usize = 1500;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{} [... the record has the rest]", text[..end].trim_end()),
+        None => text.to_owned(),
+    }
+}
+
+/// Returns the whole lines of a long text that have at most `most` bytes together with a last line,
+/// which names the file with the rest.
+pub fn cut(mut text: String, most: usize, whole: &str) -> String {
+    if text.len() <= most {
+        return text;
+    }
+    let size = text.len();
+    // Leaves room for the last line, and for an open code block.
+    let room = most.saturating_sub(whole.len() + 200);
+    let end = (0..=room)
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or_default();
+    let end = text[..end].rfind('\n').map_or(end, |newline| newline + 1);
+    text.truncate(end);
+    if text.lines().filter(|line| line.starts_with("```")).count() % 2 == 1 {
+        text.push_str("```\n");
+    }
+    let left = size - end;
+    text.push_str(&format!(
+        "\n[... {left} more bytes are left out; {whole} has everything]\n"
+    ));
+    text
+}
+
+/// Formats a text as a cell of a Markdown table: one line, without characters that would end the
+/// cell.
+pub fn cell(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            if c.is_control() || c == '|' || c == '`' {
+                ' '
+            } else {
+                c
+            }
+        })
+        .collect()
+}
+
+/// Formats a timestamp to the second, in a readable form.
+pub fn utc(text: &str) -> String {
+    match text.parse::<jiff::Timestamp>() {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// Quotes an external text in a message: if it is long, its beginning and its length.
+pub fn shortened(text: &str) -> String {
+    const MOST: usize = 80;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}... ({} bytes)", &text[..end], text.len()),
+    }
+}
+
+/// Most names in one sentence.
+pub const MOST_NAMES: usize = 20;
+
+/// Lists names in a sentence: the first twenty, and the number of the others.
+pub fn listed<T: Borrow<str>>(names: &[T]) -> String {
+    let shown = names[..names.len().min(MOST_NAMES)].join(", ");
+    match names.len().saturating_sub(MOST_NAMES) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// Formats a number of things: "1 pair", "5 pairs".
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_that_differ_never_look_the_same() {
+        assert_eq!(apart(number, "", [7.0, 8.0]), ["7", "8"]);
+        assert_eq!(
+            apart(number, "", [3_989_017.5, 3_989_018.5]),
+            ["3989017.5", "3989018.5"]
+        );
+        assert_eq!(
+            apart(number, "", [7.0, 7.000_000_1]),
+            ["7.0000000", "7.0000001"]
+        );
+        assert_eq!(
+            apart(number, "", [0.1, 0.1 + 1e-12]),
+            ["0.100000000000", "0.100000000001"]
+        );
+        assert_eq!(apart(number, "", [1e-30, 2e-30]), ["1e-30", "2e-30"]);
+        assert_eq!(
+            apart(bytes, "B", [1_048_576.0, 1_048_577.0]),
+            ["1048576 B", "1048577 B"]
+        );
+        assert_eq!(
+            apart(time, "ns", [5.0, 5.0]),
+            ["5 ns", "5 ns"],
+            "equal values may"
+        );
+    }
+
+    #[test]
+    fn lines_end_outside_of_numbers() {
+        assert_eq!(
+            wrap("allocations: 1 -> 99 986 %", 22, 2),
+            "allocations: 1 ->\n  99 986 %"
+        );
+        assert_eq!(wrap("took 12 3456 turns", 8, 0), "took 12\n3456\nturns");
+        assert_eq!(wrap("at +12.5 % of it", 10, 0), "at +12.5 %\nof it");
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shortened("as it is"), "as it is");
+        let cut = shortened(&"é".repeat(100));
+        assert_eq!(cut, format!("{}... (200 bytes)", "é".repeat(80)));
+    }
+
+    #[test]
+    fn quantities_have_three_digits_and_a_fitting_unit() {
+        for (ns, text) in [
+            (0.0, "0 ns"),
+            (0.62, "0.620 ns"),
+            (412.3, "412 ns"),
+            (999.4, "999 ns"),
+            (999.96, "1.00 µs"),
+            (1234.0, "1.23 µs"),
+            (45_600_000.0, "45.6 ms"),
+            (7.89e9, "7.89 s"),
+        ] {
+            assert_eq!(time(ns), text, "{ns}");
+        }
+        for (size, text) in [
+            (0.0, "0 B"),
+            (512.0, "512 B"),
+            (1536.0, "1.50 KiB"),
+            (3_145_728.0, "3 MiB"),
+            (1023.9, "1.00 KiB"),
+        ] {
+            assert_eq!(bytes(size), text, "{size}");
+        }
+        assert_eq!(times(&[450.0, 1234.0, 45_600.0]), "0.450 / 1.23 / 45.6 µs");
+        assert_eq!(number(1_000_000.0), "1000000");
+        assert_eq!(
+            (percent(0.1234), percent(0.012_34)),
+            ("12 %".into(), "1.2 %".into())
+        );
+        assert_eq!(utc("2026-02-03T04:05:06.7Z"), "2026-02-03 04:05:06 UTC");
+    }
+}
