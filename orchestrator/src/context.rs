@@ -1,4 +1,5 @@
-//! What every command that builds and measures has: its start, its clock, its interrupt, its mark.
+//! The context of every command that builds and measures: its start, its clock, its interrupt, its
+//! mark.
 
 use crate::runner::interrupt::Interrupt;
 use orch_core::measure::clock::{ClockCalibration, ScopeClock};

@@ -1,4 +1,4 @@
-//! Why a command cannot do its work: a kind, a message and hints, and how these are shown.
+//! Errors that end a command: a kind, a message and hints, and their printed form.
 
 use crate::scenario::problem::{self, FileProblem};
 use std::fmt::{self, Display, Write};

@@ -1,7 +1,7 @@
-//! Large inputs for the work that grows with jobs and rows: what `benches/scale` times, and what
-//! tests bound in size.
+//! Large inputs for the work that grows with jobs and rows: `benches/scale` times them, and tests
+//! bound the sizes of their reports.
 
-use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, head, stored};
+use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, stored, totals};
 use crate::gate::{self, GateResult};
 use crate::git::{GitKind, GitState};
 use crate::import;
@@ -308,8 +308,8 @@ fn large_comparison(jobs: usize) -> Comparison {
         toolchain: None,
         a: side("a"),
         b: side("b"),
-        counts: head::counts(&outcome.workloads),
-        totals: head::totals(&outcome.entries),
+        counts: totals::counts(&outcome.workloads),
+        totals: totals::totals(&outcome.entries),
         jobs: outcome.entries,
         workloads: outcome.workloads,
         gate: None,

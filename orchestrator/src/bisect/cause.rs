@@ -1,4 +1,4 @@
-//! What kind of change a commit made, from the names of the files it touched.
+//! Causes of a change by kind, derived from the names of the files that a commit touched.
 
 use crate::plugin::dependencies::DependencyChange;
 use serde::{Deserialize, Serialize};

@@ -1,5 +1,4 @@
-//! A commit of the range, built, and what its workload says by itself: what it allocates and
-//! computes.
+//! Builds of commits, and what the workload of each allocates and computes.
 
 use crate::bisect::state::ProbeRecord;
 use crate::compare::sides;

@@ -1,4 +1,4 @@
-//! From what the search found to the report: names, reasons, what the culprit changed, the next
+//! The step from the search's result to the report: names, reasons, the culprit's changes, the next
 //! command.
 
 use super::commit_builds::BisectStop;

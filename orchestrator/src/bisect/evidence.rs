@@ -1,11 +1,11 @@
-//! The search's questions, answered by builds and processes, or by what was found before the bisect
-//! was killed.
+//! Answers to the search's questions, from builds and processes, or from an earlier part of the
+//! same bisect.
 
 use super::BisectObserver;
 use super::commit_builds::{BisectContext, BisectStop, QuietObserver, ReadyCommit};
 use super::replay::{CommitProbe, ConfirmedSuspect, EarlierSteps};
 use crate::bisect::state::{BisectState, BisectStep, ProbeRecord, is_same};
-use crate::comparison::{CodeRelation, Verdict, counted};
+use crate::comparison::{CodeRelation, Verdict, exact};
 use crate::error::CommandError;
 use crate::model::metric::Metric;
 use crate::plugin::catalog::CounterBasis;
@@ -181,7 +181,7 @@ impl<'a> CommitEvidence<'a> {
             ),
             Some(good)
                 if self.metric != Metric::Digest
-                    && counted::output_differs([&good.record, &probe.record]) =>
+                    && exact::output_differs([&good.record, &probe.record]) =>
             {
                 Err(
                     "its output differs from the good end's (--metric digest finds the commit that \

@@ -1,4 +1,4 @@
-//! The metric that is bisected: whether the workload has it, and what is worse.
+//! The bisected metric: whether the workload has it, and which direction is worse.
 
 use super::task::BisectTask;
 use crate::compare::sides;

@@ -1,4 +1,4 @@
-//! The verb `bisect`: finds the range, asks the search's questions, explains the culprit, reports.
+//! The verb `bisect`: finds the range, answers the search's questions, explains the culprit.
 
 pub(crate) mod cause;
 pub(crate) mod commit_builds;

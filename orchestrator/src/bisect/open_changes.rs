@@ -1,5 +1,4 @@
-//! Everything beside the culprits of a bisect: open changes, parts of the range, and the next
-//! command.
+//! Changes beside the culprits that the bisect left open, and the command that continues there.
 
 use super::evidence::CommitEvidence;
 use super::search_result::{OpenChange, relative};

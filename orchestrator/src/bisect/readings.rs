@@ -1,4 +1,4 @@
-//! What is counted at a commit: read exactly, so that one look is enough.
+//! Counted metrics of a commit, which one exact reading settles.
 
 use super::commit_builds::BisectStop;
 use super::evidence::CommitEvidence;

@@ -1,4 +1,4 @@
-//! What was answered before the bisect was killed, until it is asked for again.
+//! Answers from before an interruption, kept until the search asks for them again.
 
 use crate::bisect::state::{BisectStep, ProbeRecord};
 use crate::comparison::{ComparedWorkload, MetricEntry};

@@ -1,4 +1,4 @@
-//! The report of a bisect: which commit changed a number, how sure that is, and what it changed.
+//! The report of a bisect: the commit that changed a number, its probability, and its changes.
 //! Field names are an interface.
 
 use super::rest::{ChangeBounds, OpenReason, RangePart, StopCause};

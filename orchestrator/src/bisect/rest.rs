@@ -1,5 +1,5 @@
-//! Everything beside the culprits in a report: parts that hold nothing else, parts that are open,
-//! and why.
+//! Parts of the range beside the culprits: those without another change, those left open, and the
+//! reasons.
 
 use super::ReportedCommit;
 use crate::comparison::RelativeChange;

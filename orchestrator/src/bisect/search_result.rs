@@ -1,4 +1,4 @@
-//! What a search came to: found, a range, nothing, or undecided, and why.
+//! Results of a search: found, narrowed down, nothing, or undecided, each with its reason.
 
 use super::commit_builds::BisectStop;
 use super::evidence::CommitEvidence;

@@ -1,5 +1,5 @@
-//! What is to be bisected: from the command line, and where that says too little, from the latest
-//! stored comparison.
+//! The workload and the range to bisect: from the command line, and, for what it does not name,
+//! from the latest stored comparison.
 
 use super::BisectRequest;
 use crate::bisect::BisectDirection;

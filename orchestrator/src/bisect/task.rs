@@ -1,4 +1,4 @@
-//! One bisect, before the first build: the workload, the commits, what is known of them already.
+//! One bisect before its first build: the workload, the commits, and what is known of them already.
 
 use super::BisectRequest;
 use super::target::BisectTarget;

@@ -1,5 +1,5 @@
 //! The verb behind `orch doctor --calibrate` and `--rebuilds`: measures how reliable verdicts are
-//! on this machine, and keeps the result.
+//! on this machine, and stores the result.
 
 pub(crate) mod noise;
 pub(crate) mod rebuilds;

@@ -1,4 +1,4 @@
-//! Comparisons of each workload with itself: how much they scatter and how often they err.
+//! Comparisons of each workload with itself: their scatter, and their share of wrong verdicts.
 
 use super::{CalibrateRequest, find_built, find_spec};
 use crate::calibration::{

@@ -1,4 +1,4 @@
-//! Rebuilds of the same code at other places: how much their times differ, per workload.
+//! Rebuilds of the same code at other addresses: the differences of their times, per workload.
 
 use super::{CalibrateRequest, find_built, find_spec};
 use crate::calibration::{BuildEffect, CalibrationKey, MachineCalibration};

@@ -1,5 +1,5 @@
-//! What `orch check` compares the working tree with: the commit that the user names, or the one
-//! that git's state asks for.
+//! The baseline of `orch check`: the commit that the user names, or the one that follows from the
+//! state of git.
 
 use super::{CheckRequest, rerun};
 use crate::compare::target::{self, CompareTarget};

@@ -1,8 +1,8 @@
-//! The scenario as it was at the baseline: jobs that were dropped since, and rules that are weaker.
+//! The scenario as it was at the baseline: jobs dropped since, and rules that are weaker now.
 
 use crate::compare::sides;
 use crate::comparison::Comparison;
-use crate::gate::loosened::GateDemands;
+use crate::gate::weaker_rules::GateDemands;
 use crate::gate::{self, FindingKind};
 use crate::git;
 use crate::project::LoadedScenario;
@@ -107,7 +107,7 @@ pub(super) fn find_weaker_rules(
             jobs: &new,
             open_fails: loaded.scenario.gate.open_fails,
         };
-        let weaker = gate::loosened::find_loosened(&then, &now);
+        let weaker = gate::weaker_rules::find_loosened(&then, &now);
         let weaker: Vec<gate::GateFinding> = weaker
             .into_iter()
             .filter(|finding| !found.contains(finding))

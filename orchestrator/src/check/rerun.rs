@@ -1,4 +1,4 @@
-//! `orch check --only`: what failed in an earlier check, measured again.
+//! `orch check --only`: repeats the measurement of what failed in an earlier check.
 
 use crate::compare::target::CompareTarget;
 use crate::comparison::{self, Comparison, SideKind, Verdict};

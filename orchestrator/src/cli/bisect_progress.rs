@@ -1,5 +1,4 @@
-//! What a bisect is doing, on standard error: a table that changes on a terminal, a line per step
-//! in a log.
+//! Progress of a bisect on standard error: a table on a terminal, a line per step in a log.
 
 use super::output::note;
 use crate::bisect::commit_builds::BisectContext;

@@ -1,4 +1,4 @@
-//! Exit codes, all of them, and what they mean.
+//! All exit codes and their meanings.
 
 use std::process::ExitCode;
 

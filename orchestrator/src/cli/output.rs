@@ -1,4 +1,4 @@
-//! Facts to standard output, everything else to standard error.
+//! Standard output for results, standard error for everything else.
 
 use super::exit::Exit;
 use crate::error::{CommandError, ErrorKind};

@@ -1,4 +1,4 @@
-//! Progress on standard error: a bar on a terminal; where it is piped, only what a log should keep.
+//! Progress on standard error: a bar on a terminal, and the lines worth keeping in a log.
 
 use super::output::note;
 use crate::pass::PassName;

@@ -1,4 +1,4 @@
-//! Storing and printing a comparison: the file for good, then its reports.
+//! Storing a comparison before anything else, then printing its reports.
 
 use super::output;
 use crate::comparison::{self, Comparison};

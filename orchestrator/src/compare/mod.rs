@@ -1,4 +1,5 @@
-//! The verb `compare`: finds both sides, builds and measures them or reads their records, judges.
+//! The verb `compare`: finds both sides, builds and measures them or reads their records, and
+//! judges.
 
 pub(crate) mod paired_comparison;
 pub(crate) mod sides;

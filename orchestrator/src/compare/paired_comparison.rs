@@ -1,11 +1,13 @@
 //! The engine of `orch compare` and `orch check`: builds both sides, counts exactly, measures in
-//! pairs, judges.
+//! pairs, and judges.
 
 use super::sides::{self, ParameterVariation, SideContext};
 use super::target::CompareTarget;
 use super::workload_pairs::{build_effect, matched, offered_job};
 use crate::calibration::MachineCalibration;
-use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, claimed, head, stored};
+use crate::comparison::{
+    self, ComparedSide, Comparison, SideKind, Verdict, claims, stored, totals,
+};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::git;
@@ -305,7 +307,7 @@ impl PairedComparison<'_> {
             id: String::new(),
             started: self.context.started.to_string(),
             ended: jiff::Timestamp::now().to_string(),
-            verdict: head::together(&verdicts),
+            verdict: totals::together(&verdicts),
             interrupted: outcome.interrupted,
             orch: env!("CARGO_PKG_VERSION").to_owned(),
             command: String::new(),
@@ -316,9 +318,9 @@ impl PairedComparison<'_> {
             toolchain,
             a,
             b,
-            counts: head::counts(&outcome.workloads),
-            totals: head::totals(&outcome.entries),
-            contradictions: claimed::find_contradictions(&outcome.entries, &outcome.workloads),
+            counts: totals::counts(&outcome.workloads),
+            totals: totals::totals(&outcome.entries),
+            contradictions: claims::find_contradictions(&outcome.entries, &outcome.workloads),
             jobs: outcome.entries,
             workloads: outcome.workloads,
             gate: None,

@@ -1,4 +1,4 @@
-//! The two sides of a live comparison: each with its plugins built and its jobs made.
+//! The two sides of a live comparison, each with its plugins built and its jobs expanded.
 
 use super::target::CompareTarget;
 use crate::error::CommandError;

@@ -1,4 +1,5 @@
-//! What the user means by A and B: a record, a library, a revision, or the working tree.
+//! The meaning of A and B on the command line: a record, a library, a revision, or the working
+//! tree.
 
 use crate::comparison::SideKind;
 use crate::error::CommandError;

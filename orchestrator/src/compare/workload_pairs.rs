@@ -1,4 +1,4 @@
-//! Each job on both sides, with what a comparison has to know of it: plugins, margin, notes.
+//! Each job on both sides, with the plugins, the margin and the notes that its comparison needs.
 
 use super::sides::SideJobs;
 use super::target::CompareTarget;

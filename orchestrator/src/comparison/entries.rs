@@ -1,7 +1,7 @@
 //! Owns the step from the measurements of both sides to verdicts: exact metrics first, then pairs.
 //! Pure: no clock, no process, no file.
 
-use super::counted::{self, to_json_number};
+use super::exact::{self, to_json_number};
 use super::{CodeRelation, MetricEntry, RelativeChange, Verdict};
 use crate::model::metric::Metric;
 use crate::model::reason::{ComparisonObstacle, PairLimit, Reason, ReasonKind, UnpairedCause};
@@ -99,7 +99,7 @@ pub(crate) fn build_missing_entry(id: &str, margin: f64, reason: &Reason) -> Met
 /// of B serve limits and targets.
 pub(crate) fn judge_new_job(facts: &WorkloadFacts, reason: &Reason) -> Vec<MetricEntry> {
     let b = facts.sides[1];
-    let mut counted = counted::list_counts_of_b(facts, b);
+    let mut counted = exact::list_counts_of_b(facts, b);
     counted.extend(b.metrics_info.iter().filter_map(|(id, info)| {
         let value = *b
             .metrics
@@ -163,11 +163,11 @@ pub(crate) fn judge_workload(facts: &WorkloadFacts) -> Vec<MetricEntry> {
             &Reason::NotMeasured(reason),
         )];
     }
-    let mut entries: Vec<MetricEntry> = counted::judge_digest(facts).into_iter().collect();
+    let mut entries: Vec<MetricEntry> = exact::judge_digest(facts).into_iter().collect();
     let differs = entries
         .iter()
         .any(|entry| entry.verdict == Verdict::OutputDiffers);
-    entries.extend(counted::judge_allocations(facts));
+    entries.extend(exact::judge_allocations(facts));
     let time = judge_time(facts);
     entries.extend(judge_metrics(facts, &time));
     entries.push(time);
@@ -373,7 +373,7 @@ fn judge_metrics(facts: &WorkloadFacts, time: &MetricEntry) -> Vec<MetricEntry> 
         entry.per = Some(info.per);
         entries.push(match info.per {
             CounterBasis::Iteration | CounterBasis::BytesPerUnit => {
-                counted::judge_counter(facts, entry, better, [*a_value, *b_value])
+                exact::judge_counter(facts, entry, better, [*a_value, *b_value])
             }
             CounterBasis::Second => judge_rate(entry, time, better, [*a_value, *b_value], |time| {
                 1.0 / (1.0 + time) - 1.0

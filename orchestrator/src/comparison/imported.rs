@@ -1,5 +1,5 @@
-//! A comparison that another tool made: what its table says, and entries in which nothing is
-//! judged. Pure.
+//! A comparison that another tool made: the claims of its table, and entries without a verdict.
+//! Pure.
 
 use super::{
     CodeRelation, ComparedWorkload, ComparisonOutcome, MetricEntry, RelativeChange, Verdict,

@@ -1,19 +1,19 @@
 //! Owns the comparison: the verdicts on all workloads as one immutable JSON file. Field names are
 //! an interface.
 
-pub(crate) mod claimed;
-pub(crate) mod counted;
-#[cfg(test)]
-mod counted_tests;
+pub(crate) mod claims;
 pub(crate) mod entries;
-pub(crate) mod head;
+pub(crate) mod exact;
+#[cfg(test)]
+mod exact_tests;
 pub(crate) mod imported;
 pub(crate) mod scopes;
-pub(crate) mod shown;
+pub(crate) mod shown_change;
 pub(crate) mod stored;
 #[cfg(test)]
 mod tests;
-pub(crate) mod words;
+pub(crate) mod totals;
+pub(crate) mod verdict_words;
 
 use crate::calibration::FalseAlarms;
 use crate::git::GitState;
@@ -63,7 +63,7 @@ pub(crate) struct Comparison {
     pub(crate) b: ComparedSide,
     /// Number of workloads per verdict. The worst verdict of a workload counts.
     pub(crate) counts: IndexMap<Verdict, usize>,
-    pub(crate) totals: Option<head::ComparisonTotals>,
+    pub(crate) totals: Option<totals::ComparisonTotals>,
     /// One entry per workload and metric.
     pub(crate) jobs: Vec<MetricEntry>,
     /// One entry per workload, with everything that was measured.

@@ -1,4 +1,4 @@
-//! Where a change is: both sides' scope trees, place by place, ranked by what each contributes.
+//! The places of a change: the scope trees of both sides, place by place, ranked by contribution.
 
 use super::{MetricEntry, entries};
 use crate::model::metric::Metric;

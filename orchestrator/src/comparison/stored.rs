@@ -1,8 +1,8 @@
-//! Two stored records against each other: what is exact is judged; time only through an anchor that
-//! both were paired with.
+//! Comparison of two stored records: counts are judged as they are, times only through an anchor
+//! that both were paired with.
 
 use super::entries::{self, AnchorVerdict, WorkloadFacts};
-use super::{CodeRelation, ComparedWorkload, ComparisonOutcome, RelativeChange, head, scopes};
+use super::{CodeRelation, ComparedWorkload, ComparisonOutcome, RelativeChange, scopes, totals};
 use crate::model::reason::{ComparisonObstacle, NextMeasurement, Reason, UnpairedCause};
 use crate::record::anchored::{self, SharedAnchor};
 use crate::record::{JobRecord, Record};
@@ -188,7 +188,7 @@ fn compare_job(
         workload: known.workload.clone(),
         params: known.params.clone(),
         threads: Some(known.settings.threads),
-        verdict: head::of_workload(&found),
+        verdict: totals::of_workload(&found),
         trade_off: found.iter().any(|entry| entry.trade_off),
         code,
         missing,

@@ -219,7 +219,7 @@ fn ranges_that_lie_apart_are_an_open_question() {
         let counts = of(&entries, "allocations");
         assert_eq!(counts.verdict, Verdict::Inconclusive);
         (
-            head::of_workload(&entries),
+            totals::of_workload(&entries),
             counts.is_open(),
             counts.reason.clone(),
         )
@@ -311,7 +311,7 @@ fn what_only_the_baseline_has_is_missing() {
     };
     let gone = judged(&with(&["steps"]), &with(&[]));
     assert_eq!(
-        (of(&gone, "steps").verdict, head::of_workload(&gone)),
+        (of(&gone, "steps").verdict, totals::of_workload(&gone)),
         (Verdict::Missing, Verdict::Missing)
     );
     assert!(
@@ -321,7 +321,7 @@ fn what_only_the_baseline_has_is_missing() {
     );
     let new = judged(&with(&[]), &with(&["steps"]));
     assert_eq!(
-        (of(&new, "steps").verdict, head::of_workload(&new)),
+        (of(&new, "steps").verdict, totals::of_workload(&new)),
         (Verdict::Equivalent, Verdict::Equivalent)
     );
     assert_eq!(
@@ -335,7 +335,7 @@ fn what_only_the_baseline_has_is_missing() {
         Verdict::Missing
     );
     assert_eq!(
-        head::of_workload(&judged(&uncounted, &with(&[]))),
+        totals::of_workload(&judged(&uncounted, &with(&[]))),
         Verdict::Equivalent
     );
 }
@@ -368,7 +368,7 @@ fn output_that_differs_within_a_side_is_no_regression() {
         &CodeRelation::Different,
         Some(&contested(0.0, 30)),
     );
-    assert_eq!(head::of_workload(&entries), Verdict::Inconclusive);
+    assert_eq!(totals::of_workload(&entries), Verdict::Inconclusive);
 }
 
 #[test]
@@ -395,7 +395,7 @@ fn faster_with_other_output_is_no_improvement() {
                 .all(|entry| entry.verdict == Verdict::OutputDiffers),
             "{entries:#?}"
         );
-        assert_eq!(head::of_workload(&entries), Verdict::OutputDiffers);
+        assert_eq!(totals::of_workload(&entries), Verdict::OutputDiffers);
     }
     let near = judged(
         &side(1.0, json!(5.0)),
@@ -481,7 +481,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
         (Verdict::Improved, Verdict::Regressed)
     );
     assert_eq!(
-        head::of_workload(&entries),
+        totals::of_workload(&entries),
         Verdict::Regressed,
         "never improved"
     );
@@ -492,7 +492,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
         Some(&faster),
     );
     assert!(entries.iter().all(|entry| !entry.trade_off));
-    assert_eq!(head::of_workload(&entries), Verdict::Improved);
+    assert_eq!(totals::of_workload(&entries), Verdict::Improved);
 }
 
 #[test]
@@ -730,7 +730,7 @@ fn there_is_no_overall_percent() {
         })
         .collect();
     assert_eq!(entries.len(), 19);
-    let totals = head::totals(&entries).unwrap();
+    let totals = totals::totals(&entries).unwrap();
     assert!(
         (totals.sum - 0.590).abs() < 5e-4 && (totals.geometric_mean + 0.084).abs() < 5e-4,
         "{totals:?}"

@@ -1,4 +1,4 @@
-//! Claims that may be true and mean something else than they seem to.
+//! Claims that may be true but suggest something else.
 
 use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};

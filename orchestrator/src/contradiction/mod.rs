@@ -1,4 +1,4 @@
-//! Numbers that cannot be true, or that mean something else than they seem to. The module is pure:
+//! Numbers that cannot be true, or that suggest something else than they show. The module is pure:
 //! claims in, contradictions out.
 //!
 //! Printed figures are intervals of all values with the same print. A claim that is possible within

@@ -1,15 +1,15 @@
 //! Owns the gate: the decision whether a change passes, from a comparison and the rules of the
 //! scenario. Pure.
 
-pub(crate) mod loosened;
 mod presence;
 mod targets;
 #[cfg(test)]
 mod tests;
+pub(crate) mod weaker_rules;
 
 pub(crate) use presence::JobPresence;
 
-use crate::comparison::{ComparedWorkload, MetricEntry, Verdict, counted, words};
+use crate::comparison::{ComparedWorkload, MetricEntry, Verdict, exact, verdict_words};
 use crate::model::metric::Metric;
 use crate::scenario::gate::{Acceptance, BoundSize, GateRules as Rules};
 use jiff::civil::Date;
@@ -331,7 +331,7 @@ fn judge_worse(
 
 /// Lists the metrics of the same job that got better, which a trade-off is made for.
 fn list_better(index: &EntryIndex, entry: &MetricEntry) -> String {
-    words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
+    verdict_words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
 
 /// Finds the acceptance of an entry: one that covers it, else one that is still valid, else one
@@ -402,7 +402,7 @@ fn find_excess_allocations(case: &GateCase) -> Vec<GateFinding> {
     let over = |entry: &MetricEntry| {
         let most = *case.max_allocations.get(&entry.id)?;
         let [low, high] = candidate_range(entry)?;
-        let count = counted::describe_range([low, high], &entry.unit);
+        let count = exact::describe_range([low, high], &entry.unit);
         if low > most as f64 {
             let message = format!("{count} per iteration, at most {most} allowed");
             return Some(build_finding(

@@ -1,10 +1,10 @@
-//! The verb `import`: turns a table that another tool printed into a comparison. Nothing in it is
-//! judged, and everything is checked.
+//! The verb `import`: turns a table that another tool printed into a comparison. It checks every
+//! row and judges none.
 
 mod table;
 
 use crate::comparison::imported::{self, ImportedTable};
-use crate::comparison::{self, ComparedSide, Comparison, SideKind, head};
+use crate::comparison::{self, ComparedSide, Comparison, SideKind, totals};
 use crate::contradiction::{self, nesting};
 use crate::error::CommandError;
 use crate::project;
@@ -27,7 +27,7 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
         id: String::new(),
         started: String::new(),
         ended: String::new(),
-        verdict: head::together(
+        verdict: totals::together(
             &outcome
                 .workloads
                 .iter()
@@ -44,7 +44,7 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
         toolchain: None,
         a: side("previous"),
         b: side("current"),
-        counts: head::counts(&outcome.workloads),
+        counts: totals::counts(&outcome.workloads),
         totals: None,
         jobs: outcome.entries,
         workloads: outcome.workloads,

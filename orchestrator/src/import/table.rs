@@ -1,5 +1,5 @@
-//! Reading a table of two runs: columns by name, in any order, every problem at once with its line
-//! and column.
+//! Reading a table of two runs: columns by name, in any order, and every problem at once with its
+//! line and column.
 
 use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;

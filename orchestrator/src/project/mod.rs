@@ -1,5 +1,4 @@
-//! Finding things: the project's root, the scenario's file, its plugins. What `run` and `list` have
-//! in common.
+//! The project of a command: its root, the scenario's file, and its plugins.
 
 pub(crate) mod rules;
 

@@ -1,4 +1,4 @@
-//! Rules of a scenario that name a job or a metric which is not there: they would be kept for ever
+//! Rules of a scenario that name a job or a metric that does not exist. They would stay for ever
 //! without judging anything.
 
 use crate::error::CommandError;

@@ -1,4 +1,4 @@
-//! From finished passes to a job's record. Pure: no clock, no process, no file.
+//! The step from finished passes to the record of a job. Pure: no clock, no process, no file.
 
 use super::{
     AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, PluginFile, ProcessTimes,

@@ -1,5 +1,5 @@
-//! Owns a job's metrics: their values, where its processes do not agree on them, and how far
-//! rounding moves them. Pure.
+//! Owns the metrics of a job: their values, disagreements between its processes, and the effect of
+//! rounding. Pure.
 
 use super::MetricRecord;
 use super::assemble::push_once;

@@ -1,4 +1,4 @@
-//! Owns what a job's samples say of themselves: whether their median stands for them. Pure.
+//! Owns the check of a job's samples: whether their median represents them. Pure.
 
 use super::{ProcessTimes, TimeSummary};
 use crate::model::warning::JobWarning;

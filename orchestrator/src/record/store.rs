@@ -1,5 +1,5 @@
-//! Results folders: one per run, the record written beside, synced and renamed; only going on with
-//! an interrupted run replaces it.
+//! Results folders: one per run. A record is written beside its place, synced and renamed. Only
+//! resuming an interrupted run replaces one.
 
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};

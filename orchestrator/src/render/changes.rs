@@ -1,5 +1,5 @@
-//! The filters of templates that print changes and verdicts: all of them ask `comparison::shown`
-//! and the verdicts themselves, and none has words of its own.
+//! The filters of templates that print changes and verdicts: all of them ask
+//! `comparison::shown_change` and the verdicts themselves, and none has words of its own.
 
 use crate::comparison::{MetricEntry, RelativeChange, Verdict};
 use crate::gate::FindingKind;

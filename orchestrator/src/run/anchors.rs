@@ -1,5 +1,5 @@
-//! The anchors of a run: what the scenario's `anchor:` means, its build, its pairs, and the one
-//! before it.
+//! The anchors of a run: the meaning of the scenario's `anchor:`, its build, its pairs, and the
+//! previous anchor.
 
 use crate::calibration::MachineCalibration;
 use crate::compare::build_effect;

@@ -1,4 +1,4 @@
-//! What `--dry-run` prints: jobs, order, and about how long it takes.
+//! The output of `--dry-run`: the jobs, their order, and an estimate of the time.
 
 use crate::git::Revision;
 use crate::machine;

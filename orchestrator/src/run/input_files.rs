@@ -1,5 +1,5 @@
-//! The files that the numbers of a run come from: orch itself, libraries, and what parameters name.
-//! They are hashed before the first pass and looked at again after the last.
+//! Input files of a run: orch itself, libraries, and files that parameters name. They are hashed
+//! before the first pass and checked after the last.
 
 use crate::error::CommandError;
 use crate::hash;

@@ -1,4 +1,4 @@
-//! The record of a run: what was measured, beside everything that the numbers belong to.
+//! The record of a run: the measurements, and everything that they belong to.
 
 use super::PreparedRun;
 use super::input_files::InputFiles;

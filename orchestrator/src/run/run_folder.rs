@@ -1,5 +1,4 @@
-//! Where a run begins: in a new results folder, or in the one that a killed or interrupted run
-//! left.
+//! The folder of a run: a new one in the results, or that of a killed or interrupted run.
 
 use crate::error::CommandError;
 use crate::pass::PassEnd;

@@ -1,4 +1,4 @@
-//! Where the time of a run went.
+//! The wall time of a run by activity.
 
 use crate::record::{self, Record, RunWall};
 use std::time::Duration;

@@ -3,10 +3,10 @@
 
 pub(crate) mod side;
 
-use crate::comparison::counted;
 use crate::comparison::entries::{self, WorkloadFacts};
+use crate::comparison::exact;
 use crate::comparison::{
-    CodeRelation, ComparedWorkload, ComparisonOutcome, MetricEntry, head, scopes,
+    CodeRelation, ComparedWorkload, ComparisonOutcome, MetricEntry, scopes, totals,
 };
 use crate::model::metric::Metric;
 use crate::model::reason::{Reason, UnpairedCause};
@@ -86,7 +86,7 @@ pub(crate) fn measure(
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
             let same = codes[index] == CodeRelation::Identical && !terms.control;
-            let compares = matches[index].output_accepted || !counted::output_differs(sides);
+            let compares = matches[index].output_accepted || !exact::output_differs(sides);
             (!same || matches[index].timed)
                 && entries::describe_unmeasured(sides).is_none()
                 && compares
@@ -391,7 +391,7 @@ impl PairedMeasurement<'_> {
             Some(reason) => vec![entries::build_missing_entry(id, each.margin, &reason)],
             None => entries::judge_workload(&facts),
         };
-        let verdict = head::of_workload(&entries);
+        let verdict = totals::of_workload(&entries);
         let changed = entries.iter().any(entries::is_change);
         let mut warnings: Vec<(SidedKind, String)> = Vec::new();
         let worded = |one: &SidedWarning| (one.kind(), one.to_string());

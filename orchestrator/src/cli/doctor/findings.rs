@@ -1,5 +1,5 @@
-//! `orch doctor` without arguments: asks what the findings need, and shows them. They are advice,
-//! and change no exit code.
+//! `orch doctor` without arguments: reads the machine and prints the findings. They are advice, and
+//! change no exit code.
 
 use crate::bisect::state;
 use crate::cache;

@@ -1,4 +1,4 @@
-//! `orch doctor`: problems of this machine, or, with arguments, how well it measures.
+//! `orch doctor`: problems of this machine, or, with arguments, measurements of its reliability.
 
 mod findings;
 mod table;

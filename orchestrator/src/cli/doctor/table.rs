@@ -1,4 +1,4 @@
-//! What a calibration found, as a table of at most 80 columns where ids allow.
+//! The result of a calibration as a table of at most 80 columns where ids allow.
 
 use crate::calibrate::noise::{NoiseResult, WorkloadNoise};
 use crate::calibration::{ArithmeticSpeed, PairNoise};

@@ -1,4 +1,4 @@
-//! `orch plugin`: for those who write plugins.
+//! `orch plugin`: commands for authors of plugins.
 
 mod check;
 mod new;

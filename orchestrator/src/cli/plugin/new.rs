@@ -1,4 +1,4 @@
-//! `orch plugin new`: a project that builds, runs and is tested as it is.
+//! `orch plugin new`: writes a project that builds, runs and passes its tests unchanged.
 
 use crate::cli::CommandResult;
 use crate::cli::args::{NewOptions, StarterLanguage};

@@ -9,7 +9,7 @@ mod texts;
 
 use super::shown::{self, MOST_TEXTS, ShownList};
 use super::warnings::{self, GatheredWarning, JobTexts};
-use crate::comparison::{ComparedWorkload, Comparison, FILE, MetricEntry, words};
+use crate::comparison::{ComparedWorkload, Comparison, FILE, MetricEntry, verdict_words};
 use crate::record::{Contradiction, Severity};
 use imported::{ImportedText, TableBranch};
 use indexmap::IndexMap;
@@ -74,7 +74,7 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
     let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads, line))
         .counting("warning", FILE);
     let tree = imported::tree(comparison, &by_id);
-    let headline = words::headline(&comparison.workloads);
+    let headline = verdict_words::headline(&comparison.workloads);
     let shown = listed::shown_lists(comparison, &rows, &tree);
     let severities = SeverityCounts::of(&comparison.contradictions);
     ComparisonView {

@@ -2,7 +2,7 @@
 //! reports print.
 
 use super::super::entries::{self, EntryText};
-use crate::comparison::words::{self, VerdictSurprise};
+use crate::comparison::verdict_words::{self, VerdictSurprise};
 use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
 use crate::model::metric::Metric;
 use orch_core::format;
@@ -88,8 +88,8 @@ pub(super) fn row<'a>(
             .copied()
             .collect(),
         changed: own.iter().filter(changed).copied().collect(),
-        word: words::word(workload.verdict, workload.trade_off),
-        surprises: words::surprises(workload, &own)
+        word: verdict_words::word(workload.verdict, workload.trade_off),
+        surprises: verdict_words::surprises(workload, &own)
             .iter()
             .map(VerdictSurprise::sentence)
             .collect(),

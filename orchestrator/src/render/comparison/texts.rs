@@ -2,7 +2,7 @@
 //! measured.
 
 use super::super::origins;
-use crate::comparison::head::ComparisonTotals;
+use crate::comparison::totals::ComparisonTotals;
 use crate::comparison::{ComparedSide, Comparison, SideKind};
 use orch_core::format::{
     self,

@@ -1,5 +1,5 @@
-//! How entries are shown to people: their change, and the pair of values that belongs to it. Every
-//! text and template that prints an entry's change takes it from here.
+//! The printed form of a change: its size, and the pair of values that belongs to it. Every text
+//! and template that prints the change of an entry takes it from here.
 
 use super::scopes::{self, ScopeChange};
 use super::{MetricEntry, RelativeChange, Verdict};

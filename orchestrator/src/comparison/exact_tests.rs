@@ -1,4 +1,4 @@
-//! What is counted, judged from scripted records: rounding, and how many iterations were counted.
+//! Counted metrics, judged from scripted records: rounding, and numbers of counted iterations.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

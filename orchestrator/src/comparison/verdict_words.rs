@@ -60,7 +60,7 @@ pub(crate) fn word(verdict: Verdict, is_trade_off: bool) -> String {
 /// Workloads per verdict in words, the worst first: `2 regressed (1 of them a trade-off)`, `19
 /// equivalent`.
 pub(crate) fn headline(workloads: &[ComparedWorkload]) -> Vec<String> {
-    super::head::counts(workloads)
+    super::totals::counts(workloads)
         .into_iter()
         .map(|(verdict, count)| {
             let is_paid =
@@ -142,7 +142,7 @@ fn is_beyond(time: &MetricEntry) -> bool {
 mod tests {
     use super::super::entries::{self, build_missing_entry};
     use super::super::tests::{contested, facts, side};
-    use super::super::{RelativeChange, head};
+    use super::super::{RelativeChange, totals};
     use super::*;
     use crate::model::reason::Reason;
     use serde_json::{Map, Value, json};
@@ -247,7 +247,7 @@ mod tests {
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let found = contested(shift, pairs);
             let entries = entries::judge_workload(&facts(&a, &b, &code, Some(&found)));
-            let verdict = head::of_workload(&entries);
+            let verdict = totals::of_workload(&entries);
             (
                 verdict,
                 surprises(

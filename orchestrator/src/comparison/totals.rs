@@ -1,5 +1,5 @@
-//! What stands above a comparison: workloads per verdict and two totals side by side, never one
-//! overall percent.
+//! The totals of a comparison: workloads per verdict, and two sums side by side, never one overall
+//! percent.
 
 use super::{ComparedWorkload, MetricEntry, Verdict};
 use crate::model::metric::Metric;

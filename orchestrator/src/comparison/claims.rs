@@ -1,5 +1,4 @@
-//! A measured comparison as claims, for the rules that say something of times that orch measured
-//! itself.
+//! A measured comparison as claims, for the rules that apply to times that orch measured itself.
 
 use super::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
