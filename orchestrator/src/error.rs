@@ -3,7 +3,7 @@
 use crate::scenario::problem::{self, FileProblem};
 use std::fmt::{self, Display, Write};
 
-/// What kind of obstacle it is. Exit codes follow from it.
+/// Kinds of errors, which determine the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ErrorKind {
     /// The command line, a scenario or another input is wrong.

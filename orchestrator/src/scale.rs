@@ -18,7 +18,7 @@ use std::path::Path;
 /// A piece of work over `n` jobs or rows.
 pub struct ScalePiece {
     pub name: &'static str,
-    /// What is counted: jobs or rows.
+    /// Unit of the size: jobs or rows.
     pub unit: &'static str,
     /// The size that is promised to work.
     pub size: usize,
@@ -344,7 +344,7 @@ fn judged(comparison: &Comparison) -> GateResult {
 mod tests {
     use super::*;
 
-    /// What a terminal, a mail or a step summary is spared: each report is at most this long.
+    /// Largest allowed size of a report, so that a terminal, a mail or a step summary can show it.
     const MOST_BYTES: usize = 512 << 10;
 
     #[test]

@@ -4,7 +4,7 @@ use crate::plugin::dependencies::DependencyChange;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
-/// What a commit touched.
+/// Files that a commit touched, by kind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ChangeCause {
     pub(crate) kind: CauseKind,
@@ -58,8 +58,8 @@ pub(crate) fn of(files: Option<&[PathBuf]>) -> ChangeCause {
     }
 }
 
-/// How likely a commit is to be the culprit, relative to others: one that touches only documents
-/// hardly is.
+/// Prior weight of a commit as the culprit, relative to others. A commit that touches only
+/// documents has a small one.
 pub(crate) fn weight(files: Option<&[PathBuf]>) -> f64 {
     const DOCUMENTS: f64 = 0.1;
     match files {

@@ -22,7 +22,7 @@ use crate::versus::side;
 use orch_core::measure::clock::ScopeClock;
 use std::collections::HashMap;
 
-/// What is bisected, and where.
+/// The bisected workload and its history.
 pub(crate) struct BisectContext<'a> {
     pub(crate) loaded: &'a LoadedScenario,
     /// Index of the workload's entry in the scenario.
@@ -39,7 +39,7 @@ pub(crate) struct BisectContext<'a> {
     pub(crate) interrupt: &'a Interrupt,
 }
 
-/// Why a bisect ends before it is done.
+/// Reasons for which a bisect ends early.
 pub(crate) enum BisectStop {
     /// The user stopped it, or something that every commit needs failed.
     Failed(CommandError),

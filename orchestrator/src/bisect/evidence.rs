@@ -26,15 +26,15 @@ const CONFIRMING: PairLimits = PairLimits {
     time: Duration::from_secs(300),
     total: None,
 };
-/// Pairs whose wall time tells what the next ones take.
+/// Number of recent pairs whose wall time predicts the next ones.
 const RECENT: usize = 64;
-/// What a commit that was built before costs: finding it, describing it, its exact passes.
+/// Time that a commit takes that is built already: lookup, description and exact passes.
 const KEPT_SECONDS: f64 = 0.5;
-/// What a build or a pair takes as long as none was seen.
+/// Assumed times of a build and of a pair before the first one was measured.
 const FIRST_BUILD_SECONDS: f64 = 20.0;
 const FIRST_PAIR_SECONDS: f64 = 0.06;
 
-/// What the user asked for that decides about answers.
+/// Options of the request that determine answers.
 pub(super) struct EvidenceOptions {
     pub(super) better: bool,
     pub(super) tau: Option<f64>,
@@ -44,14 +44,14 @@ pub(super) struct EvidenceOptions {
     pub(super) build_seconds: Option<f64>,
 }
 
-/// Everything that was answered.
+/// The answers so far.
 pub(super) struct CommitEvidence<'a> {
     pub(super) ground: &'a BisectContext<'a>,
     pub(super) wish: &'a EvidenceOptions,
     pub(super) observer: &'a mut dyn BisectObserver,
-    /// What is searched by: the metric itself, or the time that it is made of.
+    /// Metric of the search: the requested one, or the time from which it is computed.
     pub(super) metric: Metric,
-    /// How a metric of the plugin is made of its counter and the time.
+    /// Basis on which a metric of the plugin is computed from its counter and the time.
     pub(super) per: Option<CounterBasis>,
     /// Probability of each position to have made the change that the whole range is searched for
     /// first.
@@ -123,12 +123,12 @@ impl<'a> CommitEvidence<'a> {
             .map(|probe| &**probe)
     }
 
-    /// How many iterations a commit's counts are over.
+    /// Number of iterations over which a commit is counted.
     fn counted(&self, position: usize) -> Option<u64> {
         self.probed(position).and_then(counted)
     }
 
-    /// Why a commit cannot be measured.
+    /// Reason why a commit cannot be measured.
     pub(super) fn skipped(&self, position: usize) -> Option<&str> {
         self.looks
             .get(&position)?
@@ -173,7 +173,8 @@ impl<'a> CommitEvidence<'a> {
         Ok((seconds, CommitProbe { built, result }))
     }
 
-    /// What computes something else than the good end is neither faster nor slower.
+    /// Refuses a commit whose output differs from the good end's, because it is neither faster nor
+    /// slower.
     fn comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
         match self.probed(0) {
             Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
@@ -413,7 +414,7 @@ impl<'a> CommitEvidence<'a> {
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
             return Err(BisectStop::defect("a prepared commit is missing"));
         };
-        // What is counted needs no pairs.
+        // Counted metrics need no pairs.
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };
         let confirmed = self.versus(
             [&a, &b],
@@ -438,7 +439,7 @@ impl<'a> CommitEvidence<'a> {
     }
 }
 
-/// How many iterations a probe's counts are over.
+/// Number of iterations over which a probe was counted.
 fn counted(probe: &ProbeRecord) -> Option<u64> {
     probe
         .record
@@ -560,7 +561,7 @@ impl Evidence for CommitEvidence<'_> {
 }
 
 impl CommitEvidence<'_> {
-    /// What a build takes, as far as it was seen.
+    /// Seconds of a build, if one was measured.
     pub(super) fn build_time(&self) -> f64 {
         let known = self.build_seconds.iter().sum::<f64>() / self.build_seconds.len() as f64;
         let known = Some(known).filter(|seconds| seconds.is_finite());

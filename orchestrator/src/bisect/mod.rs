@@ -38,7 +38,7 @@ use std::path::PathBuf;
 use target::BisectTarget;
 use task::BisectTask;
 
-/// What the user asks `orch bisect` for.
+/// Request for a bisect.
 #[derive(Debug, Clone)]
 pub(crate) struct BisectRequest {
     pub(crate) scenario: Option<PathBuf>,
@@ -92,7 +92,7 @@ pub(crate) trait BisectObserver: ProgressObserver {
     fn end(&mut self);
 }
 
-/// How a bisect ended.
+/// End of a bisect.
 pub(crate) enum BisectEnd {
     /// The report answers the question.
     Done,
@@ -322,8 +322,8 @@ fn searched_by(
         answers.metric.clone_from(&task.metric);
         return Ok(worse);
     }
-    // What the plugin's metrics are, it says itself. An end that cannot be measured is found by the
-    // search.
+    // Only the plugin's description names its metrics. The search reports an end that cannot be
+    // measured.
     if !answers.prepare_commit(0)? {
         return Ok(worse);
     }

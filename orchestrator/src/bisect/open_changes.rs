@@ -19,7 +19,7 @@ use orch_core::search::{
 /// Rebuilds that tell the build effect, and so many where a few left it open.
 const REBUILDS: usize = 8;
 const MORE_REBUILDS: usize = 32;
-/// How many times as many pairs as before the next try has.
+/// Factor by which the next attempt has more pairs.
 const MORE_PAIRS: usize = 4;
 
 pub(super) fn open_of_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
@@ -293,7 +293,7 @@ pub(super) fn next(
     if let Some(command) = inside_merge(task, results.culprits) {
         return Some(command);
     }
-    // What is layout, or spread over several commits, no further pair would name.
+    // Further pairs name no commit where the change is layout or spread over several commits.
     let may_be_named =
         |open: &&OpenChangeReport| !matches!(open.why, OpenReason::Layout | OpenReason::Below);
     if let Some(open) = results.open.iter().find(may_be_named) {
@@ -305,7 +305,7 @@ pub(super) fn next(
     }
     let unsearched = part(PartState::NotSearched)?;
     Some(match header.first {
-        // Everything that was built is found again.
+        // Every build is in the cache.
         true => format!(
             "{}{}",
             around(task, &header.good, &header.bad),

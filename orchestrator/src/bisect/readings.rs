@@ -30,7 +30,7 @@ impl CommitEvidence<'_> {
             .unwrap_or_default())
     }
 
-    /// What is said of the metric, the reference being A.
+    /// Entry of the metric, with the reference as A.
     fn judged(&self, reference: &ProbeRecord, probe: &ProbeRecord) -> Option<MetricEntry> {
         let facts = WorkloadFacts {
             id: self.ground.id,
@@ -104,7 +104,7 @@ impl ExactReadings for CommitEvidence<'_> {
             |probe: &ProbeRecord| self.judged(probe, probe).and_then(|entry| entry.a.as_f64());
         match (value(one), value(other)) {
             (Some(one), Some(other)) => (other - one).abs(),
-            // What has no size, such as a digest, is the same or not.
+            // A value without a size, such as a digest, is either the same or different.
             _ => f64::from(u8::from(self.differs(one, other))),
         }
     }

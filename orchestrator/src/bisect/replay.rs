@@ -5,7 +5,7 @@ use crate::comparison::{ComparedWorkload, MetricEntry};
 use crate::runner::pair_series::PairRecord;
 use std::collections::{HashMap, VecDeque};
 
-/// How a commit turned out.
+/// Result of a commit.
 pub(crate) struct CommitProbe {
     /// It was built for this bisect; what failed to build was too.
     pub(crate) built: bool,

@@ -17,7 +17,7 @@ pub(crate) const SCHEMA: &str = "orch/bisect/1";
 /// The name of a report in its folder.
 pub(crate) const FILE: &str = "bisect.json";
 
-/// A bisect that came to its end.
+/// Report of a bisect.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BisectReport {
     pub(crate) schema: String,
@@ -27,7 +27,7 @@ pub(crate) struct BisectReport {
     pub(crate) started: String,
     pub(crate) ended: String,
     pub(crate) outcome: BisectOutcome,
-    /// Why the outcome is what it is.
+    /// Reason for the outcome.
     pub(crate) reason: String,
     /// Version of orch.
     pub(crate) orch: String,
@@ -100,7 +100,7 @@ pub(crate) enum BisectOutcome {
     Undecided,
 }
 
-/// Which change is looked for.
+/// Direction of the searched change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BisectDirection {
@@ -139,7 +139,7 @@ pub(crate) struct ReportedEnds {
     pub(crate) change: Option<RelativeChange>,
 }
 
-/// What is known of one commit of the range.
+/// Knowledge about one commit of the range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CommitState {
     /// Full hash.
@@ -155,7 +155,7 @@ pub(crate) struct CommitState {
     pub(crate) pairs: usize,
     /// Against the good end: the trimmed mean of its pairs, or of what is counted.
     pub(crate) change: Option<f64>,
-    /// What is counted, where that is the metric.
+    /// Value of the metric, if it is a counted one.
     pub(crate) value: Value,
     /// The commit whose code it runs, where one was found.
     pub(crate) same_code_as: Option<String>,
@@ -255,7 +255,7 @@ pub(crate) struct EndMeasurement {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RevertCheck {
     pub(crate) culprit: String,
-    /// Why it could not be tried.
+    /// Reason why it could not be tried.
     pub(crate) failed: Option<String>,
     pub(crate) entries: Vec<MetricEntry>,
 }

@@ -19,7 +19,7 @@ use orch_core::search::{
 };
 use serde_json::Value;
 
-/// What the search came to.
+/// Outcome of the search.
 pub(super) enum SearchFinding {
     Time(SearchConclusion),
     Exact(ExactConclusion<Box<ProbeRecord>>),
@@ -53,7 +53,7 @@ pub(super) struct OpenChange {
     pub(super) why: OpenReason,
 }
 
-/// What both kinds of search have in common.
+/// Parts that both kinds of search have in common.
 pub(super) struct SearchSummary {
     pub(super) outcome: BisectOutcome,
     pub(super) reason: String,
@@ -96,7 +96,7 @@ pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> Relati
     }
 }
 
-/// What the searched metric is a quantity of.
+/// Quantity that the searched metric measures.
 fn quantity(answers: &CommitEvidence) -> ChangedQuantity {
     if answers.per.is_some() {
         ChangedQuantity::Amount
@@ -169,7 +169,7 @@ pub(super) fn of_time(
     })
 }
 
-/// Why a bisect ended before its end, and how far it had come.
+/// Words the reason of an early end, with the commits confirmed so far.
 fn stopped_reason(cause: StopCause, culprits: usize) -> String {
     let confirmed = match culprits {
         0 => "no commit is confirmed yet".to_owned(),
@@ -179,7 +179,7 @@ fn stopped_reason(cause: StopCause, culprits: usize) -> String {
     format!("{}; {confirmed}", cause.words())
 }
 
-/// What becomes of ends that differ.
+/// Returns the outcome for ends that differ, with its reason.
 fn verdict(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
     let several = conclusion
         .culprits

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 const SCHEMA: &str = "orch/bisect-state/1";
 const FILE: &str = "journal.jsonl";
 
-/// What is bisected, and everything that decides about the questions.
+/// The bisected range, and everything that determines the search's questions.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BisectHeader {
     pub(crate) schema: String,
@@ -46,7 +46,7 @@ pub(crate) struct BisectHeader {
     pub(crate) tau: Option<f64>,
     /// Positions of commits that had been built before.
     pub(crate) kept: Vec<usize>,
-    /// How long a build took in the past.
+    /// Seconds that an earlier build took.
     pub(crate) build_seconds: Option<f64>,
     /// Weights of the positions.
     pub(crate) prior: Vec<f64>,
@@ -90,13 +90,13 @@ pub(crate) enum BisectStep {
     },
 }
 
-/// What a commit says by itself.
+/// Result of a commit by itself, without pairs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ProbeRecord {
     /// Hash of the library.
     pub(crate) hash: String,
     pub(crate) record: JobRecord,
-    /// Where the workload's code begins.
+    /// Addresses at which the workload's code begins.
     pub(crate) beginnings: Vec<u64>,
 }
 
@@ -147,7 +147,7 @@ impl BisectState {
         self.lines.append(step)
     }
 
-    /// The bisect came to its end, and its report is on disk.
+    /// The bisect has ended, and its report is on disk.
     pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_dir_all(&self.folder)
     }
@@ -214,7 +214,7 @@ fn read(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     if !lines.claim() {
         return Ok(NewestBisect::AtWork);
     }
-    // What stood there while somebody still wrote may be less than what stands there now.
+    // Read again: another process may have added lines before it released the lock.
     let text = std::fs::read(&path)?;
     let Ok(found) = journal::read_lines::<BisectHeader, BisectStep>(&text) else {
         return Ok(NewestBisect::None);

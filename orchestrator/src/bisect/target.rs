@@ -11,7 +11,7 @@ use crate::project::{self, LoadedScenario};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use std::path::{Path, PathBuf};
 
-/// Everything that has to be known before the first build.
+/// The workload and the range, known before the first build.
 pub(super) struct BisectTarget {
     pub(super) loaded: LoadedScenario,
     pub(super) workload: String,
@@ -198,7 +198,7 @@ fn latest(
         };
         let apart = comparison.a.git.as_ref().map(|git| &git.commit)
             != comparison.b.git.as_ref().map(|git| &git.commit);
-        // What `--set` varied is not in the commits.
+        // `--set` varied parameters, which no commit contains.
         let plain = comparison.a.set.is_empty() && comparison.b.set.is_empty();
         if comparison.schema != comparison::SCHEMA
             || !known(&comparison.a)

@@ -29,7 +29,7 @@ const MOST_LISTED: usize = 2000;
 /// Builds beyond log2(N) that a search takes.
 const MORE_BUILDS: f64 = 2.0;
 
-/// What is bisected.
+/// The bisected workload and range.
 pub(super) struct BisectTask {
     pub(super) loaded: LoadedScenario,
     /// Index of the workload's entry in the scenario.
@@ -45,7 +45,7 @@ pub(super) struct BisectTask {
     /// Relative.
     pub(super) margin: f64,
     pub(super) results: PathBuf,
-    /// What the reader of the result has to know.
+    /// Notes for the reader of the result.
     pub(super) notes: Vec<String>,
 }
 
@@ -127,7 +127,7 @@ impl BisectTask {
         std::iter::once(false).chain(own).collect()
     }
 
-    /// Everything that decides about the questions.
+    /// Returns everything that determines the search's questions.
     pub(super) fn header(&self, request: &BisectRequest) -> BisectHeader {
         let loaded = &self.loaded;
         let revisions = std::iter::once(&self.history.good)
@@ -206,7 +206,7 @@ impl BisectTask {
             .collect()
     }
 
-    /// What would be done.
+    /// Words the plan of a dry run.
     pub(super) fn dry_run(&self, header: &BisectHeader) -> String {
         let candidates = self.candidates();
         let joins = self
@@ -239,7 +239,7 @@ impl BisectTask {
             }
             None => "the time is unknown until the first build has ended".to_owned(),
         };
-        // What is counted has no margin.
+        // Counted metrics have no margin.
         let margin = if self.metric.is_counted() {
             String::new()
         } else {

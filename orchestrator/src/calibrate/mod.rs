@@ -11,7 +11,7 @@ use crate::project::{LoadedScenario, PluginSet};
 use crate::scenario::Job;
 use std::path::PathBuf;
 
-/// What the user asks both kinds of calibration for.
+/// Request for a calibration of either kind.
 #[derive(Debug, Clone)]
 pub(crate) struct CalibrateRequest {
     pub(crate) scenario: Option<PathBuf>,

@@ -41,12 +41,12 @@ struct NoiseCandidate<'a> {
     prepared: &'a PreparedPlugin,
     margin: f64,
     tau: Option<f64>,
-    /// What kept it from being measured to the end.
+    /// Reason why it was not measured to the end.
     lost: Option<String>,
     comparisons: Vec<PairSeries>,
 }
 
-/// What was asked for.
+/// Request for noise measurements.
 struct NoiseOrder {
     comparisons: usize,
     seed: u64,
@@ -61,7 +61,7 @@ pub(crate) struct WorkloadNoise {
     pub(crate) lost: Option<String>,
 }
 
-/// Everything that was measured.
+/// The measurements.
 pub(crate) struct NoiseResult {
     pub(crate) rows: Vec<WorkloadNoise>,
     pub(crate) memory: MemorySpeed,
@@ -263,7 +263,7 @@ fn compare_once(
     Ok(Some(found))
 }
 
-/// What the whole comparisons of a workload say; nothing where there are none.
+/// Summarises the complete comparisons of a workload; `None` if there are none.
 fn noise(candidate: &NoiseCandidate, seed: u64) -> Option<PairNoise> {
     let comparisons: Vec<Vec<f64>> = candidate
         .comparisons

@@ -22,7 +22,7 @@ pub(super) struct CheckBaseline {
     pub(super) target: CompareTarget,
     /// Commit and reason, for the user.
     pub(super) shown: String,
-    /// Where HEAD is only a proposal: what the final choice needs once both sides are built.
+    /// Facts for the final choice once both sides are built, if HEAD is only a proposal.
     pub(super) proposal: Option<BaselineFacts>,
 }
 

@@ -84,8 +84,8 @@ pub(super) fn list_dropped_jobs(
     gone.map(|job| job.id.clone()).filter(is_asked).collect()
 }
 
-/// What the scenario asks less of than the one at the baseline, or than the one at HEAD, which
-/// uncommitted edits may weaken. Nothing of a commit that has no scenario, or none that this orch
+/// Lists rules of the scenario that are weaker than at the baseline or at HEAD, because uncommitted
+/// edits may weaken them too. The list is empty for a commit without a scenario that this orch
 /// reads. `dropped`: ids that the gate judges.
 pub(super) fn find_weaker_rules(
     loaded: &LoadedScenario,

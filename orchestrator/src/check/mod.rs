@@ -30,7 +30,7 @@ use std::time::Duration;
 /// Largest number of pairs of a check with a budget. The usual number is for checks without one.
 const BUDGET_PAIRS: usize = 1000;
 
-/// What the user asks `orch check` for.
+/// Request for a check.
 #[derive(Debug, Clone)]
 pub(crate) struct CheckRequest {
     pub(crate) scenario: Option<PathBuf>,

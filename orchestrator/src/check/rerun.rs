@@ -77,8 +77,8 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Comman
     .with_hint("leave out --only to check the jobs of the scenario"))
 }
 
-/// What the jobs of an earlier check are held against: what they were held against then. Against
-/// anything else they could only seem to be fixed.
+/// Name of the baseline of an earlier check. Its jobs are compared with the same baseline again;
+/// with another one they could appear to be fixed.
 pub(super) fn name_baseline(before: &Comparison) -> String {
     commit_of(before).unwrap_or(&before.a.name).to_owned()
 }
@@ -128,8 +128,8 @@ fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
     Some(failing.map(|one| one.job).collect())
 }
 
-/// What became of each job that had failed. One that was not measured again keeps the check from
-/// passing. So does an undecided one that kept it from passing before.
+/// States of the jobs that had failed. A job that was not measured again keeps the check from
+/// passing, and so does an undecided one that kept it from passing before.
 pub(super) fn compare_states(
     before: &Comparison,
     now: &Comparison,

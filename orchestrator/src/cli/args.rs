@@ -38,7 +38,7 @@ pub(super) enum Command {
     Schema,
 }
 
-/// How long a command waits until other measurements on this machine have ended.
+/// Time that a command waits until other measurements on this machine have ended.
 #[derive(Debug, Clone, Args)]
 pub(super) struct WaitOptions {
     /// Give up after waiting this long for another measurement on this machine [default: no limit]
@@ -60,7 +60,7 @@ impl WaitOptions {
     }
 }
 
-/// Where a result goes.
+/// Destinations of a result.
 #[derive(Debug, Clone, Args)]
 pub(super) struct OutputOptions {
     /// Results folder [default: results/ in the project]

@@ -31,7 +31,7 @@ pub(super) struct BisectProgress {
     table: String,
     builds: usize,
     pairs: usize,
-    /// What the log was told last.
+    /// Line that was logged last.
     said: String,
 }
 
@@ -73,7 +73,7 @@ impl BisectProgress {
         self.show();
     }
 
-    /// Tells the log what it was not told just before.
+    /// Logs a line unless it equals the previous one.
     fn say(&mut self, line: String) {
         if line != self.said {
             self.log(&line);
@@ -227,7 +227,7 @@ impl ProgressObserver for BisectProgress {
     }
 }
 
-/// What is still to be done, as far as one can tell.
+/// Words an estimate of the remaining work.
 fn left(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String {
     let (builds, pairs) = (view.builds_left.ceil(), view.pairs_left.ceil());
     let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);

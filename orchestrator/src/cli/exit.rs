@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// How the program ends. The numbers are an interface: git bisect, CI systems and scripts rely on
-/// them.
+/// Exit codes of the program. The numbers are an interface: git bisect, CI systems and scripts rely
+/// on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     /// Everything asked for was done.

@@ -46,7 +46,7 @@ pub(crate) fn main() -> Exit {
     if let Some(limit) = wait {
         lock::set_patience(limit);
     }
-    // What only reads and prints starts no worker.
+    // Commands that only read and print start no worker.
     let starts_workers = !matches!(
         &arguments.command,
         Command::Doctor(_) | Command::Import(_) | Command::Schema

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// mail.
 const REPORTS: [&str; 2] = ["comparison.txt", "comparison.md"];
 
-/// Where a comparison is stored, and under which name.
+/// Folder and file name of a stored comparison.
 pub(super) struct ComparisonPlace<'a> {
     /// Root of the project.
     pub(super) root: &'a Path,

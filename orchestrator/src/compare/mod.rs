@@ -25,7 +25,7 @@ use std::time::Duration;
 
 /// Longest time for which an open workload is measured, unless the user asks for another.
 pub(crate) const DEFAULT_TIME: &str = "60s";
-/// What the user asks `orch compare` for.
+/// Request for a comparison.
 #[derive(Debug, Clone)]
 pub(crate) struct CompareRequest {
     /// Revisions, libraries, records or the project's folder.

@@ -60,7 +60,7 @@ impl ParameterVariation {
         }
     }
 
-    /// What one side is given.
+    /// Inputs of one side.
     pub(crate) fn of_side(&self, side: usize) -> Map<String, Value> {
         self.values
             .get(side)
@@ -83,7 +83,7 @@ fn vary(scenario: &Scenario, variation: Option<&ParameterVariation>, side: usize
     varied
 }
 
-/// What both sides have in common.
+/// Inputs that both sides have in common.
 pub(crate) struct SideContext<'a> {
     pub(crate) loaded: &'a LoadedScenario,
     pub(crate) variation: Option<&'a ParameterVariation>,
@@ -246,7 +246,8 @@ pub(crate) fn expand_jobs(
                 );
                 continue;
             }
-            // What neither side knows is wrong in the scenario. All of it is reported at once.
+            // A name that neither side has is a mistake in the scenario. All of them are reported
+            // at once.
             wrong.extend(
                 problems
                     .iter()
@@ -310,7 +311,7 @@ pub(crate) fn expand_jobs(
 /// One job on both sides.
 pub(crate) struct SideJobs {
     pub(crate) jobs: [Job; 2],
-    /// Why a side cannot have it.
+    /// Reason why a side lacks it.
     pub(crate) unknown: [Option<String>; 2],
 }
 

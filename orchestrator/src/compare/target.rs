@@ -43,8 +43,8 @@ pub(crate) fn find_target(
     let revision = git::revision::resolve(root, name);
     let revision = match revision {
         Ok(found) => found,
-        // What is no revision may still be a file or a record; if it is neither, the reason is
-        // told.
+        // A name that is no revision may still be a file or a record. If it is neither, the error
+        // is reported.
         Err(_) if file.is_some() || stored.is_some() => None,
         Err(error) => return Err(CommandError::input(format!("{error}"))),
     };

@@ -13,7 +13,7 @@ use crate::versus::WorkloadPair;
 use orch_core::judge::verdict;
 use orch_core::protocol::Phase;
 
-/// What both sides' plugins offer for a job.
+/// Descriptions of a job by the plugins of both sides.
 pub(super) fn offered_job(each: &WorkloadPair) -> OfferedJob<'_> {
     OfferedJob {
         id: &each.jobs[0].id,

@@ -8,7 +8,7 @@ use crate::model::metric::Metric;
 use crate::record::Contradiction;
 use orch_core::format;
 
-/// What cannot be true in a comparison.
+/// Lists figures of a comparison that cannot be true.
 pub(crate) fn find_contradictions(
     entries: &[MetricEntry],
     workloads: &[ComparedWorkload],

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// Where an imported comparison comes from.
+/// Source of an imported comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImportedTable {
     /// As the user named it.
@@ -32,7 +32,7 @@ pub(crate) struct ImportedRow {
     pub(crate) name: String,
     /// The row whose time this one's is taken to be part of.
     pub(crate) inside: Option<String>,
-    /// What that rests on.
+    /// Basis of that statement.
     pub(crate) because: Option<String>,
     pub(crate) previous_ms: Option<String>,
     pub(crate) current_ms: Option<String>,
@@ -97,7 +97,8 @@ fn build_time_entry(row: &ClaimedRow) -> MetricEntry {
     )
 }
 
-/// Which size a MB is, and what was counted, is not known: the figures stay as they are.
+/// Builds the entry of memory. Neither the size of an MB nor the counted quantity is known, so the
+/// figures are kept as they are.
 fn build_memory_entry(row: &ClaimedRow) -> Option<MetricEntry> {
     let (before, after) = (row.memory_before.as_ref()?, row.memory_after.as_ref()?);
     let mut entry = build_entry(

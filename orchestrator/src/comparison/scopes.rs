@@ -5,9 +5,8 @@ use crate::model::metric::Metric;
 use crate::record::{JobRecord, ScopeRecord};
 use serde::{Deserialize, Serialize};
 
-/// What one place of the scope tree contributes to the difference of an iteration. The
-/// contributions of all places sum to the difference of the whole, because each counts only what is
-/// in no scope inside it.
+/// Contribution of one place of the scope tree to the difference of an iteration. The contributions
+/// of all places sum to the whole difference, because each excludes the scopes inside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScopeChange {
     /// Names from the outermost scope on; empty for what lies outside of all scopes.

@@ -85,7 +85,7 @@ fn find_next_measurement(a: &Record, b: &Record) -> NextMeasurement {
     }
 }
 
-/// What both records stand on.
+/// Facts about both records that every job's comparison needs.
 struct RecordContext {
     /// Nothing compares, and why.
     elsewhere: Option<ComparisonObstacle>,
@@ -93,11 +93,11 @@ struct RecordContext {
     together: usize,
     /// No time compares: the machine is another one.
     changed: Option<String>,
-    /// What tells more than the records do.
+    /// Measurement that would decide more than the records can.
     remedy: NextMeasurement,
 }
 
-/// What the anchor that both sides of a job share says of its time.
+/// Judges the time of a job through the anchor that both sides share.
 fn judge_through_anchor(
     a: &JobRecord,
     b: &JobRecord,
@@ -122,8 +122,8 @@ fn judge_through_anchor(
     })
 }
 
-/// What the files say that two jobs were measured from. The same file is not known to be the same
-/// code all through.
+/// Relates the code of two jobs by the hashes of their files. Equal plugin files do not prove equal
+/// code, because a plugin may load other libraries.
 fn compare_hashes(a: &JobRecord, b: &JobRecord) -> CodeRelation {
     match [&a.plugin.hash, &b.plugin.hash] {
         [Some(a), Some(b)] if a != b => CodeRelation::Different,

@@ -6,7 +6,7 @@ use crate::model::metric::Metric;
 use orch_core::format;
 use orch_core::measure::rounding;
 
-/// Why a verdict is another one than its figures suggest.
+/// Reasons why a verdict differs from what its figures suggest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum VerdictSurprise {
     /// Something got worse, and something else better.
@@ -83,7 +83,7 @@ pub(crate) fn headline(workloads: &[ComparedWorkload]) -> Vec<String> {
         .collect()
 }
 
-/// What surprises in the verdict of a workload with these entries.
+/// Lists what surprises in the verdict of a workload with these entries.
 pub(crate) fn surprises(
     workload: &ComparedWorkload,
     entries: &[&MetricEntry],

@@ -8,14 +8,14 @@ use crate::scenario::problem::nearest_name;
 use orch_core::format;
 use std::collections::HashMap;
 
-/// What a file says.
+/// Content of a file.
 pub(super) struct Table {
     pub(super) claims: Claims,
     /// Columns that mean nothing here.
     pub(super) ignored: Vec<String>,
 }
 
-/// What a column holds.
+/// Meaning of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
     Method,
@@ -136,7 +136,7 @@ fn broken(error: &csv::Error) -> Problem {
     }
 }
 
-/// What each column of the file is; none where it is unknown.
+/// Meaning of each column of the file; `None` for an unknown one.
 fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
     let columns: Vec<Option<Column>> = header
         .iter()

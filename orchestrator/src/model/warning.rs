@@ -410,7 +410,7 @@ fn describe_recording(complaint: &ScopeComplaint, f: &mut fmt::Formatter<'_>) ->
     }
 }
 
-/// How the first samples of a process became the last ones.
+/// Change from the first samples of a process to the last ones.
 fn trend(first_ns: f64, last_ns: f64) -> String {
     let [first, last] = change::times([first_ns, last_ns]);
     format!(

@@ -47,7 +47,7 @@ const TIME: Pass = Pass::Time {
     warm_up_ns: 5_000_000,
 };
 
-/// What was found of one plugin.
+/// Findings about one plugin.
 pub(crate) struct ExaminedPlugin {
     pub(crate) key: String,
     pub(crate) path: String,
@@ -56,7 +56,7 @@ pub(crate) struct ExaminedPlugin {
     /// Ids of all its workloads.
     pub(crate) offered: Vec<String>,
     pub(crate) workloads: Vec<TriedWorkload>,
-    /// What asks for action first.
+    /// The most severe findings come first.
     pub(crate) findings: Vec<PluginFinding>,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct TriedWorkload {
     pub(crate) iteration_ns: Option<u64>,
 }
 
-/// What all plugins of a check have in common.
+/// Parts that all plugins of a check have in common.
 pub(super) struct PluginExaminer<'a> {
     wanted: Option<WildMatch>,
     interrupt: &'a Interrupt,
@@ -168,7 +168,7 @@ impl<'a> PluginExaminer<'a> {
         prepared
     }
 
-    /// Everything about a plugin that was built.
+    /// Examines a plugin that was built.
     fn look(
         &self,
         prepared: &PreparedPlugin,
@@ -305,7 +305,7 @@ impl<'a> PluginExaminer<'a> {
         Ok(())
     }
 
-    /// What the passes of a run find: scopes, counts, many iterations in a row.
+    /// Examines a workload with the passes of a run: scopes, counts, many iterations in a row.
     fn measured(
         &self,
         prepared: &PreparedPlugin,

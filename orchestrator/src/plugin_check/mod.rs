@@ -95,7 +95,8 @@ fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
         return Ok(one(PluginSource::File(path.clone())));
     }
     if path.join("Cargo.toml").is_file() {
-        // What its own scenario says of it holds here too: what it may read, for example.
+        // The permissions in the plugin's own scenario hold here too, such as files that it may
+        // read.
         let mut own = if path.join(BENCH).is_file() {
             find_scenario_plugins(&subject.join(BENCH))?
         } else {

@@ -211,15 +211,15 @@ pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
 pub(crate) struct PluginSet {
     pub(crate) prepared: HashMap<String, Result<PreparedPlugin, PluginFailure>>,
     pub(crate) described: HashMap<String, PluginDescription>,
-    /// How long the builds waited for measurements of others.
+    /// Time that the builds waited for measurements of other processes.
     pub(crate) waited: Duration,
 }
 
-/// How a plugin is built: from the working tree, or from elsewhere.
+/// Builds a plugin, from the working tree or from another source.
 pub(crate) type Build<'a> =
     dyn Fn(&str, &PluginSpec, &mut BuildWatcher) -> Result<PreparedPlugin, PluginFailure> + 'a;
 
-/// Which plugins wait for measurements of others to end before they are built.
+/// Plugins whose builds wait until measurements of other processes have ended.
 #[derive(Clone, Copy)]
 pub(crate) enum BuildWait<'a> {
     /// None: nothing is measured, and the user only looks.
@@ -284,7 +284,7 @@ pub(crate) fn prepare(
         // A build may have started a server; that is no plugin's.
         orphans::spare_present();
         if let Ok(ready) = &mut prepared {
-            // What takes longer than every job of it may take could not be measured either.
+            // A description that takes longer than any job of the plugin may take is of no use.
             let own = scenario.entries.iter().filter(|entry| entry.plugin == *key);
             let timeout = own
                 .map(|entry| entry.settings.timeout)

@@ -69,7 +69,7 @@ pub(crate) struct AnchoredJob {
     #[serde(default)]
     pub(crate) reason_kind: Option<ReasonKind>,
     pub(crate) warnings: Vec<String>,
-    /// Everything that was measured.
+    /// The measurements.
     pub(crate) pairs: Vec<PairRecord>,
 }
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Resident memory that grows this much more than what malloc handed out came from somewhere else.
 const UNSEEN: i64 = 4 << 20;
-/// What a job's record is made from.
+/// Inputs of a job's record.
 pub(crate) struct JobFacts<'a> {
     pub(crate) job: &'a Job,
     pub(crate) info: Option<&'a WorkloadInfo>,

@@ -13,7 +13,7 @@ pub(crate) struct Contradiction {
     pub(crate) message: String,
 }
 
-/// What kind of contradiction: not how bad it is, which is its owner's to say.
+/// Kinds of contradictions. They do not state how serious one is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {

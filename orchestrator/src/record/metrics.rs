@@ -49,7 +49,7 @@ pub(super) fn roundings(
             bytes: count.bytes as f64 / each,
         };
         match metric.per {
-            // What divides passes its own relative rounding on.
+            // A divisor passes its relative rounding on to the quotient.
             CounterBasis::BytesPerUnit => Some(
                 (metric.value(counter.sum / each, cost)? * counter.rounding / counter.sum).abs(),
             ),
@@ -159,7 +159,7 @@ pub(super) fn ranges(
     without_time(info).filter_map(range).collect()
 }
 
-/// What a record keeps of a metric besides its value.
+/// Parts of a metric that a record stores besides its value.
 pub(super) fn info(metric: &MetricInfo) -> (String, MetricRecord) {
     let record = MetricRecord {
         unit: metric.unit.clone(),

@@ -38,7 +38,7 @@ pub(super) struct Anchor {
     jobs: Vec<SideJobs>,
 }
 
-/// What is needed to prepare and measure.
+/// Inputs for preparing and measuring anchors.
 pub(super) struct AnchorContext<'a> {
     pub(super) loaded: &'a LoadedScenario,
     pub(super) filter: Option<&'a str>,
@@ -210,7 +210,7 @@ fn own_anchor(night: &EarlierRun) -> Option<&AnchorRecord> {
         .find(|anchor| anchor.role == AnchorRole::Anchor && built(anchor))
 }
 
-/// What was measured of each job with each anchor: by the places of both.
+/// Measurements of each job with each anchor, indexed by both.
 pub(super) type AnchorSeriesByPlace = HashMap<(usize, usize), AnchorSeries>;
 
 /// Measures the pairs of all jobs that have two sides and were measured themselves.
@@ -280,7 +280,7 @@ fn both<'a>(
     Ok([of(&anchor.plugins, "the anchor")?, of(plugins, "the run")?])
 }
 
-/// What becomes of each job's record, by its id.
+/// Addition to the record of each job, by its id.
 pub(super) fn judge_anchors(
     anchors: &[Anchor],
     around: &AnchorContext,

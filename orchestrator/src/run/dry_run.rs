@@ -9,7 +9,7 @@ use crate::runner::plan_execution;
 use crate::scenario::Job;
 use std::time::Duration;
 
-/// What a pair takes at most, unless a single iteration takes longer.
+/// Maximum time of a pair, unless a single iteration takes longer.
 const PAIR_TIME: Duration = Duration::from_millis(350);
 
 /// The plan of a run.

@@ -62,7 +62,7 @@ impl InputFiles {
         Self { named, hashes }
     }
 
-    /// What the record of a job says of its files.
+    /// Input files in the record of a job.
     pub(super) fn of_job(&self, index: usize) -> IndexMap<String, String> {
         let hash = |one: &InputFile| Some((one.shown.clone(), self.hashes.get(&one.path)?.clone()));
         self.named
@@ -96,7 +96,7 @@ impl InputFiles {
     }
 }
 
-/// What can be read twice in a run without making it much longer.
+/// Largest file that is hashed twice in a run, because more would make the run much longer.
 fn hashed(path: &Path) -> Option<String> {
     const MOST: u64 = 256 << 20;
     path.metadata()

@@ -33,7 +33,7 @@ use crate::sentinel::EarlierLevels;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// What the user asks `orch run` for.
+/// Request for a run.
 #[derive(Debug, Clone)]
 pub(crate) struct RunRequest {
     pub(crate) scenario: Option<PathBuf>,

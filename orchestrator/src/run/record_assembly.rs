@@ -18,7 +18,7 @@ use orch_core::protocol::WorkerReply;
 use std::path::Path;
 
 impl PreparedRun {
-    /// What the readings of the run say of the machine.
+    /// Judgement of the machine from the sentinel readings of the run.
     pub(super) fn sentinel(
         &self,
         executed: &ExecutionResult,
@@ -160,7 +160,7 @@ impl PreparedRun {
             .as_deref()
     }
 
-    /// What the sandbox of a plugin lacks on this machine is said with its first job.
+    /// Adds a warning to the first job of each plugin whose sandbox is incomplete on this machine.
     fn warn_of_sandbox(&self, jobs: &mut [record::JobRecord]) {
         for (key, prepared) in &self.plugins.prepared {
             let first = self.jobs.iter().position(|job| job.plugin == *key);

@@ -60,7 +60,7 @@ pub(crate) struct PairTurns {
     pub(crate) untimed: bool,
 }
 
-/// How a pair ended.
+/// End of a pair.
 #[derive(Debug)]
 pub(crate) enum PairEnd {
     Done(Box<PairDone>),

@@ -17,7 +17,7 @@ pub(crate) struct AcceptedLevel {
     /// The commit, or a tag.
     #[schemars(length(min = 1))]
     pub(crate) commit: String,
-    /// Why this level is accepted.
+    /// Reason for accepting this level.
     #[schemars(length(min = 1))]
     pub(crate) reason: String,
 }

@@ -22,10 +22,10 @@ use orch_core::worker::sandbox;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long processes and stolen time are looked at.
+/// Duration for which processes and stolen time are observed.
 const LOOK: Duration = Duration::from_secs(1);
 const COLUMNS: usize = 80;
-/// What the longest state and the longest name of a check need.
+/// Columns of the longest state and of the longest name of a check.
 const STATE_COLUMNS: usize = 13;
 const NAME_COLUMNS: usize = 17;
 /// Files that pin the compiler, as rustup looks for them.
@@ -47,7 +47,7 @@ pub(super) fn findings(options: &DoctorOptions) -> CommandResult {
             "cannot read /proc and /sys: nothing is known about this machine".to_owned(),
         ));
     }
-    // What asks for action first; within that the order of the checks.
+    // Findings that need action come first, each group in the order of the checks.
     found.sort_by_key(|finding| finding.state);
     if options.json {
         let text = serde_json::to_string_pretty(&found)

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// The value of `schema` in the JSON.
 const SCHEMA: &str = "orch/plugin-check/1";
 const COLUMNS: usize = 80;
-/// What the longest level needs, and a gap.
+/// Columns of the longest level, and a gap.
 const LEVEL_COLUMNS: usize = 9;
 
 /// Examines the plugins and prints the findings.
