@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cause_has_a_kind_of_its_own_only_if_there_is_nothing_else() {
+    fn cause_has_a_kind_of_its_own_only_if_there_is_nothing_else() {
         assert_eq!(kind_of(&["Cargo.lock"]), CauseKind::Dependencies);
         assert_eq!(
             kind_of(&["a/Cargo.lock", "Cargo.lock"]),

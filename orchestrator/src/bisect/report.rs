@@ -265,7 +265,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reason_in_one_line_is_the_compilers_first_error() {
+    fn reason_in_one_line_is_the_compilers_first_error() {
         let cargo = "x at 1f (y): `cargo build` failed (exit status: 101)\n   Compiling x\nerror: \
             this is wrong\n --> src/x.rs";
         assert_eq!(in_one_line(cargo), "does not build: error: this is wrong");

@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn the_two_times_belong_to_the_estimate_where_typical_times_do_not() {
+    fn two_times_belong_to_the_estimate_where_typical_times_do_not() {
         for estimate in [0.02, 0.65, 2.8] {
             let found = two_states(estimate);
             let typical = paired_workloads::typical_times(&found).map(Option::unwrap);
@@ -355,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_is_shown_with_values_of_the_estimate_too() {
+    fn rate_is_shown_with_values_of_the_estimate_too() {
         let mut rate = entry("gflops", [10.0, 5.0], 20);
         rate.per = Some(CounterBasis::Second);
         rate.change = Some(RelativeChange {

@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_library_is_the_same_code_and_its_counts_are_still_judged() {
+    fn same_library_is_the_same_code_and_its_counts_are_still_judged() {
         let (a, mut b) = (night("a", 3.0, 0.0, 0.01), night("a", 4.0, 0.05, 0.01));
         let time = entry(&a, &b, "time");
         assert_eq!(
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_a_crash_ended_is_no_way_from_record_to_record() {
+    fn series_that_a_crash_ended_is_no_way_from_record_to_record() {
         let (a, mut b) = (night("a", 1.0, 0.0, 0.01), night("b", 1.0, 0.05, 0.01));
         assert_eq!(entry(&a, &b, "time").verdict, Verdict::Regressed);
         b.anchored[0].verdict = Verdict::Missing;

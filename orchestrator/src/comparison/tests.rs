@@ -246,7 +246,7 @@ fn ranges_that_lie_apart_are_an_open_question() {
 }
 
 #[test]
-fn a_counter_that_differs_within_a_side_is_no_exact_one() {
+fn counter_that_differs_within_a_side_is_no_exact_one() {
     let counting = |range: Option<[f64; 2]>, value: f64| {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {
@@ -496,7 +496,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
 }
 
 #[test]
-fn an_open_verdict_says_what_would_have_been_seen() {
+fn open_verdict_says_what_would_have_been_seen() {
     let open = contested(0.0105, 10);
     let entries = judged(
         &side(1.0, json!(1)),
@@ -546,7 +546,7 @@ fn an_open_verdict_says_what_would_have_been_seen() {
 }
 
 #[test]
-fn a_side_that_failed_is_missing_by_name() {
+fn side_that_failed_is_missing_by_name() {
     let mut lost = side(1.0, json!(1));
     lost.outcome = JobOutcome::Failed;
     lost.phase = Some(orch_core::protocol::Phase::Setup);
@@ -557,7 +557,7 @@ fn a_side_that_failed_is_missing_by_name() {
 }
 
 #[test]
-fn a_rate_follows_the_time_in_its_own_direction() {
+fn rate_follows_the_time_in_its_own_direction() {
     let slower = contested(0.10, 20);
     let typical =
         crate::runner::paired_workloads::typical_times(&slower).map(Option::unwrap_or_default);
@@ -613,7 +613,7 @@ fn a_rate_follows_the_time_in_its_own_direction() {
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 
 #[test]
-fn the_contributions_of_scopes_sum_to_the_whole() {
+fn contributions_of_scopes_sum_to_the_whole() {
     let scope = |name: &str, total_ns: u64, children: Vec<ScopeRecord>| ScopeRecord {
         name: name.into(),
         thread: "driver".into(),

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_trade_off_is_a_regression_with_its_price_and_gain() {
+    fn trade_off_is_a_regression_with_its_price_and_gain() {
         let entries = [
             entry("time", Verdict::Regressed, [100.0, 833.0], 14, 0.1),
             entry("allocations", Verdict::Improved, [100.0, 55.0], 0, 0.0),
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_machine_code_explains_an_interval_beyond_the_margin() {
+    fn same_machine_code_explains_an_interval_beyond_the_margin() {
         let told = |shift: f64, pairs: usize, code: CodeRelation| {
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let found = contested(shift, pairs);

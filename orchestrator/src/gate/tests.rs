@@ -242,7 +242,7 @@ fn each_verdict_has_its_finding() {
 }
 
 #[test]
-fn a_gate_that_measured_nothing_is_not_green() {
+fn gate_that_measured_nothing_is_not_green() {
     let case = GateCase {
         jobs: &[],
         workloads: &[],
@@ -467,7 +467,7 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
 }
 
 #[test]
-fn a_change_is_told_with_what_is_known_of_it() {
+fn change_is_told_with_what_is_known_of_it() {
     let told = |entry: MetricEntry| {
         judged(vec![entry], Vec::new(), &Rules::default(), None)
             .findings
@@ -573,7 +573,7 @@ fn limits_and_acceptances_are_met_within_rounding() {
 }
 
 #[test]
-fn the_acceptance_that_holds_and_suffices_is_taken() {
+fn acceptance_that_holds_and_suffices_is_taken() {
     let kind = |accepted: Vec<Acceptance>| {
         let slower = entry("time", Verdict::Regressed, 1.0, 1.08, 20);
         kinds(&judged(
@@ -599,7 +599,7 @@ fn the_acceptance_that_holds_and_suffices_is_taken() {
 }
 
 #[test]
-fn the_largest_change_of_a_kind_comes_first() {
+fn largest_change_of_a_kind_comes_first() {
     let of = |metric: &str, a: f64, b: f64| entry(metric, Verdict::Regressed, a, b, 0);
     let entries = vec![
         of("bytes", 100.0, 101.0),

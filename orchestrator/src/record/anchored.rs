@@ -409,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_that_changed_leaves_every_time_open() {
+    fn machine_that_changed_leaves_every_time_open() {
         let slower = tied(&[0.05, 0.051, 0.049, 0.05, 0.052]);
         let (verdict, reason) = judged(&slower, Some("the machine changed: hot"));
         assert_eq!(
@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_library_is_the_same_code() {
+    fn same_library_is_the_same_code() {
         let anchor = anchor();
         let terms = AnchorTerms {
             anchor: &anchor,

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_grows_inside_each_process_is_told() {
+    fn time_that_grows_inside_each_process_is_told() {
         let growing = |count: u64| samples(count, |at| 1.0 + at / 2.0);
         for count in [12, 40, 100, 3000] {
             assert_eq!(
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_first_phase_that_is_slower_is_told_wherever_it_ends() {
+    fn first_phase_that_is_slower_is_told_wherever_it_ends() {
         for end in [0.15, 0.5, 0.88] {
             let slow = samples(200, |at| if at < end { 10.0 } else { 1.0 });
             assert!(

@@ -139,7 +139,7 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
 }
 
 #[test]
-fn a_block_from_elsewhere_revokes_exact_and_is_told() {
+fn block_from_elsewhere_revokes_exact_and_is_told() {
     let assembled = |foreign: [u64; 2], full: bool| {
         let mut ends = [counted(0, 0, 0), counted(1, 0, 0)];
         for (end, blocks) in ends.iter_mut().zip(foreign) {
@@ -278,7 +278,7 @@ fn digests_that_are_one_number_agree() {
 
 /// A side of a comparison has no rounds: counting makes it whole, and the lack of it does not.
 #[test]
-fn a_job_without_rounds_is_measured_when_it_was_counted() {
+fn job_without_rounds_is_measured_when_it_was_counted() {
     assert_eq!(
         assemble(0, &[counted(0, 8, 0), counted(1, 8, 0)], false).outcome,
         JobOutcome::Measured
@@ -292,7 +292,7 @@ fn a_job_without_rounds_is_measured_when_it_was_counted() {
 }
 
 #[test]
-fn the_median_is_over_processes_and_rates_follow_from_it() {
+fn median_is_over_processes_and_rates_follow_from_it() {
     let ends = [
         counted(0, 16, 0),
         counted(1, 16, 0),
@@ -367,7 +367,7 @@ fn whole_counts_are_written_as_integers_and_fractions_stay() {
 }
 
 #[test]
-fn a_rate_of_a_scope_is_over_its_own_work_and_time() {
+fn rate_of_a_scope_is_over_its_own_work_and_time() {
     let tree = node(
         "Outer",
         1000,
@@ -405,7 +405,7 @@ fn a_rate_of_a_scope_is_over_its_own_work_and_time() {
 }
 
 #[test]
-fn a_failure_keeps_what_was_measured_before_it() {
+fn failure_keeps_what_was_measured_before_it() {
     let failed = PassResult::Failed {
         phase: Phase::Run,
         message: "it broke".into(),
@@ -427,7 +427,7 @@ fn a_failure_keeps_what_was_measured_before_it() {
 }
 
 #[test]
-fn a_job_without_all_its_rounds_is_not_measured() {
+fn job_without_all_its_rounds_is_not_measured() {
     let ends = [timed(0, 1, &[100], "")];
     assert_eq!(assemble(2, &ends, true).outcome, JobOutcome::Skipped);
     assert_eq!(assemble(2, &ends, false).outcome, JobOutcome::Failed);

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_summary_fits_whatever_the_step_wrote_before() {
+    fn summary_fits_whatever_the_step_wrote_before() {
         let folder = tempfile::tempdir().expect("a folder");
         let (text, report) = (
             "finding: é\n".repeat(200_000),

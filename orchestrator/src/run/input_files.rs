@@ -148,7 +148,7 @@ mod tests {
     use std::cell::Cell;
 
     #[test]
-    fn a_file_that_many_jobs_name_is_read_once() {
+    fn file_that_many_jobs_name_is_read_once() {
         let named = |name: &str| InputFile {
             shown: name.to_owned(),
             path: Path::new("/data").join(name),

@@ -72,7 +72,7 @@ fn bounds_hold_from_nothing_and_above_a_doubling() {
 }
 
 #[test]
-fn nonsense_in_a_bound_is_refused_with_its_place() {
+fn bound_with_a_wrong_value_is_refused_with_its_place() {
     let history = History::of(&["", ""]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();

@@ -72,7 +72,7 @@ fn expect(record: &Value, one: &Value, verdict: &str) {
 }
 
 #[test]
-fn each_job_is_paired_with_the_anchor_and_records_compare_through_it() {
+fn jobs_are_paired_with_the_anchor_that_records_compare_through() {
     let history = History::of(&["", SLOW]);
     anchored(&history, "c0");
     let before = ran(&history);
@@ -153,7 +153,7 @@ fn each_job_is_paired_with_the_anchor_and_records_compare_through_it() {
 }
 
 #[test]
-fn a_new_anchor_overlaps_one_run_with_the_one_before_it() {
+fn new_anchor_overlaps_one_run_with_the_one_before_it() {
     let history = History::of(&["", "-DSTEPS=4000", SLOW]);
     let roles = |record: &Value| -> Vec<(String, String)> {
         let text = |one: &Value, name: &str| one[name].as_str().unwrap().to_owned();
@@ -257,7 +257,7 @@ fn readings_of_another_build_of_orch_do_not_compare() {
 }
 
 #[test]
-fn a_machine_that_changed_leaves_times_open_and_says_why() {
+fn changed_machine_leaves_times_open_with_the_reason() {
     let history = History::of(&["", SLOW]);
     anchored(&history, "c0");
     let before = ran(&history);
@@ -320,7 +320,7 @@ fn a_machine_that_changed_leaves_times_open_and_says_why() {
 }
 
 #[test]
-fn a_killed_run_goes_on_with_the_pairs_that_it_has() {
+fn killed_run_resumes_with_its_pairs() {
     let history = History::of(&["", SLOW]);
     anchored(&history, "c0");
     let mut child = history.project.plain_command();
@@ -372,7 +372,7 @@ fn a_killed_run_goes_on_with_the_pairs_that_it_has() {
 }
 
 #[test]
-fn an_anchor_that_cannot_serve_is_said_with_its_place_or_its_job() {
+fn unusable_anchor_is_reported_with_its_place_or_job() {
     let history = History::of(&["-DRENAMED", "-DFAULT=1", ""]);
     anchored(&history, "v9");
     insta::assert_snapshot!(history.shown(&run(&history, &[])), @r"

@@ -47,7 +47,7 @@ fn check(name: &str, scenario: &str, arguments: &[&str]) {
 const TINY: &str = "plugins: { tiny: { path: libtiny.so } }\n";
 
 #[test]
-fn everything_wrong_with_a_file_is_said_at_once() {
+fn problems_of_a_file_are_reported_at_once() {
     check(
         "many_at_once",
         "nam: nightly
@@ -117,7 +117,7 @@ fn yaml_is_read_strictly() {
 }
 
 #[test]
-fn the_rest_of_the_command_line_is_checked_before_measuring() {
+fn command_line_is_checked_before_measuring() {
     let good = format!("{TINY}workloads: [{{ workload: tiny/work, params: {{ size: 1 }} }}]\n");
     check("filter_matches_nothing", &good, &["--filter", "wrok*"]);
     check(
@@ -129,7 +129,7 @@ fn the_rest_of_the_command_line_is_checked_before_measuring() {
 }
 
 #[test]
-fn a_missing_scenario_is_bad_input() {
+fn missing_scenario_is_bad_input() {
     let ran = Project::new().orch(&["run", "nowhere.yaml"]);
     assert_eq!(ran.code, 200);
     insta::assert_snapshot!("missing_scenario", ran.stderr);

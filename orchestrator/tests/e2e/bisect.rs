@@ -93,7 +93,7 @@ fn sdk(project: &Project) -> PathBuf {
 }
 
 #[test]
-fn five_percent_in_a_crate_are_named_and_nothing_of_the_users_is_touched() {
+fn change_of_five_percent_is_named_and_the_tree_stays() {
     let project = Project::new();
     let user = project.path().join("user");
     let made = Command::new("python3")
@@ -191,7 +191,7 @@ fn five_percent_in_a_crate_are_named_and_nothing_of_the_users_is_touched() {
 }
 
 #[test]
-fn the_latest_comparison_says_what_to_bisect() {
+fn latest_comparison_says_what_to_bisect() {
     let history = History::of(&["", "", "-DALLOCATIONS=2", "-DALLOCATIONS=2"]);
     let ran = history.project.orch(&[
         "compare",
@@ -264,7 +264,7 @@ fn ends_without_a_change_have_no_culprit() {
 }
 
 #[test]
-fn what_is_counted_is_bisected_without_pairs() {
+fn counted_metrics_are_bisected_without_pairs() {
     let history = History::of(&[
         "",
         "",
@@ -321,7 +321,7 @@ fn what_is_counted_is_bisected_without_pairs() {
 }
 
 #[test]
-fn what_made_it_faster_is_found_in_the_direction_better() {
+fn improvement_is_found_in_the_direction_better() {
     let history = History::of(&[SLOW, SLOW, FAST, FAST]);
     let (found, ran) = history.report("c0", "c3", &["--direction", "better"]);
     assert_eq!(found["direction"], "better");
@@ -332,7 +332,7 @@ fn what_made_it_faster_is_found_in_the_direction_better() {
 }
 
 #[test]
-fn a_fix_that_came_later_is_a_culprit_that_went_the_other_way() {
+fn later_fix_is_a_culprit_of_the_other_direction() {
     // Each metric has a history of its own: an allocation more moves the loop, which alone can
     // double its time.
     let times = [FAST, FAST, "-DSTEPS=2000000", "-DSTEPS=2000000", SLOW, SLOW];
@@ -365,7 +365,7 @@ fn a_fix_that_came_later_is_a_culprit_that_went_the_other_way() {
 }
 
 #[test]
-fn a_culprit_among_commits_that_do_not_build_is_one_of_a_range() {
+fn culprit_among_commits_that_do_not_build_is_one_of_a_range() {
     let times = [FAST, FAST, "-DSTEPS=(", "-DSTEPS=(", SLOW, SLOW];
     let counts = [
         "",
@@ -405,7 +405,7 @@ fn a_culprit_among_commits_that_do_not_build_is_one_of_a_range() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_skipped_with_its_reason() {
+fn unmeasurable_commits_are_skipped_with_the_reason() {
     let late = format!("{SLOW} -DFAULT=1");
     let history = History::of(&[FAST, FAST, "-DRENAMED", "-DOUTPUT=8", &late, SLOW, SLOW]);
     let (found, ran) = history.report("c0", "c6", &[]);
@@ -435,7 +435,7 @@ fn what_cannot_be_measured_is_skipped_with_its_reason() {
 }
 
 #[test]
-fn a_culprit_is_undone_at_the_bad_end_unless_later_commits_are_in_the_way() {
+fn culprit_is_reverted_unless_later_commits_conflict() {
     let history = History::of(&["", "-DALLOCATIONS=3"]);
     history.project.write("notes", "of later");
     history.git(&["add", "."]);
@@ -526,7 +526,7 @@ fn as_printed(history: &History, command: &str) -> Value {
 }
 
 #[test]
-fn a_merge_is_named_and_the_next_command_names_the_commit_inside() {
+fn merge_is_named_with_the_command_that_looks_inside() {
     let history = merged(false);
     let (outer, ran) = history.report("c0", "after", &ALLOCATIONS);
     assert_eq!(
@@ -554,7 +554,7 @@ fn a_merge_is_named_and_the_next_command_names_the_commit_inside() {
 }
 
 #[test]
-fn the_next_command_names_the_commit_inside_a_merge_of_an_older_branch() {
+fn next_command_names_the_commit_inside_a_merge_of_an_older_branch() {
     let history = merged(true);
     let (outer, ran) = history.report("c0", "after", &ALLOCATIONS);
     assert_eq!(
@@ -579,7 +579,7 @@ fn looked(history: &History) -> Vec<u64> {
 }
 
 #[test]
-fn a_killed_bisect_goes_on_and_builds_nothing_twice() {
+fn killed_bisect_resumes_and_builds_nothing_twice() {
     let history = History::of(&[FAST, "-DSTEPS=(", FAST, FAST, SLOW, SLOW, SLOW]);
     let before = tree(&history.project.path());
     let arguments = asked("c0", "c6");
@@ -646,7 +646,7 @@ fn a_killed_bisect_goes_on_and_builds_nothing_twice() {
 }
 
 #[test]
-fn a_bisect_that_is_alive_is_left_alone_and_one_that_was_interrupted_goes_on() {
+fn resume_takes_stopped_bisects_and_no_running_one() {
     let history = History::of(&["", "", "-DALLOCATIONS=2"]);
     history.hold(true);
     let child = start(&history, &[&asked("c0", "c2")[..], &ALLOCATIONS].concat());
@@ -685,7 +685,7 @@ fn a_bisect_that_is_alive_is_left_alone_and_one_that_was_interrupted_goes_on() {
 }
 
 #[test]
-fn two_bisects_at_once_name_the_same_commit_from_one_build_of_each() {
+fn bisects_at_once_share_builds_and_name_the_same_commit() {
     let history = History::of(&["", "", "-DALLOCATIONS=2", "-DALLOCATIONS=2"]);
     history.hold(true);
     let arguments = [&asked("c0", "c3")[..], &ALLOCATIONS, &["--json"]].concat();
@@ -710,7 +710,7 @@ fn two_bisects_at_once_name_the_same_commit_from_one_build_of_each() {
 }
 
 #[test]
-fn a_bisect_does_not_go_on_after_its_scenario_changed() {
+fn bisect_is_not_resumed_after_its_scenario_changed() {
     let history = History::of(&["", "-DALLOCATIONS=2"]);
     history.hold(true);
     let mut child = start(&history, &[&asked("c0", "c1")[..], &ALLOCATIONS].concat());
@@ -733,7 +733,7 @@ fn a_bisect_does_not_go_on_after_its_scenario_changed() {
 }
 
 #[test]
-fn a_dry_run_says_what_would_be_done_and_does_nothing() {
+fn dry_run_of_a_bisect_prints_its_plan() {
     let history = History::of(&["", "", "-DALLOCATIONS=2", "", "-DALLOCATIONS=2"]);
     let dates = [(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "DATE")];
     let ran = history.bisect("c0", "c4", &["--dry-run"]);
@@ -773,7 +773,7 @@ fn a_dry_run_says_what_would_be_done_and_does_nothing() {
 
 /// Field names that scripts rely on.
 #[test]
-fn the_report_keeps_its_names() {
+fn bisect_report_keeps_its_field_names() {
     let history = History::of(&["", "-DSTEPS=(", "-DALLOCATIONS=2"]);
     let (found, ran) = history.report("c0", "c2", &ALLOCATIONS);
     assert_eq!(ran.code, 1, "{}", ran.stderr);

@@ -39,7 +39,7 @@ fn refused(history: &History, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn a_revision_has_to_be_one() {
+fn revision_must_exist() {
     let history = plain();
     insta::assert_snapshot!(refused(&history, &asked("nowhere", "c2")), @r"
     exit 200
@@ -63,7 +63,7 @@ fn a_revision_has_to_be_one() {
 }
 
 #[test]
-fn a_range_has_to_lead_from_the_good_end_to_the_bad_one() {
+fn range_must_lead_from_the_good_end_to_the_bad_one() {
     let history = plain();
     insta::assert_snapshot!(refused(&history, &asked("c2", "c0")), @r"
     exit 200
@@ -93,7 +93,7 @@ fn a_range_has_to_lead_from_the_good_end_to_the_bad_one() {
 }
 
 #[test]
-fn a_clone_without_its_history_is_told_how_to_get_it() {
+fn shallow_clone_gets_the_command_that_deepens_it() {
     let history = plain();
     let clone = history.project.path().join("cache/clone");
     let url = format!("file://{}", history.project.path().display());
@@ -143,7 +143,7 @@ fn a_clone_without_its_history_is_told_how_to_get_it() {
 }
 
 #[test]
-fn a_workload_and_a_metric_have_to_be_there() {
+fn workload_and_metric_must_exist() {
     let history = plain();
     let wrong = |id: &'static str| {
         [
@@ -209,7 +209,7 @@ fn with_metrics(history: &History) {
 }
 
 #[test]
-fn a_metric_needs_a_direction() {
+fn metric_needs_a_direction() {
     let history = plain();
     with_metrics(&history);
     history.commit("from", "");
@@ -223,7 +223,7 @@ fn a_metric_needs_a_direction() {
 }
 
 #[test]
-fn a_metric_of_the_plugin_is_bisected_in_what_is_worse_for_it() {
+fn metric_of_the_plugin_is_bisected_in_what_is_worse_for_it() {
     let history = plain();
     with_metrics(&history);
     history.commit("from", "-DALLOCATIONS=2");
@@ -243,7 +243,7 @@ fn a_metric_of_the_plugin_is_bisected_in_what_is_worse_for_it() {
 }
 
 #[test]
-fn a_rate_is_bisected_by_time_and_its_change_is_that_of_the_rate() {
+fn rate_is_bisected_by_time_and_its_change_is_that_of_the_rate() {
     let history = plain();
     with_metrics(&history);
     history.commit("from", "-DSTEPS=20000");
@@ -260,7 +260,7 @@ fn a_rate_is_bisected_by_time_and_its_change_is_that_of_the_rate() {
 }
 
 #[test]
-fn a_plugin_that_is_the_same_at_every_commit_is_no_suspect() {
+fn plugin_that_is_the_same_at_every_commit_is_no_suspect() {
     let history = plain();
     let scenario = |plugin: &str| {
         let text =
@@ -285,7 +285,7 @@ fn a_plugin_that_is_the_same_at_every_commit_is_no_suspect() {
 }
 
 #[test]
-fn ends_that_cannot_be_measured_are_said_with_the_reason() {
+fn unmeasurable_ends_are_reported_with_the_reason() {
     let history = History::new();
     history.git(&["commit", "-q", "--allow-empty", "-m", "bare"]);
     history.git(&["tag", "bare"]);
@@ -339,7 +339,7 @@ fn ends_that_cannot_be_measured_are_said_with_the_reason() {
 }
 
 #[test]
-fn without_a_repository_there_is_nothing_to_bisect() {
+fn bisect_needs_a_repository() {
     let project = Project::new();
     project.write(
         "scenarios/s.yaml",
@@ -366,7 +366,7 @@ fn without_a_repository_there_is_nothing_to_bisect() {
 }
 
 #[test]
-fn what_is_left_out_is_asked_for() {
+fn missing_arguments_are_asked_for() {
     let history = plain();
     insta::assert_snapshot!(refused(&history, &["bisect"]), @r"
     exit 200
@@ -414,7 +414,7 @@ fn submodule(history: &History) {
 }
 
 #[test]
-fn a_submodule_is_a_reason_to_skip_and_at_an_end_to_stop() {
+fn submodule_skips_a_commit_and_stops_at_an_end() {
     let history = plain();
     submodule(&history);
     history.commit("with", "-DALLOCATIONS=2");
@@ -469,7 +469,7 @@ fn uncommitted_changes_and_a_detached_head_are_no_obstacles() {
 
 /// A bisect that came to nothing for good leaves nothing that `--resume` would take up.
 #[test]
-fn nothing_can_be_resumed_after_an_end_turned_out_to_be_unusable() {
+fn unusable_end_leaves_nothing_to_resume() {
     let history = History::of(&["", "-DSTEPS=("]);
     assert_eq!(history.bisect("c0", "c1", &ALLOCATIONS).code, 201);
     assert_eq!(
@@ -479,7 +479,7 @@ fn nothing_can_be_resumed_after_an_end_turned_out_to_be_unusable() {
 }
 
 #[test]
-fn nothing_can_be_resumed_after_a_metric_turned_out_to_be_unknown() {
+fn unknown_metric_leaves_nothing_to_resume() {
     let history = plain();
     let ran = history.bisect("c0", "c2", &["--metric", "alocations"]);
     assert_eq!(ran.code, 200);
@@ -491,7 +491,7 @@ fn nothing_can_be_resumed_after_a_metric_turned_out_to_be_unknown() {
 }
 
 #[test]
-fn a_bisect_that_failed_for_good_does_not_hide_one_that_can_go_on() {
+fn failed_bisect_does_not_hide_a_resumable_one() {
     let history = History::of(&["", "-DALLOCATIONS=2", "-DSTEPS=("]);
     history.hold(true);
     let arguments = [&asked("c0", "c1")[..], &ALLOCATIONS].concat();
@@ -516,7 +516,7 @@ fn a_bisect_that_failed_for_good_does_not_hide_one_that_can_go_on() {
 }
 
 #[test]
-fn what_a_resumed_bisect_would_not_heed_is_refused() {
+fn resume_refuses_options_without_effect() {
     let history = plain();
     for option in [
         &["--direction", "better"][..],
@@ -530,7 +530,7 @@ fn what_a_resumed_bisect_would_not_heed_is_refused() {
 }
 
 #[test]
-fn a_comparison_is_bisected_from_any_folder_of_the_project() {
+fn comparison_is_bisected_from_any_folder_of_the_project() {
     let history = plain();
     let ran = history.project.orch(&[
         "compare",
@@ -557,7 +557,7 @@ fn a_comparison_is_bisected_from_any_folder_of_the_project() {
 }
 
 #[test]
-fn no_pairs_at_all_are_refused() {
+fn zero_pairs_are_refused() {
     let history = plain();
     let said = refused(
         &history,

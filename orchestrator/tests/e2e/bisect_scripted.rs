@@ -204,7 +204,7 @@ const LONGER: [f64; 13] = [
 ];
 
 #[test]
-fn a_large_step_behind_a_small_one_is_named_and_the_rest_is_bounded() {
+fn large_step_behind_a_small_one_is_named() {
     let scripted = ScriptedHistory::new(&REAL, 0..0);
     scripted.leave(&[]);
     let (found, code, text) = scripted.finish();
@@ -250,7 +250,7 @@ fn a_large_step_behind_a_small_one_is_named_and_the_rest_is_bounded() {
 }
 
 #[test]
-fn the_first_largest_step_ends_the_bisect_and_the_rest_is_reported_as_not_searched() {
+fn first_option_stops_at_the_largest_step() {
     let scripted = ScriptedHistory::new(&REAL, 0..0);
     scripted.leave(&["--first"]);
     let (found, code, text) = scripted.finish();
@@ -295,7 +295,7 @@ fn the_first_largest_step_ends_the_bisect_and_the_rest_is_reported_as_not_search
 }
 
 #[test]
-fn what_only_the_build_effect_decides_ends_with_the_command_that_looks_at_it() {
+fn change_within_the_build_effect_ends_with_the_next_command() {
     let scripted = ScriptedHistory::new(&[0.0, 0.008, 0.017], 0..0);
     scripted.leave(&[]);
     let (found, code, text) = scripted.finish();
@@ -326,7 +326,7 @@ fn what_only_the_build_effect_decides_ends_with_the_command_that_looks_at_it() {
 }
 
 #[test]
-fn pairs_that_ended_first_are_reported_with_the_range_that_remains() {
+fn exhausted_pairs_are_reported_with_the_remaining_range() {
     let mut scripted = ScriptedHistory::new(&[0.0, 0.0, 0.0, 0.02, 0.02, 0.02, 0.02], 0..0);
     scripted.noise = 0.04;
     scripted.leave(&["--pairs", "60"]);
@@ -368,7 +368,7 @@ fn interrupt(child: &Child) {
 }
 
 #[test]
-fn a_stopped_bisect_reports_its_culprit_and_what_is_open_and_how_to_go_on() {
+fn stopped_bisect_reports_culprit_and_remaining_range() {
     let scripted = ScriptedHistory::new(&LONGER, 1..6);
     scripted.leave(&[]);
     scripted.history.hold(true);
@@ -435,7 +435,7 @@ fn a_stopped_bisect_reports_its_culprit_and_what_is_open_and_how_to_go_on() {
 }
 
 #[test]
-fn a_bisect_of_counts_that_is_stopped_reports_what_it_found_by_value() {
+fn stopped_bisect_of_counts_reports_values() {
     let history = ScriptedHistory::new(&[0.0], 0..0).history;
     for (at, allocations) in [
         (0, 1),

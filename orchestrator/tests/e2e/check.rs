@@ -29,7 +29,7 @@ fn check(history: &History, more: &[&str]) -> Ran {
 }
 
 #[test]
-fn the_baseline_is_the_commit_before_head_where_the_branch_began_or_the_one_that_is_named() {
+fn baseline_follows_from_the_branch_or_is_named() {
     let history = History::of(&["", "-DALLOCATIONS=2", "-DALLOCATIONS=3"]);
     let baseline = |more: &[&str]| {
         let ran = check(&history, more);
@@ -65,7 +65,7 @@ fn the_baseline_is_the_commit_before_head_where_the_branch_began_or_the_one_that
 }
 
 #[test]
-fn what_got_worse_fails_and_the_next_command_is_there() {
+fn check_of_a_regression_fails_with_the_next_command() {
     let history = History::with("", &["", "-DALLOCATIONS=2"]);
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
@@ -111,7 +111,7 @@ fn what_got_worse_fails_and_the_next_command_is_there() {
 }
 
 #[test]
-fn other_output_fails_and_what_is_accepted_passes_until_its_day() {
+fn acceptance_of_other_output_ends_on_its_day() {
     let history = History::with("", &["", "-DOUTPUT=8"]);
     insta::assert_snapshot!(gate(&history, &check(&history, &[])).lines().take(3).collect::<Vec<_>>().join("\n"), @r"
     exit 1
@@ -139,7 +139,7 @@ fn other_output_fails_and_what_is_accepted_passes_until_its_day() {
 }
 
 #[test]
-fn the_accepted_level_is_a_commit_that_the_project_keeps() {
+fn accepted_level_is_a_commit_that_the_project_keeps() {
     let history = History::with("", &["", "-DALLOCATIONS=2", "-DALLOCATIONS=2 "]);
     let against = || check(&history, &["--baseline", "accepted"]);
     let ran = against();
@@ -227,7 +227,7 @@ fn limits_and_targets_are_judged_on_what_was_measured() {
 }
 
 #[test]
-fn what_was_not_measured_is_never_green() {
+fn check_without_a_measurement_never_passes() {
     let history = History::with("", &["", "-DRENAMED"]);
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
@@ -360,7 +360,7 @@ fn baseline_out_of_reach_is_refused_whatever_the_changes_are() {
 }
 
 #[test]
-fn a_plugin_that_no_commit_changes_is_not_compared_with_itself() {
+fn plugin_that_no_commit_changes_is_not_compared_with_itself() {
     let history = History::with("", &["", "-DALLOCATIONS=2"]);
     let library = history
         .project
@@ -378,7 +378,7 @@ fn a_plugin_that_no_commit_changes_is_not_compared_with_itself() {
 }
 
 #[test]
-fn only_what_failed_is_measured_again() {
+fn rerun_measures_only_what_failed() {
     let history = History::with("  ", &["", "-DALLOCATIONS=2"]);
     assert_eq!(check(&history, &[]).code, 1);
     let id = history
@@ -461,7 +461,7 @@ fn only_what_failed_is_measured_again() {
 }
 
 #[test]
-fn what_is_wrong_in_the_rules_is_said_before_anything_is_built() {
+fn wrong_rules_are_reported_before_building() {
     let said = |rules: &str| {
         let history = History::with(rules, &["", ""]);
         let ran = check(&history, &[]);

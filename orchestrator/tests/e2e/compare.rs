@@ -141,7 +141,7 @@ fn commits_are_judged_exactly_and_the_users_tree_stays_as_it_is() {
 }
 
 #[test]
-fn a_side_that_fails_between_turns_ends_the_pair_and_not_the_comparison() {
+fn side_that_fails_between_turns_ends_only_its_pair() {
     let project = Project::new();
     let good = library(&project, "good", "");
     scenario(&project, &good);
@@ -173,7 +173,7 @@ fn a_side_that_fails_between_turns_ends_the_pair_and_not_the_comparison() {
 }
 
 #[test]
-fn what_is_slower_by_a_third_is_never_called_equivalent_or_improved() {
+fn slowdown_by_a_third_is_never_equivalent_or_improved() {
     let project = Project::new();
     let plugin = library(&project, "plugin", "");
     scenario(&project, &plugin);
@@ -199,7 +199,7 @@ fn what_is_slower_by_a_third_is_never_called_equivalent_or_improved() {
 }
 
 #[test]
-fn a_control_measures_identical_code_with_coins_that_repeat() {
+fn control_measures_identical_code_with_coins_that_repeat() {
     let project = Project::new();
     let plugin = library(&project, "plugin", "");
     scenario(&project, &plugin);
@@ -302,7 +302,7 @@ fn records_are_judged_in_what_is_exact_only() {
 }
 
 #[test]
-fn what_cannot_be_compared_is_refused_with_a_remedy() {
+fn incomparable_sides_are_refused_with_a_remedy() {
     let project = Project::new();
     let plugin = library(&project, "plugin", "");
     scenario(&project, &plugin);
@@ -393,7 +393,7 @@ fn rebuilds_with_other_layout_set_the_margin_of_later_comparisons() {
 }
 
 #[test]
-fn a_parameter_that_some_workloads_lack_leaves_those_out() {
+fn parameter_selects_the_workloads_that_have_it() {
     let project = Project::new();
     let with = library(&project, "with", "");
     let without = library(&project, "without", "#define NO_PARAMS");
@@ -436,7 +436,7 @@ fn a_parameter_that_some_workloads_lack_leaves_those_out() {
 /// What a linked library does is not in the plugin's file, so the same machine code there proves
 /// nothing.
 #[test]
-fn a_change_in_a_linked_library_is_never_called_layout() {
+fn change_in_a_linked_library_is_never_called_layout() {
     let project = Project::new();
     let cc = |arguments: &[&str]| {
         assert!(
@@ -517,7 +517,7 @@ fn a_change_in_a_linked_library_is_never_called_layout() {
 }
 
 #[test]
-fn a_side_that_is_a_million_times_slower_is_slower_and_not_late() {
+fn side_that_is_a_million_times_slower_is_judged() {
     let project = Project::new();
     let plugin = library(&project, "plugin", "");
     scenario(&project, &plugin);
@@ -536,7 +536,7 @@ fn a_side_that_is_a_million_times_slower_is_slower_and_not_late() {
 }
 
 #[test]
-fn a_results_folder_that_cannot_be_written_is_noticed_before_anything_is_measured() {
+fn read_only_results_are_reported_before_measuring() {
     let project = Project::new();
     let plugin = library(&project, "plugin", "");
     scenario(&project, &plugin);

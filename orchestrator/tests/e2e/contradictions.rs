@@ -47,7 +47,7 @@ fn measured(time: &str) -> (Value, String) {
 }
 
 #[test]
-fn more_work_in_less_time_is_told() {
+fn contradiction_of_more_work_in_less_time_is_reported() {
     let (record, summary) = measured("(400000 / self->size)");
     let found = record["contradictions"].as_array().unwrap();
     assert_eq!(found.len(), 1, "{found:#?}");
@@ -67,7 +67,7 @@ fn more_work_in_less_time_is_told() {
 }
 
 #[test]
-fn where_nothing_contradicts_nothing_is_said() {
+fn consistent_record_has_no_contradictions() {
     let (record, summary) = measured("(1000 * self->size)");
     assert_eq!(record["contradictions"], serde_json::json!([]));
     assert!(!summary.contains("\nContradictions\n"), "{summary}");

@@ -27,7 +27,7 @@ fn calibration(project: &Project) -> Value {
 }
 
 #[test]
-fn findings_are_advice_whatever_they_say() {
+fn findings_change_no_exit_code() {
     let project = Project::new();
     project.write("results/killed/journal.jsonl", "");
     let ran = project.orch(&["doctor", "--json"]);
@@ -59,7 +59,7 @@ fn findings_are_advice_whatever_they_say() {
 }
 
 #[test]
-fn what_is_measured_is_only_said_where_something_is() {
+fn measuring_time_is_printed_only_where_something_was_measured() {
     let (project, _) = project();
     for arguments in [
         &["doctor", "--filter", "*"][..],
@@ -72,7 +72,7 @@ fn what_is_measured_is_only_said_where_something_is() {
 }
 
 #[test]
-fn a_calibration_is_kept_and_comparisons_quote_it() {
+fn calibration_is_kept_and_comparisons_quote_it() {
     let (project, library) = project();
     let compare = |more: &[&str]| {
         project.orch(&[&["compare", &library, &library, "--seed", "1"], more].concat())
@@ -125,7 +125,7 @@ fn a_calibration_is_kept_and_comparisons_quote_it() {
 }
 
 #[test]
-fn a_workload_that_fails_is_named_and_the_rest_is_kept() {
+fn workload_that_fails_is_named_and_the_rest_is_kept() {
     let (project, _) = project();
     let crashes = project
         .c_plugin("crashes", &format!("#define FAULT 1\n{SOURCE}"))
@@ -153,7 +153,7 @@ fn a_workload_that_fails_is_named_and_the_rest_is_kept() {
 }
 
 #[test]
-fn ctrl_c_keeps_what_is_complete() {
+fn ctrl_c_keeps_complete_comparisons() {
     let (project, _) = project();
     let mut command = project.plain_command();
     command

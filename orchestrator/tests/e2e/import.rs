@@ -32,7 +32,7 @@ fn refused(table: impl AsRef<[u8]>) -> String {
 }
 
 #[test]
-fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
+fn seed_report_contradictions_are_found() {
     let (project, ran) = import(SEED, &[]);
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     assert!(
@@ -140,7 +140,7 @@ fn the_report_that_started_it_all_is_told_what_is_wrong_with_it() {
 
 /// The cases that the rules were made from, by the rule that has to find them.
 #[test]
-fn every_case_that_the_table_can_show_is_found_and_no_other() {
+fn contradictions_in_the_table_are_all_found() {
     let found = comparison(SEED);
     let expected: [(&str, &str, &[&str]); 9] = [
         (
@@ -222,7 +222,7 @@ fn every_case_that_the_table_can_show_is_found_and_no_other() {
 }
 
 #[test]
-fn nothing_of_a_table_is_judged_and_nothing_unknown_is_made_up() {
+fn imported_table_is_not_judged() {
     let found = comparison(SEED);
     assert_eq!(found["schema"], "orch/comparison/1");
     assert_eq!(
@@ -294,7 +294,7 @@ fn columns_may_stand_in_any_order_and_most_may_be_missing() {
 }
 
 #[test]
-fn a_wrong_table_is_refused_with_every_place() {
+fn wrong_table_is_refused_with_every_place() {
     insta::assert_snapshot!(refused(
         "method,previous_ms,current_ms,previous_alloc_mb\nA,fast,1.0,\nB,1.0\n,1.0,NaN,1\n\
          C,1.0,2.0,3.0\nD,\"1,200.5\",2.0,x\nC,1,1,1\n\"E\nF\",1,1,1\n"
@@ -389,7 +389,7 @@ fn figures_that_exclude_each_other_are_called_impossible() {
 }
 
 #[test]
-fn an_imported_comparison_is_no_measured_one() {
+fn imported_comparison_is_no_measured_one() {
     let (project, _) = import(SEED, &[]);
     let folder = project.results().pop().unwrap();
     let bisect = project.orch(&["bisect"]);

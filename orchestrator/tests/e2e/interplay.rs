@@ -57,7 +57,7 @@ fn timed_passes(project: &Project) -> usize {
 }
 
 #[test]
-fn ctrl_c_stores_what_is_done_and_exits_130() {
+fn ctrl_c_stores_complete_jobs_and_exits_130() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 60));
     let mut command = project.plain_command();
@@ -105,7 +105,7 @@ fn ctrl_c_stores_what_is_done_and_exits_130() {
 
 /// `timeout` and CI systems send a second signal right behind the first.
 #[test]
-fn two_signals_in_a_row_are_one_request_to_stop() {
+fn signals_in_a_row_are_one_request_to_stop() {
     for signals in [
         [libc::SIGTERM, libc::SIGTERM],
         [libc::SIGINT, libc::SIGTERM],
@@ -143,7 +143,7 @@ fn two_signals_in_a_row_are_one_request_to_stop() {
 }
 
 #[test]
-fn a_run_whose_terminal_closes_is_stopped_unless_it_was_asked_to_go_on() {
+fn run_stops_with_its_terminal_unless_under_nohup() {
     for (handler, jobs, wanted) in [(libc::SIG_DFL, 60, 130), (libc::SIG_IGN, 8, 0)] {
         let project = Project::new();
         project.write("s.yaml", scenario(&project, jobs));
@@ -167,7 +167,7 @@ fn a_run_whose_terminal_closes_is_stopped_unless_it_was_asked_to_go_on() {
 }
 
 #[test]
-fn two_runs_measure_one_after_the_other() {
+fn runs_measure_one_after_the_other() {
     let project = Project::new();
     project.write("long.yaml", scenario(&project, 40));
     project.write("short.yaml", scenario(&project, 1));
@@ -200,7 +200,7 @@ fn two_runs_measure_one_after_the_other() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn closed_output_is_no_error() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 1));
     let mut command = project.plain_command();
@@ -224,7 +224,7 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn an_interrupted_run_goes_on_and_its_record_becomes_whole() {
+fn interrupted_run_resumes_to_a_complete_record() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 8));
     let mut command = project.plain_command();
@@ -260,7 +260,7 @@ fn an_interrupted_run_goes_on_and_its_record_becomes_whole() {
 }
 
 #[test]
-fn a_killed_run_leaves_its_journal_and_no_worker() {
+fn killed_run_leaves_its_journal_and_no_worker() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 60));
     let mut command = project.plain_command();
@@ -281,7 +281,7 @@ fn a_killed_run_leaves_its_journal_and_no_worker() {
 }
 
 #[test]
-fn a_killed_run_goes_on_and_loses_only_the_pass_in_flight() {
+fn killed_run_resumes_and_loses_only_the_pass_in_flight() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 12));
     let mut command = project.plain_command();
@@ -357,7 +357,7 @@ fn a_killed_run_goes_on_and_loses_only_the_pass_in_flight() {
 }
 
 #[test]
-fn a_run_is_not_resumed_after_something_changed() {
+fn run_is_not_resumed_after_something_changed() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 12));
     let mut command = project.plain_command();
@@ -386,7 +386,7 @@ fn a_run_is_not_resumed_after_something_changed() {
 }
 
 #[test]
-fn a_dry_run_measures_nothing() {
+fn dry_run_measures_nothing() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 2));
     let ran = project.orch(&["run", "s.yaml", "--dry-run", "--seed", "5"]);
@@ -424,7 +424,7 @@ fn dry_run_refuses_and_lists_what_the_run_would() {
 }
 
 #[test]
-fn a_filter_chooses_jobs_and_a_users_template_overrides() {
+fn filter_chooses_jobs_and_a_users_template_overrides() {
     let project = Project::new();
     project.write(
         "templates/summary.txt",

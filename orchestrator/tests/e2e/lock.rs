@@ -87,7 +87,7 @@ fn mistakes_are_reported_while_another_process_measures() {
 }
 
 #[test]
-fn holder_is_named_where_a_command_gives_up() {
+fn lock_holder_is_named_where_a_command_gives_up() {
     let own = std::process::id().to_string();
     for (exclusive, what) in [
         (true, "has been measuring on this machine since "),

@@ -67,7 +67,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn known_work_gives_known_numbers() {
+fn numbers_of_known_work_are_known() {
     let project = Project::new();
     project.c_plugin("known", KNOWN);
     let (record, ran) = project.record(SCENARIO);
@@ -110,7 +110,7 @@ fn known_work_gives_known_numbers() {
 }
 
 #[test]
-fn all_samples_are_kept_and_the_figures_follow_from_them() {
+fn samples_are_all_kept_and_figures_follow_from_them() {
     let project = Project::new();
     project.c_plugin("known", KNOWN);
     let (record, _) = project.record(SCENARIO);
@@ -165,7 +165,7 @@ fn check_tree(scope: &Value) {
 }
 
 #[test]
-fn the_smoke_scenario_measures_everything_consistently() {
+fn smoke_scenario_measures_everything_consistently() {
     let project = Project::new();
     let text =
         std::fs::read_to_string(crate::support::workspace().join("scenarios/smoke.yaml")).unwrap();

@@ -51,7 +51,7 @@ macro_rules! outcome {
 }
 
 #[test]
-fn nothing_ran() {
+fn comparison_without_results_is_incomplete() {
     let crashes = History::with(
         "",
         &["-DALLOCATIONS=(abort(),1)", "-DALLOCATIONS=(abort(),2)"],
@@ -73,7 +73,7 @@ fn nothing_ran() {
 }
 
 #[test]
-fn half_failed() {
+fn half_failed_comparison_is_incomplete() {
     let history = History::with("", &[]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -117,7 +117,7 @@ fn half_failed() {
 }
 
 #[test]
-fn the_output_differs() {
+fn different_output_is_reported() {
     let history = History::with("", &["-DSTEPS=8000", "-DOUTPUT=8"]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 1
@@ -130,7 +130,7 @@ fn the_output_differs() {
 }
 
 #[test]
-fn other_threads_allocate() {
+fn allocations_of_other_threads_are_a_range() {
     let history = History::with("", &["-DPOOL", "-DPOOL -DALLOCATIONS=2"]);
     let ran = check(&history, &["--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
@@ -155,7 +155,7 @@ fn other_threads_allocate() {
 }
 
 #[test]
-fn other_threads_allocate_so_many_more_that_the_ranges_lie_apart() {
+fn allocation_ranges_that_lie_apart_are_open() {
     let macros = [
         "-DPOOL -DELSEWHERE=(1+getpid()%3)",
         "-DPOOL -DELSEWHERE=(9+getpid()%3)",
@@ -187,7 +187,7 @@ fn other_threads_allocate_so_many_more_that_the_ranges_lie_apart() {
 }
 
 #[test]
-fn a_counter_differs_within_its_side() {
+fn counter_differs_within_its_side() {
     let shaky = "-DMETRIC -DCOUNTER=getpid()";
     let history = History::with(
         "gate: { inconclusive: fail }\n",
@@ -206,7 +206,7 @@ fn a_counter_differs_within_its_side() {
 }
 
 #[test]
-fn an_output_differs_within_its_side() {
+fn output_differs_within_its_side() {
     let history = History::with(
         "",
         &["-DOUTPUT=getpid()", "-DOUTPUT=getpid() -DALLOCATIONS=1+1"],
@@ -224,7 +224,7 @@ fn an_output_differs_within_its_side() {
 }
 
 #[test]
-fn a_metric_is_gone() {
+fn missing_metric_is_reported() {
     let history = History::with("", &["-DMETRIC -DCOUNTER=7", "-DMETRIC"]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 201
@@ -236,7 +236,7 @@ fn a_metric_is_gone() {
 }
 
 #[test]
-fn less_is_asked_than_at_the_baseline() {
+fn weaker_rules_than_at_the_baseline_are_listed() {
     let history = History::with("gate: { inconclusive: fail }\n", &[""]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -286,7 +286,7 @@ fn records_of_other_threads_are_not_comparable() {
 }
 
 #[test]
-fn a_workload_is_missing() {
+fn missing_workload_is_reported() {
     let history = History::with("", &["", "-DRENAMED"]);
     outcome!(&history, &check(&history, &[]), @r"
     exit 201
@@ -296,7 +296,7 @@ fn a_workload_is_missing() {
 }
 
 #[test]
-fn a_target_is_missed() {
+fn target_is_missed() {
     let history = History::with(
         "targets: [{ job: work, metric: time, is: '<= 1ns' }]\n",
         &["", " "],
@@ -309,7 +309,7 @@ fn a_target_is_missed() {
 }
 
 #[test]
-fn faster_and_hungrier_is_a_trade_off() {
+fn trade_off_is_faster_with_more_allocations() {
     let macros = ["-DSTEPS=8000", "-DALLOCATIONS=2"];
     let history = History::with("", &macros);
     outcome!(&history, &check(&history, &[]), @r"
@@ -334,7 +334,7 @@ fn faster_and_hungrier_is_a_trade_off() {
 }
 
 #[test]
-fn what_was_accepted_has_expired() {
+fn expired_acceptance_fails() {
     let accept =
         "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2020-12-31 }]\n";
     let history = History::with(accept, &["", "-DOUTPUT=8"]);
@@ -346,7 +346,7 @@ fn what_was_accepted_has_expired() {
 }
 
 #[test]
-fn to_accept_another_output_is_not_to_accept_its_costs() {
+fn acceptance_of_output_does_not_cover_its_costs() {
     let accept =
         "accept: [{ job: work, metric: digest, reason: a better rounding, until: 2999-12-31 }]\n";
     let history = History::with(accept, &["", "-DOUTPUT=8 -DSTEPS=8000 -DALLOCATIONS=2"]);
@@ -371,7 +371,7 @@ fn to_accept_another_output_is_not_to_accept_its_costs() {
 }
 
 #[test]
-fn inconclusive_under_both_policies() {
+fn inconclusive_result_follows_the_policy() {
     let macros = ["", "-DSTEPS=2001"];
     let history = History::with("budget: 1ms\n", &macros);
     outcome!(&history, &check(&history, &[]), @r"
@@ -388,7 +388,7 @@ fn inconclusive_under_both_policies() {
 }
 
 #[test]
-fn interrupted() {
+fn interrupted_comparison_says_so() {
     // Too close to decide, and not allowed to give up: it measures until it is stopped.
     let history = History::with("", &["-DSTEPS=20000", "-DSTEPS=20300"]);
     let path = history.project.path().join("scenarios/s.yaml");

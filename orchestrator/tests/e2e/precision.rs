@@ -94,7 +94,7 @@ fn job(project: &Project, library: &str) -> Value {
 }
 
 #[test]
-fn memory_from_past_the_counting_allocator_revokes_exact_and_says_why() {
+fn memory_past_the_allocator_revokes_exact() {
     let project = Project::new();
     let plain = job(&project, &library(&project, "plain", "#define SLEEP 0"));
     assert_eq!(plain["allocations"]["exact"], true, "{plain:#}");
@@ -117,7 +117,7 @@ fn memory_from_past_the_counting_allocator_revokes_exact_and_says_why() {
 }
 
 #[test]
-fn an_allocator_inside_the_plugin_revokes_exact_and_is_named() {
+fn allocator_inside_the_plugin_revokes_exact_and_is_named() {
     let project = Project::new();
     for (name, source) in [
         (
@@ -151,7 +151,7 @@ fn an_allocator_inside_the_plugin_revokes_exact_and_is_named() {
 }
 
 #[test]
-fn memory_from_elsewhere_is_no_exact_verdict() {
+fn memory_past_the_allocator_gives_no_exact_verdict() {
     let project = Project::new();
     let plain = library(&project, "plain", "#define SLEEP 0");
     let next = library(&project, "next", "#define WAY NEXT_MALLOC");
@@ -165,7 +165,7 @@ fn memory_from_elsewhere_is_no_exact_verdict() {
 }
 
 #[test]
-fn both_sides_count_the_same_number_of_iterations() {
+fn sides_count_the_same_number_of_iterations() {
     let project = Project::new();
     // A long iteration is counted once, and each fourth one allocates more: by itself each side
     // would count another mean.

@@ -37,7 +37,7 @@ fn run(project: &Project, folder: &str) -> (Value, String) {
 }
 
 #[test]
-fn a_record_names_the_commit_and_what_differs_from_it() {
+fn record_names_the_commit_and_what_differs_from_it() {
     let project = Project::new();
     project.write("repo/s.yaml", SCENARIO);
     project.write("repo/orch.yaml", "");
@@ -126,7 +126,7 @@ fn a_record_names_the_commit_and_what_differs_from_it() {
 }
 
 #[test]
-fn a_repository_of_another_user_is_a_state_with_a_remedy() {
+fn repository_of_another_user_is_refused_with_a_remedy() {
     let uid = Command::new("id").arg("-u").output().unwrap().stdout;
     if uid != b"0\n" {
         crate::support::skipped("a repository of another user: only root can make one");

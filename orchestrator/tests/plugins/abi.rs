@@ -42,7 +42,7 @@ fn layout(project: &Project, include: &Path) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn nothing_of_the_frozen_header_has_moved() {
+fn frozen_header_has_not_moved() {
     let project = Project::new();
     let (then, now) = (layout(&project, &frozen()), layout(&project, &today()));
     assert_eq!(then.len(), 54);
@@ -170,7 +170,7 @@ fn every_feature_works(project: &Project, library: &Path) {
 }
 
 #[test]
-fn a_plugin_compiled_with_the_frozen_header_works() {
+fn plugin_compiled_with_the_frozen_header_works() {
     let project = Project::new();
     let library = project.compiled("cc", "every", &frozen().join("every.c"), &frozen(), &[]);
     every_feature_works(&project, &library);
@@ -178,7 +178,7 @@ fn a_plugin_compiled_with_the_frozen_header_works() {
 
 #[test]
 #[cfg(target_arch = "x86_64")]
-fn a_binary_of_then_works() {
+fn binary_of_abi_1_0_works() {
     every_feature_works(&Project::new(), &frozen().join("every-x86_64.so"));
 }
 
@@ -223,7 +223,7 @@ fn newer_header() -> String {
 /// A plugin of a later minor version, on this orch: what only the plugin knows is not called, asked
 /// for or read.
 #[test]
-fn a_plugin_of_a_newer_minor_version_works() {
+fn plugin_of_a_newer_minor_version_works() {
     let project = Project::new();
     let mut source = std::fs::read_to_string(frozen().join("every.c")).unwrap();
     for (from, to) in [
@@ -270,7 +270,7 @@ fn a_plugin_of_a_newer_minor_version_works() {
 
 /// A plugin that ends its table early: what it does not have is as if it were NULL.
 #[test]
-fn a_table_that_ends_after_run_is_enough() {
+fn table_that_ends_after_run_is_enough() {
     let project = Project::new();
     let source = std::fs::read_to_string(frozen().join("every.c")).unwrap();
     let short = "ORCH_MAGIC, ORCH_ABI_MAJOR, ORCH_ABI_MINOR, (uint32_t)offsetof(orch_plugin, \
@@ -296,7 +296,7 @@ fn a_table_that_ends_after_run_is_enough() {
 
 /// The sample plugin compiled with a later header: its host is then the older side.
 #[test]
-fn the_sample_in_c_compiled_with_a_newer_header_works_here() {
+fn sample_in_c_compiled_with_a_newer_header_works_here() {
     let project = Project::new();
     let source = std::fs::read_to_string(workspace().join("plugins/hello-c/hello.c")).unwrap();
     let library = with_header(&project, "hello", &newer_header(), &source);
@@ -312,7 +312,7 @@ fn the_sample_in_c_compiled_with_a_newer_header_works_here() {
 /// Hosts of other versions, as far as a plugin sees them: `fixtures/count_host.c` with another
 /// table.
 #[test]
-fn the_sample_in_c_looks_at_the_version_and_size_of_its_host() {
+fn sample_in_c_looks_at_the_version_and_size_of_its_host() {
     let project = Project::new();
     let plugin = project.compiled(
         "cc",

@@ -17,7 +17,7 @@ fn scenario(project: &Project) -> String {
 }
 
 #[test]
-fn every_fault_is_told_and_harms_nobody_else() {
+fn faults_are_reported_and_cost_only_their_job() {
     if !crate::support::has_two_cpus("scenarios/faulty.yaml, which has a pool of two threads") {
         return;
     }

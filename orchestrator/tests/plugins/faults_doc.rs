@@ -26,7 +26,7 @@ fn seen(snapshot: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_fault_is_in_the_table_as_the_user_sees_it() {
+fn faults_page_lists_every_fault() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut expected = BTreeMap::new();
     for name in [

@@ -21,7 +21,7 @@ fn time_of<'a>(comparison: &'a Value, job: &str) -> (&'a str, &'a str) {
 }
 
 #[test]
-fn whatever_a_side_does_the_other_jobs_are_judged_and_nothing_is_left() {
+fn faulty_side_costs_only_its_own_job() {
     let project = Project::new();
     let library = |name: &str, macros: &str| {
         project
@@ -77,7 +77,7 @@ reports: []
 
 /// The gate is never green for what could not be measured.
 #[test]
-fn a_check_of_a_change_that_crashes_is_incomplete_and_names_the_job() {
+fn check_of_a_crashing_change_is_incomplete() {
     let history = History::of(&["", "-DALLOCATIONS=1 -DFAULT=1"]);
     let ran = history
         .project

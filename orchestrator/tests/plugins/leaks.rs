@@ -41,7 +41,7 @@ fn entries(folder: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_hundred_jobs_leave_nothing_behind() {
+fn hundred_jobs_leave_nothing_behind() {
     let project = Project::new();
     let include = workspace().join("plugins/sdk/include");
     project.compiled("cc", "zoo", &fixture("zoo/zoo.c"), &include, &["-lm"]);

@@ -224,7 +224,7 @@ workloads:
 }
 
 #[test]
-fn a_build_is_over_when_its_command_is() {
+fn build_ends_with_its_command() {
     let project = Project::new();
     project.c_plugin("nasty", NASTY);
     let scenario = "defaults: { time: 5ms, rounds: 1 }
@@ -244,7 +244,7 @@ workloads: [{ workload: nasty/good }]
 }
 
 #[test]
-fn a_file_that_changes_while_it_is_measured_is_noticed() {
+fn file_that_changes_while_it_is_measured_is_noticed() {
     let project = Project::new();
     let plugin = project.c_plugin("nasty", NASTY);
     // The plugin replaces its own file in the middle of the run: the build command of somebody in a

@@ -353,7 +353,7 @@ fn check(project: &Project, name: &str, source: &str) -> (Vec<Value>, i32) {
 }
 
 #[test]
-fn each_fault_is_found() {
+fn plugin_check_finds_each_fault() {
     let project = Project::new();
     assert_eq!(check(&project, "good", GOOD), (Vec::new(), 0));
     let mut wrong = Vec::new();
@@ -380,7 +380,7 @@ fn each_fault_is_found() {
 
 /// Findings as they are read, in 80 columns.
 #[test]
-fn what_was_found_is_told_with_remedies() {
+fn plugin_check_prints_findings_with_remedies() {
     let project = Project::new();
     let source = GOOD
         .replace("ORCH_DECLARE_CPU_FEATURES;", "")
@@ -408,7 +408,7 @@ fn what_was_found_is_told_with_remedies() {
 
 /// A plugin's own document names no file to be opened for it, and no number of values is too large.
 #[test]
-fn a_document_opens_nothing_and_ends_somewhere() {
+fn document_opens_nothing_and_ends_somewhere() {
     let project = Project::new();
     project.write("secret/key", "secret");
     let key = project.path().join("secret/key").display().to_string();
@@ -448,7 +448,7 @@ fn a_document_opens_nothing_and_ends_somewhere() {
 }
 
 #[test]
-fn only_the_workloads_that_are_asked_for_are_run() {
+fn plugin_check_runs_only_the_named_workloads() {
     let project = Project::new();
     let source = GOOD.replace("'workloads': [", "'workloads': [{'id': 'other'}, ");
     let library = project.c_plugin("two", &source).display().to_string();
@@ -467,7 +467,7 @@ fn only_the_workloads_that_are_asked_for_are_run() {
 }
 
 #[test]
-fn what_is_no_plugin_is_bad_input() {
+fn plugin_check_of_another_file_is_bad_input() {
     let project = Project::new();
     std::fs::create_dir(project.path().join("folder")).unwrap();
     let library = project.c_plugin("good", GOOD).display().to_string();

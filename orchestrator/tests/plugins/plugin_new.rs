@@ -72,7 +72,7 @@ fn check_record(record: &Value, allocations: u64) {
 }
 
 #[test]
-fn a_rust_plugin_runs_and_is_tested() {
+fn rust_plugin_runs_and_is_tested() {
     let project = Project::new();
     let (folder, _guard) = new_plugin(&project, "averages", &[]);
     git(&folder, &["init"]);
@@ -103,7 +103,7 @@ fn c_and_cpp_plugins_run_and_are_tested() {
 }
 
 #[test]
-fn what_comes_next_is_said() {
+fn plugin_new_prints_the_next_commands() {
     let project = Project::new();
     let ran = project.orch(&["plugin", "new", "averages"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);

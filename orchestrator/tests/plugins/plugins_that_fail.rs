@@ -32,7 +32,7 @@ const TABLE: &str = "ORCH_EXPORT const orch_plugin orch_plugin_v1 = { ORCH_MAGIC
                      run, 0, 0, 0 };";
 
 #[test]
-fn each_failure_has_its_phase_and_the_good_plugin_is_measured() {
+fn failures_have_a_phase_and_the_good_plugin_is_measured() {
     let project = Project::new();
     let table = |change: &str| TABLE.replace("ORCH_ABI_MAJOR, ORCH_ABI_MINOR", change);
     let c = |name: &str, describe: &str, extra: &str| {
@@ -267,7 +267,7 @@ fn each_failure_has_its_phase_and_the_good_plugin_is_measured() {
 /// A file in which single bits are wrong is refused, fails in its own process, or works; orch
 /// itself always goes on.
 #[test]
-fn a_corrupted_file_cannot_hurt_the_run() {
+fn corrupted_file_cannot_hurt_the_run() {
     let project = Project::new();
     let plugin = project.c_plugin("whole", &source(DESCRIBE, TABLE));
     let whole = std::fs::read(&plugin).unwrap();

@@ -106,7 +106,7 @@ fn assert_measured(record: &Value, ids: &[&str]) {
 const BOXED: &str = "  boxed: { path: libescape.so }\n";
 
 #[test]
-fn what_reaches_beyond_the_worker_is_denied_and_the_others_are_measured() {
+fn sandbox_denies_what_reaches_beyond_the_worker() {
     let Some(mut place) = Place::new() else {
         return;
     };
@@ -218,7 +218,7 @@ fn what_reaches_beyond_the_worker_is_denied_and_the_others_are_measured() {
 }
 
 #[test]
-fn what_the_scenario_names_is_there() {
+fn sandbox_grants_what_the_scenario_names() {
     let Some(mut place) = Place::new() else {
         return;
     };
@@ -289,7 +289,7 @@ fn what_the_scenario_names_is_there() {
 }
 
 #[test]
-fn a_folder_that_a_worker_replaces_by_a_link_leads_nowhere() {
+fn folder_that_a_worker_replaces_by_a_link_leads_nowhere() {
     let Some(mut place) = Place::new() else {
         return;
     };
@@ -437,7 +437,7 @@ fn pairs_are_sandboxed_and_both_sides_get_their_inputs() {
 }
 
 #[test]
-fn a_plugin_gets_the_libraries_that_it_is_linked_to_and_nothing_that_is_none() {
+fn plugin_reads_its_linked_libraries_only() {
     let Some(mut place) = Place::new() else {
         return;
     };
@@ -519,7 +519,7 @@ fn a_plugin_gets_the_libraries_that_it_is_linked_to_and_nothing_that_is_none() {
 }
 
 #[test]
-fn what_a_killed_orch_left_is_removed_by_the_next() {
+fn remains_of_a_killed_orch_are_removed_by_the_next() {
     let Some(mut place) = Place::new() else {
         return;
     };

@@ -93,7 +93,7 @@ fn shell(project: &Project, folder: &Path, text: &str) -> Output {
 }
 
 #[test]
-fn the_ten_minutes_go_as_they_are_written() {
+fn tutorial_of_ten_minutes_works() {
     let project = Project::new();
     let steps: Vec<Block> = blocks("docs/PLUGINS.md")
         .into_iter()
@@ -146,7 +146,7 @@ fn measured(project: &Project, folder: &Path, scenario: &str) -> serde_json::Val
 }
 
 #[test]
-fn the_recipes_are_built_and_measured() {
+fn recipes_are_built_and_measured() {
     let project = Project::new();
     let blocks = blocks("docs/PLUGINS.md");
     let (folder, _guard) = new_plugin(&project, "averages", &[]);
@@ -248,7 +248,7 @@ fn the_recipes_are_built_and_measured() {
 }
 
 #[test]
-fn the_c_recipe_is_built_and_measured() {
+fn c_recipe_is_built_and_measured() {
     let project = Project::new();
     let (folder, _guard) = new_plugin(&project, "averages-in-c", &["--lang", "c"]);
     for block in blocks("docs/PLUGINS.md")
@@ -262,7 +262,7 @@ fn the_c_recipe_is_built_and_measured() {
 }
 
 #[test]
-fn the_schema_is_what_scenarios_are_checked_against() {
+fn schema_is_what_scenarios_are_checked_against() {
     let ran = Project::new().orch(&["schema"]);
     assert_eq!(ran.code, 0);
     let schema: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();

@@ -94,7 +94,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_worst_of_plugins_cannot_hurt_the_run() {
+fn zoo_cannot_hurt_the_run() {
     let project = Project::new();
     let include = workspace().join("plugins/sdk/include");
     project.compiled("cc", "zoo", &fixture("zoo/zoo.c"), &include, &["-lm"]);

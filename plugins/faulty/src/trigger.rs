@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_happens_once_and_in_its_phase() {
+    fn fault_happens_once_and_in_its_phase() {
         let cases = [
             (json!({ "message": "m", "at": "create" }), 0, "m"),
             (json!({ "message": "m", "at": "setup" }), 1, "m"),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn the_good_one_is_good() -> Result<()> {
+    fn good_one_is_good() -> Result<()> {
         let mut good = crate::output::Good::create(Params::from_json(&json!({ "n": 10 }))?)?;
         good.run()?;
         assert_eq!(good.digest()?, Some(Digest::integer(385)));

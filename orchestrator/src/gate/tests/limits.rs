@@ -45,7 +45,7 @@ fn allocations_have_a_limit_of_their_own() {
 }
 
 #[test]
-fn a_limit_and_a_target_see_all_processes() {
+fn limit_and_a_target_see_all_processes() {
     let counted = || vec![ranges([6.0, 8.0], [6.0, 16.0])];
     let wanted = |most: f64| {
         rules(
@@ -80,7 +80,7 @@ fn a_limit_and_a_target_see_all_processes() {
 }
 
 #[test]
-fn a_target_is_met_missed_or_open() {
+fn target_is_met_missed_or_open() {
     let times: Vec<u64> = (0..20).map(|i| 1_000 + i).collect();
     let mut rate = entry("gflops", Verdict::Equivalent, 10.0, 10.0, 20);
     rate.per = Some(CounterBasis::Second);
