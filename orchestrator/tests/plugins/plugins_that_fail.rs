@@ -3,26 +3,11 @@
 
 use crate::support::{PLACES, Project, job, marked_processes, workspace};
 
-/// A complete little plugin whose parts can be replaced.
+/// A complete small plugin with two parts of its own.
 fn source(describe: &str, extra: &str) -> String {
-    format!(
-        r#"
-#include "orch_plugin.h"
-#include <stdlib.h>
-#include <unistd.h>
-static orch_status describe(const orch_host *host) {{ {describe}; return ORCH_OK; }}
-static orch_status create(const orch_host *host, orch_str workload, orch_str params, orch_instance **out) {{
-  static int instance;
-  *out = (orch_instance *)&instance;
-  return ORCH_OK;
-}}
-static orch_status run(orch_instance *instance, uint64_t iterations) {{
-  for (volatile uint64_t i = 0; i < iterations * 100; i++) {{}}
-  return ORCH_OK;
-}}
-{extra}
-"#
-    )
+    include_str!("../fixtures/zoo/skeleton.c")
+        .replace("{ DESCRIBE;", &format!("{{ {describe};"))
+        .replace("EXTRA", extra)
 }
 
 const DESCRIBE: &str =

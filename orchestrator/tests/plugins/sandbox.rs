@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-const ESCAPE: &str = include_str!("../fixtures/escape.c");
+const ESCAPE: &str = include_str!("../fixtures/zoo/escape.c");
 
 /// A project with the plugin, a place of its own for scratch folders, and a folder that no scenario
 /// names.
