@@ -18,6 +18,7 @@ mod git;
 mod hash;
 mod import;
 mod journal;
+mod json_schema;
 mod machine;
 mod model;
 mod pass;

@@ -1,6 +1,7 @@
 //! The describe document of a plugin: its workloads, parameters and metrics, checked and converted
 //! to types.
 
+use crate::json_schema::CompiledSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -177,7 +178,7 @@ impl WorkloadInfo {
             ));
         }
         if let Some(params) = &wire.params {
-            jsonschema::validator_for(params).map_err(|error| {
+            CompiledSchema::compile(params).map_err(|error| {
                 format!("the \"params\" of workload \"{id}\" are not a JSON Schema: {error}")
             })?;
         }

@@ -2,8 +2,10 @@
 //! workload parameters.
 
 use super::problem::nearest_name;
-use super::yaml::{PathStep, parse_path};
-use jsonschema::error::{TypeKind, ValidationErrorKind};
+use super::yaml::PathStep;
+use crate::json_schema::{ADDRESS, CompiledSchema};
+use boon::{ErrorKind, InstanceToken, Type, Types, ValidationError};
+use orch_core::format;
 use serde_json::Value;
 
 /// A violation: the place in the value, the key if a key of that object is wrong, the message, and
@@ -19,185 +21,162 @@ pub(crate) struct SchemaViolation {
 
 /// Lists all violations of `schema` in `value`. An invalid schema allows everything.
 pub(crate) fn find_violations(schema: &Value, value: &Value) -> Vec<SchemaViolation> {
-    let Ok(validator) = jsonschema::validator_for(schema) else {
+    let Ok(compiled) = CompiledSchema::compile(schema) else {
         return Vec::new();
     };
-    let errors: Vec<_> = validator.iter_errors(value).collect();
-    // A value of the wrong type breaks other rules too, but that is one mistake.
-    let wrong_type: Vec<&str> = errors
+    compiled
+        .find_errors(value)
         .iter()
-        .filter(|error| matches!(error.kind(), ValidationErrorKind::Type { .. }))
-        .map(|error| error.instance_path().as_str())
-        .collect();
-    let is_first = |error: &&jsonschema::ValidationError| {
-        matches!(error.kind(), ValidationErrorKind::Type { .. })
-            || !wrong_type.contains(&error.instance_path().as_str())
-    };
-    errors
-        .iter()
-        .filter(is_first)
         .flat_map(|error| describe_error(schema, value, error))
         .collect()
 }
 
-fn describe_error(
-    schema: &Value,
-    root: &Value,
-    error: &jsonschema::ValidationError,
-) -> Vec<SchemaViolation> {
-    let pointer = error.instance_path().as_str();
-    let path = parse_path(pointer);
+fn describe_error(schema: &Value, root: &Value, error: &ValidationError) -> Vec<SchemaViolation> {
+    let path = list_steps(error);
     let name = path.iter().rev().find_map(|step| match step {
         PathStep::Key(name) => Some(name.as_str()),
         PathStep::Index(_) => None,
     });
     let subject = name.map_or_else(|| "the document".to_owned(), |name| format!("`{name}`"));
-    let value = shown(root.pointer(pointer).unwrap_or(root));
-    let plain = |message: String| {
+    let found = path.iter().try_fold(root, |value, step| match step {
+        PathStep::Key(name) => value.get(name),
+        PathStep::Index(index) => value.get(index),
+    });
+    let found = found.unwrap_or(root);
+    let value = shown(found);
+    let described = |message: String, hint: Option<String>| {
         vec![SchemaViolation {
             path: path.clone(),
             key: None,
             message,
-            hint: None,
+            hint,
         }]
+    };
+    let must_be =
+        |what: String| described(format!("{subject} is {value}, but must be {what}"), None);
+    let needs = |bound: &str, count: usize| {
+        let entries = if count == 1 { "entry" } else { "entries" };
+        described(format!("{subject} needs {bound} {count} {entries}"), None)
     };
     // Schemas of orch describe the expected value in words.
     let expected = sibling_keyword(schema, error, "x-expected").and_then(Value::as_str);
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => {
+    match &error.kind {
+        ErrorKind::AdditionalProperties { got } => {
             let known = list_properties(schema, error);
-            unexpected
-                .iter()
+            got.iter()
                 .map(|key| SchemaViolation {
                     path: path.clone(),
-                    key: Some(key.clone()),
+                    key: Some(key.to_string()),
                     message: format!("unknown field `{key}`"),
                     hint: Some(match nearest_name(key, known.iter().map(String::as_str)) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None if known.is_empty() => "it takes no fields".to_owned(),
-                        None => format!("known: {}", orch_core::format::listed(&known)),
+                        None => format!("known: {}", format::listed(&known)),
                     }),
                 })
                 .collect()
         }
-        ValidationErrorKind::Required { property } => {
-            let property = property.as_str().unwrap_or_default();
-            plain(format!("`{property}` is missing"))
-        }
-        ValidationErrorKind::Type { kind } => {
-            let expected = expected.map_or_else(|| name_types(kind), str::to_owned);
-            let is_text = matches!(kind, TypeKind::Single(jsonschema::JsonType::String));
-            let found = root
-                .pointer(pointer)
-                .filter(|found| is_text && (found.is_number() || found.is_boolean()));
-            let hint = found.map(|_| format!("write '{value}', with quotes, for a text"));
+        ErrorKind::Required { want } => want
+            .iter()
+            .flat_map(|field| described(format!("`{field}` is missing"), None))
+            .collect(),
+        ErrorKind::Type { want, .. } => {
+            let is_text = want.iter().eq([Type::String]);
+            let hint = (is_text && (found.is_number() || found.is_boolean()))
+                .then(|| format!("write '{value}', with quotes, for a text"));
+            let expected = expected.map_or_else(|| name_types(want), str::to_owned);
             let message = format!("{subject} is {value}, but must be {expected}");
-            vec![SchemaViolation {
-                path,
-                key: None,
-                message,
-                hint,
-            }]
+            described(message, hint)
         }
-        ValidationErrorKind::Enum { options } => {
-            let words: Vec<String> = options
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(shown)
-                .collect();
-            let near = root
-                .pointer(pointer)
-                .and_then(Value::as_str)
-                .and_then(|text| {
-                    nearest_name(
-                        text,
-                        options
-                            .as_array()
-                            .into_iter()
-                            .flatten()
-                            .filter_map(Value::as_str),
-                    )
-                });
-            vec![SchemaViolation {
-                path,
-                key: None,
-                message: format!(
-                    "{subject} is {value}, but must be one of {}",
-                    orch_core::format::listed(&words)
-                ),
-                hint: near.map(|near| format!("did you mean `{near}`?")),
-            }]
+        ErrorKind::Enum { want } => {
+            let words: Vec<String> = want.iter().map(shown).collect();
+            let near = found
+                .as_str()
+                .and_then(|text| nearest_name(text, want.iter().filter_map(Value::as_str)));
+            let words = format::listed(&words);
+            let message = format!("{subject} is {value}, but must be one of {words}");
+            described(message, near.map(|near| format!("did you mean `{near}`?")))
         }
-        ValidationErrorKind::Minimum { limit } => plain(format!(
-            "{subject} is {value}, but must be at least {limit}"
-        )),
-        ValidationErrorKind::Maximum { limit } => {
-            plain(format!("{subject} is {value}, but must be at most {limit}"))
+        ErrorKind::Const { want } => must_be(shown(want)),
+        ErrorKind::Minimum { want, .. } => must_be(format!("at least {want}")),
+        ErrorKind::Maximum { want, .. } => must_be(format!("at most {want}")),
+        ErrorKind::ExclusiveMinimum { want, .. } => must_be(format!("more than {want}")),
+        ErrorKind::ExclusiveMaximum { want, .. } => must_be(format!("less than {want}")),
+        ErrorKind::MultipleOf { want, .. } => must_be(format!("a multiple of {want}")),
+        ErrorKind::MinLength { want, .. } => must_be(format!("at least {want} characters long")),
+        ErrorKind::MaxLength { want, .. } => must_be(format!("at most {want} characters long")),
+        ErrorKind::MinItems { want, .. } | ErrorKind::MinProperties { want, .. } => {
+            needs("at least", *want)
         }
-        ValidationErrorKind::ExclusiveMinimum { limit } => plain(format!(
-            "{subject} is {value}, but must be more than {limit}"
-        )),
-        ValidationErrorKind::ExclusiveMaximum { limit } => plain(format!(
-            "{subject} is {value}, but must be less than {limit}"
-        )),
-        ValidationErrorKind::MinItems { limit } | ValidationErrorKind::MinProperties { limit } => {
-            plain(format!(
-                "{subject} needs at least {limit} entr{}",
-                if *limit == 1 { "y" } else { "ies" }
-            ))
+        ErrorKind::MaxItems { want, .. } | ErrorKind::MaxProperties { want, .. } => {
+            needs("at most", *want)
         }
-        ValidationErrorKind::Pattern { pattern } => plain(match expected {
-            Some(expected) => format!("{subject} is {value}, but must be {expected}"),
-            None => format!("{subject} is {value}, which does not match {pattern}"),
-        }),
-        _ => plain(format!("{subject}: {error}")),
+        ErrorKind::Pattern { want, .. } => match expected {
+            Some(expected) => must_be(expected.to_owned()),
+            None => described(
+                format!("{subject} is {value}, which does not match {want}"),
+                None,
+            ),
+        },
+        ErrorKind::AnyOf | ErrorKind::OneOf(_) => match expected {
+            Some(expected) => must_be(expected.to_owned()),
+            None => described(format!("{subject} is {value}, which is not allowed"), None),
+        },
+        kind => described(format!("{subject}: {kind}"), None),
     }
 }
 
+/// Returns the steps from the checked value to the place of an error.
+fn list_steps(error: &ValidationError) -> Vec<PathStep> {
+    let steps = error.instance_location.tokens.iter();
+    steps
+        .map(|token| match token {
+            InstanceToken::Prop(name) => PathStep::Key(name.to_string()),
+            InstanceToken::Item(index) => PathStep::Index(*index),
+        })
+        .collect()
+}
+
 /// Returns the field names that the object of an error may have.
-fn list_properties(schema: &Value, error: &jsonschema::ValidationError) -> Vec<String> {
+fn list_properties(schema: &Value, error: &ValidationError) -> Vec<String> {
     let fields = sibling_keyword(schema, error, "properties").and_then(Value::as_object);
     fields
         .map(|fields| fields.keys().cloned().collect())
         .unwrap_or_default()
 }
 
-/// Returns the value under `name` beside the keyword of an error.
+/// Returns the value under `name` beside the violated keyword; `None` in a part of the schema with
+/// an address of its own.
 fn sibling_keyword<'a>(
     schema: &'a Value,
-    error: &jsonschema::ValidationError,
+    error: &ValidationError,
     name: &str,
 ) -> Option<&'a Value> {
-    let sibling = |keyword: &str| {
-        let parent = keyword.rsplit_once('/').map_or("", |(parent, _)| parent);
-        schema.pointer(&format!("{parent}/{name}"))
-    };
-    sibling(error.schema_path().as_str()).or_else(|| sibling(error.evaluation_path().as_str()))
+    let (address, pointer) = error.schema_url.split_once('#')?;
+    if schema.get("$id").and_then(Value::as_str).unwrap_or(ADDRESS) != address {
+        return None;
+    }
+    let pointer = percent_encoding::percent_decode_str(pointer)
+        .decode_utf8()
+        .ok()?;
+    schema.pointer(&pointer)?.get(name)
 }
 
-fn name_types(kind: &TypeKind) -> String {
-    let name = |kind: &jsonschema::JsonType| match kind {
-        jsonschema::JsonType::String => "text",
-        jsonschema::JsonType::Integer => "a whole number",
-        jsonschema::JsonType::Number => "a number",
-        jsonschema::JsonType::Boolean => "true or false",
-        jsonschema::JsonType::Array => "a list",
-        jsonschema::JsonType::Object => "a map",
-        jsonschema::JsonType::Null => "absent",
-    };
-    match kind {
-        TypeKind::Single(kind) => name(kind).to_owned(),
-        TypeKind::Multiple(kinds) => {
-            // "or absent" does not help: an absent field is no error.
-            let names: Vec<&str> = kinds
-                .iter()
-                .map(|kind| name(&kind))
-                .filter(|name| *name != "absent")
-                .collect();
-            names.join(" or ")
-        }
-    }
+fn name_types(types: &Types) -> String {
+    // "or absent" does not help: an absent field is no error.
+    let names: Vec<&str> = types
+        .iter()
+        .filter_map(|kind| match kind {
+            Type::String => Some("text"),
+            Type::Integer => Some("a whole number"),
+            Type::Number => Some("a number"),
+            Type::Boolean => Some("true or false"),
+            Type::Array => Some("a list"),
+            Type::Object => Some("a map"),
+            Type::Null => None,
+        })
+        .collect();
+    names.join(" or ")
 }
 
 /// Formats a value as a quotation in a message.

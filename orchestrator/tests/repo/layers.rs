@@ -18,6 +18,7 @@ const LAYERS: &[&str] = &[
     "hash",
     "starter",
     "journal",
+    "json_schema",
     "model",
     "pass",
     "sentinel",
@@ -49,6 +50,7 @@ const LAYERS: &[&str] = &[
     "render",
     "cli",
     "scale",
+    "verb_tests",
     "lib",
 ];
 
