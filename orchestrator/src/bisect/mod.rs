@@ -389,14 +389,16 @@ fn resume(
         .map_err(|error| CommandError::system_while("cannot read the bisect's state", &error))?;
     let left = match left {
         NewestBisect::Left(left) => left,
-        other => {
-            let running = if matches!(other, NewestBisect::AtWork) {
-                "; one is running"
-            } else {
-                ""
-            };
+        NewestBisect::AtWork => {
             return Err(CommandError::input(format!(
-                "no stopped bisect of {} to resume{running}",
+                "a bisect of {} is still running",
+                repository.display()
+            ))
+            .with_hint("wait until it has ended"));
+        }
+        NewestBisect::None => {
+            return Err(CommandError::input(format!(
+                "no stopped bisect of {} to resume",
                 repository.display()
             ))
             .with_hint("leave out --resume to start a new bisect"));

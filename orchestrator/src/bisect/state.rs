@@ -156,7 +156,7 @@ impl BisectState {
 /// A bisect that can be resumed, or why there is none.
 pub(crate) enum NewestBisect {
     Left(Box<StoppedBisect>),
-    /// There are some, and somebody is at work on each.
+    /// There are some, and a process is working on each.
     AtWork,
     None,
 }

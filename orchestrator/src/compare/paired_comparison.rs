@@ -223,8 +223,7 @@ impl PairedComparison<'_> {
         }
         let outcome = stored::compare_records(a, b, self.filter.as_deref());
         if outcome.workloads.is_empty() {
-            let message = format!("{} and {} have no job in common", a.id, b.id);
-            let error = CommandError::input(message);
+            let error = CommandError::input(format!("{} and {} have no job in common", a.id, b.id));
             return Err(match self.filter {
                 Some(_) => error.with_hint("no job matches --filter"),
                 None => error,

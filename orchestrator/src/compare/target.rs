@@ -114,11 +114,12 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
         std::io::Read::read_exact(&mut file, &mut magic).map(|()| magic == *b"\x7fELF")
     });
     if !is_library.unwrap_or(false) {
-        let message = format!("{} is not a shared library", path.display());
-        return Err(CommandError::input(message).with_hint(
-            "A and B are revisions, shared libraries (.so), records (.json), or the project's \
+        return Err(
+            CommandError::input(format!("{} is not a shared library", path.display())).with_hint(
+                "A and B are revisions, shared libraries (.so), records (.json), or the project's \
              folder; name the scenario with --scenario",
-        ));
+            ),
+        );
     }
     Ok(CompareTarget::Library(path.to_owned()))
 }

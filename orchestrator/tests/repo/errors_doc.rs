@@ -1,0 +1,126 @@
+//! docs/ERRORS.md against the messages in the code.
+
+use crate::sources::{read_files, root};
+use wildmatch::WildMatch;
+
+/// Constructors of errors, with what they append to the literal.
+const CONSTRUCTORS: [(&str, &str); 3] = [
+    ("CommandError::input(", ""),
+    ("CommandError::system(", ""),
+    ("CommandError::system_while(", ": x"),
+];
+/// The file whose own error type is shown as it is.
+const JOURNAL: &str = "runner/journal.rs";
+
+/// Replaces what differs between errors by one letter.
+fn fill_placeholders(literal: &str) -> String {
+    let mut filled = String::new();
+    let mut rest = literal;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        filled.push('x');
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    filled.push_str(rest);
+    filled.replace(['`', '\\'], "")
+}
+
+/// The first string literal of an argument list that begins with one, or with a `format!` of one.
+fn first_literal(arguments: &str) -> Option<String> {
+    let arguments = arguments.trim_start().trim_start_matches('&');
+    let arguments = arguments.strip_prefix("format!(").unwrap_or(arguments);
+    let literal = arguments.trim_start().strip_prefix('"')?;
+    let mut text = String::new();
+    let mut letters = literal.chars();
+    loop {
+        match letters.next()? {
+            '"' => return Some(text),
+            '\\' => match letters.next()? {
+                // A line that continues in the next one.
+                '\n' => {
+                    let rest = letters.as_str().trim_start();
+                    letters = rest.chars();
+                }
+                other => text.push(other),
+            },
+            other => text.push(other),
+        }
+    }
+}
+
+/// The messages that the code can print, with placeholders filled.
+fn list_messages() -> Vec<String> {
+    let mut messages = Vec::new();
+    for (path, text) in read_files("orchestrator/src", &[".rs"]) {
+        let code = text.split("#[cfg(test)]").next().unwrap();
+        let own = path.ends_with(JOURNAL).then_some(("#[error(", ""));
+        for (constructor, suffix) in CONSTRUCTORS.into_iter().chain(own) {
+            for arguments in code.split(constructor).skip(1) {
+                if let Some(literal) = first_literal(arguments) {
+                    let message = fill_placeholders(&literal) + suffix;
+                    let words = message.chars().filter(|letter| letter.is_alphabetic());
+                    // Only placeholders: the sentence comes from elsewhere.
+                    if words.filter(|letter| *letter != 'x').count() > 2 {
+                        messages.push(message);
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        messages.len() > 80,
+        "the messages were found: {}",
+        messages.len()
+    );
+    messages
+}
+
+/// The messages of the page, as patterns.
+fn list_patterns() -> Vec<WildMatch> {
+    let page = std::fs::read_to_string(root().join("docs/ERRORS.md")).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let cells = rows.filter_map(|row| row.split(" | ").next());
+    let is_placeholder = |word: &str| {
+        word.len() > 1
+            && word
+                .chars()
+                .all(|letter| letter.is_ascii_uppercase() || letter == '_')
+    };
+    let mut patterns = Vec::new();
+    for message in cells.flat_map(|cell| cell.split("`, `")) {
+        let message = message.trim_end_matches('`');
+        let mut pattern = String::new();
+        for word in message.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            let name = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+            if is_placeholder(name) {
+                pattern.push('*');
+                pattern.push_str(&word[name.len()..]);
+            } else {
+                pattern.push_str(word);
+            }
+        }
+        patterns.push(WildMatch::new(&pattern));
+    }
+    patterns
+}
+
+#[test]
+fn errors_page_lists_every_message() {
+    let patterns = list_patterns();
+    let mut missing = list_messages();
+    missing.retain(|message| !patterns.iter().any(|pattern| pattern.matches(message)));
+    assert_eq!(missing, Vec::<String>::new(), "add them to docs/ERRORS.md");
+}
+
+#[test]
+fn errors_page_lists_no_other_message() {
+    let messages = list_messages();
+    let mut gone = list_patterns();
+    gone.retain(|pattern| !messages.iter().any(|message| pattern.matches(message)));
+    let gone: Vec<String> = gone.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        gone,
+        Vec::<String>::new(),
+        "remove them from docs/ERRORS.md"
+    );
+}
