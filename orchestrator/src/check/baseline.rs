@@ -117,7 +117,12 @@ pub(super) fn find_baseline(
     }
     match target::find_target(name, &loaded.repository, results)? {
         CompareTarget::Revision(revision) => {
-            let because = format!("{} ({})", revision.short(), revision.subject);
+            let because = format!(
+                "{} ({}){}",
+                revision.short(),
+                revision.subject,
+                note_equal_tree(loaded, &revision)
+            );
             Ok(CheckBaseline::named(
                 CompareTarget::Revision(revision),
                 because,
@@ -140,10 +145,11 @@ pub(super) fn find_baseline(
                 .with_hint("name a commit with --baseline REV"));
             };
             let because = format!(
-                "{} ({}), the commit of record {}",
+                "{} ({}), the commit of record {}{}",
                 revision.short(),
                 revision.subject,
-                record.id
+                record.id,
+                note_equal_tree(loaded, &revision)
             );
             Ok(CheckBaseline::named(
                 CompareTarget::Revision(revision),
@@ -157,8 +163,19 @@ pub(super) fn find_baseline(
     }
 }
 
-/// The commit of the file in which a project says what level it stands by; `None` if there is no
-/// such file.
+/// Words the note that the working tree has no changes against a baseline, so that no regression
+/// can be found; empty if it has some.
+fn note_equal_tree(loaded: &LoadedScenario, baseline: &git::Revision) -> &'static str {
+    let tree = git::state_of(&loaded.repository);
+    if !tree.dirty && tree.commit.as_ref() == Some(&baseline.commit) {
+        "; the working tree has no changes against it"
+    } else {
+        ""
+    }
+}
+
+/// Reads the commit of the project's accepted level; `None` if the file does not exist and
+/// `accepted` names a revision.
 fn read_accepted_level(
     loaded: &LoadedScenario,
     results: &Path,

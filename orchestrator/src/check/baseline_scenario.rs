@@ -10,12 +10,15 @@ use crate::scenario::{self, Job, Scenario, ScenarioContext};
 use std::path::Path;
 use wildmatch::WildMatch;
 
-/// The scenario of a commit: none where that commit lacks it or is not found, an error where this
-/// orch does not read it.
+/// Reads the scenario of a commit, under its old name if it was renamed since. `None` if the commit
+/// lacks it or is not found, an error if this version of orch cannot read it.
 fn scenario_at(loaded: &LoadedScenario, commit: &str) -> Option<Result<Scenario, ()>> {
     let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
     let name = loaded.file.strip_prefix(&revision.repository).ok()?;
-    let text = git::commit::CommitFiles::of(&revision).ok()?.text(name)?;
+    let files = git::commit::CommitFiles::of(&revision).ok()?;
+    let text = files
+        .text(name)
+        .or_else(|| files.text(&files.find_old_name(name)?))?;
     let around = ScenarioContext {
         root: &loaded.root,
         stem: "",

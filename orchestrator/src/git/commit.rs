@@ -2,7 +2,7 @@
 
 use super::Revision;
 use super::revert::open_for;
-use git2::{FileMode, ObjectType, Odb, Oid, Repository};
+use git2::{Delta, DiffFindOptions, DiffOptions, FileMode, ObjectType, Odb, Oid, Repository};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -37,6 +37,32 @@ impl CommitFiles {
         let blob =
             (kind == Some(ObjectType::Blob)).then(|| self.repository.find_blob(id).ok())??;
         String::from_utf8(blob.content().to_owned()).ok()
+    }
+
+    /// Returns the name that a file of the working tree had in this commit, if git recognises it as
+    /// a renamed one. Only files with the same ending are compared.
+    pub(crate) fn find_old_name(&self, name: &Path) -> Option<PathBuf> {
+        let ending = name.extension()?.to_str()?;
+        let mut options = DiffOptions::new();
+        options
+            .include_untracked(true)
+            .recurse_untracked_dirs(true)
+            .show_untracked_content(true)
+            .pathspec(format!("*.{ending}"));
+        let tree = self.repository.find_tree(self.tree).ok()?;
+        let mut diff = self
+            .repository
+            .diff_tree_to_workdir_with_index(Some(&tree), Some(&mut options))
+            .ok()?;
+        let mut similar = DiffFindOptions::new();
+        similar.renames(true).for_untracked(true);
+        diff.find_similar(Some(&mut similar)).ok()?;
+        diff.deltas()
+            .filter(|delta| delta.status() == Delta::Renamed)
+            .find(|delta| delta.new_file().path() == Some(name))?
+            .old_file()
+            .path()
+            .map(Path::to_owned)
     }
 
     fn find(&self, name: &Path) -> Option<(Oid, Option<ObjectType>)> {

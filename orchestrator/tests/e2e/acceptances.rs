@@ -213,6 +213,50 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
 }
 
 #[test]
+fn baseline_that_equals_the_tree_is_reported() {
+    let history = History::of(&["", "-DALLOCATIONS=2"]);
+    let note = "the working tree has no changes against it";
+    for (baseline, is_noted) in [("HEAD", true), ("c0", false)] {
+        let ran = check(&history, &["--baseline", baseline]);
+        assert_eq!(ran.stderr.contains(note), is_noted, "{}", ran.stderr);
+        assert_eq!(ran.code, i32::from(!is_noted), "{}", ran.stdout);
+    }
+}
+
+#[test]
+fn dropped_job_of_a_renamed_scenario_fails() {
+    for is_staged in [false, true] {
+        let history = History::new();
+        edit(
+            &history,
+            "{ workload: sides/work }",
+            "{ workload: sides/work }, { id: other, workload: sides/work }",
+        );
+        history.commit("c0", "");
+        edit(&history, ", { id: other, workload: sides/work }", "");
+        let scenarios = history.project.path().join("scenarios");
+        std::fs::rename(scenarios.join("s.yaml"), scenarios.join("renamed.yaml")).unwrap();
+        if is_staged {
+            history.git(&["add", "."]);
+        }
+        let ran = history.project.orch(&[
+            "check",
+            "scenarios/renamed.yaml",
+            "--baseline",
+            "c0",
+            "--budget",
+            "1ms",
+        ]);
+        assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
+        assert!(
+            ran.stdout.contains("other, dropped"),
+            "{is_staged}: {}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
 fn dropped_job_fails_unless_it_is_accepted() {
     let history = History::new();
     edit(
