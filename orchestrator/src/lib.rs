@@ -35,6 +35,9 @@ pub mod scale;
 mod scenario;
 mod sentinel;
 mod starter;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod verb_tests;
 mod versus;
 mod vetting;
 

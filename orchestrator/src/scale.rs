@@ -190,7 +190,7 @@ fn size(text: &Result<String, render::RenderError>) -> usize {
 }
 
 /// A run of which every second job failed, each with a long message of its own.
-fn large_record(jobs: usize, allocations: u64) -> Record {
+pub(crate) fn large_record(jobs: usize, allocations: u64) -> Record {
     Record {
         schema: record::SCHEMA.to_owned(),
         id: "large".to_owned(),

@@ -76,6 +76,18 @@ impl Interrupt {
         Ok(Self { flag, wake })
     }
 
+    /// An interrupt that no signal sets.
+    #[cfg(test)]
+    pub(crate) fn without_signals() -> io::Result<Self> {
+        let (read, write) = UnixStream::pair()?;
+        // A closed end would make the descriptor readable.
+        std::mem::forget(write);
+        Ok(Self {
+            flag: Arc::default(),
+            wake: Arc::new(read.into()),
+        })
+    }
+
     pub(crate) fn requested(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
     }

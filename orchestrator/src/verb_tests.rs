@@ -1,0 +1,116 @@
+//! Verbs as library calls: requests in, results and errors out, without a process or a terminal.
+
+use crate::check::{CheckRequest, check};
+use crate::compare::{CompareRequest, compare};
+use crate::comparison::{SideKind, Verdict};
+use crate::context::CommandContext;
+use crate::error::ErrorKind;
+use crate::import::import;
+use crate::run::{RunRequest, run};
+use crate::runner::event::{ProgressEvent, ProgressObserver};
+use crate::runner::interrupt::Interrupt;
+use crate::scale;
+use std::path::{Path, PathBuf};
+
+struct IgnoredProgress;
+
+impl ProgressObserver for IgnoredProgress {
+    fn see(&mut self, _: ProgressEvent<'_>) {}
+}
+
+fn request_compare(names: [String; 2], results: &Path) -> CompareRequest {
+    CompareRequest {
+        names,
+        scenario: None,
+        filter: None,
+        set: None,
+        plugin: None,
+        repo: None,
+        results: Some(results.to_owned()),
+        pairs: 10,
+        time: "1s".to_owned(),
+        control: false,
+        seed: Some(1),
+    }
+}
+
+#[test]
+fn compare_judges_two_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = [("before", 1), ("after", 2)].map(|(name, allocations)| {
+        let path = folder.path().join(format!("{name}.json"));
+        let record = scale::large_record(4, allocations);
+        std::fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+        path.display().to_string()
+    });
+    let interrupt = Interrupt::without_signals().unwrap();
+    let context = CommandContext::begin(&interrupt);
+    let request = request_compare(names, &folder.path().join("results"));
+    let result = compare(&request, &context, &mut IgnoredProgress).unwrap();
+    let comparison = result.comparison;
+    assert_eq!(comparison.a.kind, SideKind::Record);
+    assert_eq!(comparison.workloads.len(), 4);
+    assert_eq!(comparison.verdict, Verdict::Regressed);
+    assert_eq!(result.results, folder.path().join("results"));
+}
+
+#[test]
+fn compare_refuses_what_names_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let interrupt = Interrupt::without_signals().unwrap();
+    let context = CommandContext::begin(&interrupt);
+    let names = ["no-such-thing", "nor-this"].map(str::to_owned);
+    let request = request_compare(names, folder.path());
+    let error = compare(&request, &context, &mut IgnoredProgress)
+        .err()
+        .unwrap();
+    assert_eq!(error.kind(), ErrorKind::Input);
+    let text = error.to_string();
+    assert!(text.contains("'no-such-thing' is not a file"), "{text}");
+    assert!(text.contains("\nhint: name a revision such as"), "{text}");
+}
+
+#[test]
+fn run_and_check_refuse_a_missing_scenario() {
+    let interrupt = Interrupt::without_signals().unwrap();
+    let context = CommandContext::begin(&interrupt);
+    let scenario = Some(PathBuf::from("/nonexistent/s.yaml"));
+    let request = RunRequest {
+        scenario: scenario.clone(),
+        filter: None,
+        results: None,
+        resume: false,
+        seed: Some(1),
+    };
+    let ran = run(&request, &|_, _| true, &context, &mut IgnoredProgress).err();
+    let request = CheckRequest {
+        scenario,
+        baseline: None,
+        for_git_bisect: false,
+        only: None,
+        filter: None,
+        budget: None,
+        repo: None,
+        results: None,
+        seed: Some(1),
+    };
+    let checked = check(&request, &context, &mut IgnoredProgress).err();
+    for error in [ran.unwrap(), checked.unwrap()] {
+        assert_eq!(error.kind(), ErrorKind::Input);
+        let text = error.to_string();
+        assert!(text.contains("cannot read the scenario"), "{text}");
+    }
+}
+
+#[test]
+fn import_lists_what_contradicts_itself() {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = package.join("tests/fixtures/comparison-2026-02-04.csv");
+    let comparison = import(&table).unwrap();
+    assert_eq!(comparison.a.kind, SideKind::Imported);
+    assert!(!comparison.contradictions.is_empty());
+    assert_eq!(
+        import(Path::new("/nonexistent.csv")).err().unwrap().kind(),
+        ErrorKind::Input
+    );
+}
