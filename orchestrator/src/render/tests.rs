@@ -261,3 +261,64 @@ fn bisects_of_many_commits() {
         insta::assert_snapshot!(format!("bisect-many.{template}"), lines);
     }
 }
+
+/// A folder with templates of the user's own.
+fn own_templates(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+#[test]
+fn own_templates_see_raw_values_beside_the_texts() {
+    let own = "{% for row in rows %}\
+        {{ row.id }} {{ row.verdict }} {{ row.time.pairs if row.time }} {{ row.text.change }}\n\
+        {% endfor %}";
+    let folder = own_templates(&[("comparison.txt", own)]);
+    let compared: Comparison = read("comparison-full");
+    let report = comparison("comparison.txt", folder.path(), &compared).unwrap();
+    let lines: Vec<&str> = report.lines().collect();
+    assert_eq!(lines.len(), compared.workloads.len());
+    assert!(lines.contains(&"softmax regressed 20 +81.6 %"), "{report}");
+}
+
+#[test]
+fn own_sections_replace_built_in_ones() {
+    let compared: Comparison = read("comparison-full");
+    let built_in = of_comparison(&compared, "comparison.md").unwrap();
+    let section = ("comparison/warnings.md", "none of yours\n");
+    let folder = own_templates(&[section]);
+    let report = comparison("comparison.md", folder.path(), &compared).unwrap();
+    let kept = built_in.split("\n## Warnings").next().unwrap();
+    assert!(report.starts_with(kept), "the other sections stay");
+    assert!(report.contains("none of yours") && !report.contains("## Warnings"));
+    let whole = (
+        "comparison.md",
+        "mine\n{% include 'comparison/workloads.md' %}",
+    );
+    let folder = own_templates(&[section, whole]);
+    let report = comparison("comparison.md", folder.path(), &compared).unwrap();
+    assert!(report.starts_with("mine\n## All workloads\n"), "{report}");
+}
+
+#[test]
+fn own_templates_that_ask_for_what_does_not_exist_are_named() {
+    let folder = own_templates(&[
+        (
+            "summary.txt",
+            "{{ table(['a'], summary.jobs.items, cells=['text.tiem']) }}",
+        ),
+        ("profile.md", "{% include 'profile/none.md' %}"),
+    ]);
+    let record: Record = read("record-full");
+    let message = |name: &str| match render(name, folder.path(), &record) {
+        Ok(report) => report,
+        Err(error) => error.to_string(),
+    };
+    assert!(message("summary.txt").contains("a row has no member `text.tiem`"));
+    assert!(message("profile.md").contains("profile/none.md"));
+}
