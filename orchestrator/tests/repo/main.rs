@@ -7,4 +7,5 @@ mod layers;
 mod names;
 mod sizes;
 mod sources;
+mod templates;
 mod words;
