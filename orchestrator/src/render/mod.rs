@@ -1,5 +1,5 @@
-//! Reports: a record through a template. Templates get the record itself and filters that format
-//! quantities.
+//! Reports: a record, a comparison, a gate or a bisect through a template. A view chooses, computes
+//! and words; the template places what the view holds.
 
 mod bisect;
 pub(crate) mod catalog;
@@ -11,6 +11,7 @@ pub(crate) mod github;
 mod origins;
 mod places;
 mod profile;
+mod run;
 mod shown;
 mod summary;
 mod table;
@@ -24,14 +25,12 @@ pub(crate) use templates::exists;
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::gate::GateResult;
-use crate::model::warning::{SidedKind, WarningKind};
 use crate::record::{Record, store};
 use minijinja::value::Serde;
 use orch_core::format;
 use serde::Serialize;
-use shown::{MOST_BYTES, MOST_TEXTS, ShownList};
+use shown::MOST_BYTES;
 use std::path::Path;
-use warnings::JobTexts;
 
 /// A report that could not be rendered.
 #[derive(Debug, thiserror::Error)]
@@ -51,51 +50,10 @@ pub(crate) enum RenderError {
     },
 }
 
-/// What a template sees.
-#[derive(Serialize)]
-struct RecordView<'a> {
-    record: &'a Record,
-    profile: profile::ProfileView<'a>,
-    summary: summary::SummaryView<'a>,
-    warnings: Vec<warnings::GatheredWarning<'a>>,
-    /// Warnings that are not shown.
-    more_warnings: usize,
-    left_out_warnings: Option<String>,
-    /// That the machine was busy, where it was.
-    busy: Option<String>,
-}
-
 /// Renders a record through the template `name`: the user's in `folder`, else the built-in one.
 /// HTML templates escape what they print.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
-    let of_run = |kind: &WarningKind| SidedKind {
-        kind: *kind,
-        side: None,
-    };
-    let of_jobs = record.jobs.iter().map(|job| JobTexts {
-        id: &job.id,
-        texts: &job.warnings,
-        kinds: job.warning_kinds.iter().map(of_run).collect(),
-    });
-    let line = |id: &str, text: &str| format!("{id}: {text}");
-    let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_jobs, line))
-        .counting("warning", store::FILE);
-    let busy = record.load.and_then(|load| load.message());
-    let (profile, summary) = (profile::view(record), summary::view(record));
-    through(
-        name,
-        folder,
-        store::FILE,
-        RecordView {
-            record,
-            profile,
-            summary,
-            warnings: warnings.items,
-            more_warnings: warnings.more,
-            left_out_warnings: warnings.left_out,
-            busy,
-        },
-    )
+    through(name, folder, store::FILE, run::view(record))
 }
 
 /// Renders a comparison through the template `name`, found in the same way.
