@@ -22,6 +22,15 @@ pub(crate) enum VerdictSurprise {
 }
 
 impl VerdictSurprise {
+    /// The name of its kind, for programs.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::TradeOff { .. } => "trade_off",
+            Self::SameMachineCode { .. } => "same_machine_code",
+            Self::NotExact { .. } => "not_exact",
+        }
+    }
+
     /// The reason in a sentence.
     pub(crate) fn sentence(&self) -> String {
         match self {

@@ -24,6 +24,8 @@ pub(super) struct ChangedCode<'a> {
 #[derive(Serialize)]
 pub(super) struct ChangedFunction<'a> {
     name: &'a str,
+    change: CodeChangeKind,
+    /// The change in a word.
     kind: &'static str,
     /// Only the data that it refers to changed.
     is_data: bool,
@@ -105,6 +107,7 @@ fn function(change: &CodeChange) -> ChangedFunction<'_> {
     };
     ChangedFunction {
         name: &change.function,
+        change: change.kind,
         kind,
         is_data: change.kind == CodeChangeKind::Data,
         what: if differences.is_empty() {

@@ -34,6 +34,8 @@ pub(super) struct WorkloadRow<'a> {
     pub(super) word: String,
     /// Why the word surprises, where it does.
     pub(super) surprises: Vec<String>,
+    /// The kind of each surprise, in the same order.
+    surprise_kinds: Vec<&'static str>,
     /// Both sides run one file.
     pub(super) same_code: bool,
     /// The size of the change of time that the profiles show, where it is another one than the
@@ -72,6 +74,7 @@ pub(super) fn row<'a>(
 ) -> WorkloadRow<'a> {
     let of = |metric: Metric| own.iter().find(|entry| entry.metric == metric).copied();
     let changed = |entry: &&&MetricEntry| is_changed(entry.verdict);
+    let surprises = verdict_words::surprises(workload, &own);
     let mut row = WorkloadRow {
         id: &workload.id,
         verdict: workload.verdict,
@@ -89,10 +92,8 @@ pub(super) fn row<'a>(
             .collect(),
         changed: own.iter().filter(changed).copied().collect(),
         word: verdict_words::word(workload.verdict, workload.trade_off),
-        surprises: verdict_words::surprises(workload, &own)
-            .iter()
-            .map(VerdictSurprise::sentence)
-            .collect(),
+        surprises: surprises.iter().map(VerdictSurprise::sentence).collect(),
+        surprise_kinds: surprises.iter().map(VerdictSurprise::kind).collect(),
         same_code: workload.code == CodeRelation::Identical,
         profiles: of(Metric::Time).and_then(|time| time.other_size(&workload.scopes)),
         open: own

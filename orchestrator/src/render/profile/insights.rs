@@ -1,9 +1,10 @@
-//! What stands out in a profile, in sentences.
+//! What stands out in a profile: facts, each with its sentence.
 
 use super::RowsByJob;
 use super::rows::ProfileRow;
 use crate::record::JobRecord;
 use orch_core::format;
+use serde::Serialize;
 use std::collections::HashSet;
 
 /// One call that is more than this of all time of its scope makes the average meaningless.
@@ -16,12 +17,80 @@ const UNSEEN: f64 = 0.2;
 const HEAVY_RECORDING: f64 = 0.2;
 const LARGE_ALLOCATION: f64 = 1_048_576.0;
 
+/// Something that stands out in a profile. Shares are relative: 0.1 = 10 %.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(super) enum ProfileInsight {
+    /// The inner scope with the most self time, as a share of the outermost scopes.
+    HottestScope {
+        job: String,
+        scope: String,
+        share: f64,
+    },
+    /// A large share of a scope that lies in no scope inside it.
+    OutsideInnerScopes {
+        job: String,
+        scope: String,
+        share: f64,
+    },
+    /// One of the calls of a scope takes this share of all its time.
+    UntypicalAverage {
+        job: String,
+        scope: String,
+        calls: f64,
+        share: f64,
+    },
+    /// Recording slowed down an iteration.
+    HeavyRecording { job: String, overhead: f64 },
+    /// Number of scopes with large allocations.
+    LargeAllocators { scopes: usize },
+    /// Jobs from whose times nothing is concluded.
+    UnreliableMedians { jobs: Vec<String> },
+}
+
+impl ProfileInsight {
+    pub(super) fn sentence(&self) -> String {
+        match self {
+            Self::HottestScope { job, scope, share } => format!(
+                "{job}: {scope} accounts for {} of the time (self time), more than any other scope",
+                format::percent(*share)
+            ),
+            Self::OutsideInnerScopes { job, scope, share } => format!(
+                "{job}: {} of {scope} is outside of its inner scopes",
+                format::percent(*share)
+            ),
+            Self::UntypicalAverage {
+                job,
+                scope,
+                calls,
+                share,
+            } => format!(
+                "{job}: one of {calls:.0} calls of {scope} takes {} of its total time: the average \
+                 is not typical",
+                format::percent(*share)
+            ),
+            Self::HeavyRecording { job, overhead } => format!(
+                "{job}: recording slowed down an iteration by {}, which is included in the times \
+                 of its scopes",
+                format::percent(*overhead)
+            ),
+            Self::LargeAllocators { scopes } => {
+                format!("{scopes} scopes allocate more than 1 MiB per call on average")
+            }
+            Self::UnreliableMedians { jobs } => format!(
+                "no conclusions are drawn from the times of {}: see the warnings of the run",
+                format::listed(jobs)
+            ),
+        }
+    }
+}
+
 /// What stands out in all jobs whose medians stand for them.
 pub(super) fn all_insights(
     jobs: &[JobRecord],
     scopes: &[ProfileRow],
     by_job: &RowsByJob,
-) -> Vec<String> {
+) -> Vec<ProfileInsight> {
     let (spoilt, sound): (Vec<&JobRecord>, Vec<&JobRecord>) =
         jobs.iter().partition(|job| is_spoilt(job));
     let own = |job: &JobRecord| {
@@ -43,84 +112,75 @@ pub(super) fn is_spoilt(job: &JobRecord) -> bool {
 }
 
 /// Jobs from whose times nothing is concluded.
-fn without_insights(spoilt: &[&JobRecord]) -> Option<String> {
-    let ids: Vec<&str> = spoilt.iter().map(|job| job.id.as_str()).collect();
-    let named = format::listed(&ids);
-    (!ids.is_empty()).then(|| {
-        format!("no conclusions are drawn from the times of {named}: see the warnings of the run")
-    })
+fn without_insights(spoilt: &[&JobRecord]) -> Option<ProfileInsight> {
+    let jobs: Vec<String> = spoilt.iter().map(|job| job.id.clone()).collect();
+    (!jobs.is_empty()).then_some(ProfileInsight::UnreliableMedians { jobs })
 }
 
-fn insights(job: &JobRecord, rows: &[&ProfileRow]) -> Vec<String> {
-    let mut found = Vec::new();
+fn insights(job: &JobRecord, rows: &[&ProfileRow]) -> Vec<ProfileInsight> {
     let callers: HashSet<&str> = rows
         .iter()
         .flat_map(|row| row.callers.iter().map(|caller| caller.scope.as_str()))
         .collect();
-    let iterations = job
-        .profile
-        .as_ref()
-        .map_or(1, |profile| profile.iterations.max(1)) as f64;
+    let profile = job.profile.as_ref();
+    let iterations = profile.map_or(1, |profile| profile.iterations.max(1)) as f64;
+    let mut found: Vec<ProfileInsight> = hottest_scope(job, rows).into_iter().collect();
+    for row in rows {
+        let is_around = callers.contains(row.scope.as_str());
+        found.extend(outside_inner_scopes(row).filter(|_| is_around));
+        found.extend(untypical_average(row, iterations));
+    }
+    let overhead = profile.and_then(|profile| profile.overhead);
+    let overhead = overhead.filter(|overhead| *overhead > HEAVY_RECORDING);
+    found.extend(overhead.map(|overhead| ProfileInsight::HeavyRecording {
+        job: job.id.clone(),
+        overhead,
+    }));
+    found
+}
+
+fn hottest_scope(job: &JobRecord, rows: &[&ProfileRow]) -> Option<ProfileInsight> {
+    let is_outermost = |row: &&&ProfileRow| row.outermost;
     let outermost: f64 = rows
         .iter()
-        .filter(|row| row.outermost)
+        .filter(is_outermost)
         .map(|row| row.total_ns)
         .sum();
     let hottest = rows
         .iter()
         .filter(|row| !row.outermost)
-        .max_by(|a, b| a.self_ns.total_cmp(&b.self_ns));
-    if let Some(hottest) = hottest.filter(|_| rows.len() > 3 && outermost > 0.0) {
-        found.push(format!(
-            "{}: {} accounts for {} of the time (self time), more than any other scope",
-            job.id,
-            hottest.scope,
-            format::percent(hottest.self_ns / outermost)
-        ));
-    }
-    for row in rows {
-        if callers.contains(row.scope.as_str())
-            && row.self_ns > UNSEEN * row.total_ns
-            && row.share > UNSEEN
-        {
-            found.push(format!(
-                "{}: {} of {} is outside of its inner scopes",
-                job.id,
-                format::percent(row.self_ns / row.total_ns),
-                row.scope
-            ));
-        }
-        let (calls, total) = (row.calls * iterations, row.total_ns * iterations);
-        if calls >= ENOUGH_CALLS as f64 && row.max_ns as f64 > DOMINANT_CALL * total {
-            found.push(format!(
-                "{}: one of {calls:.0} calls of {} takes {} of its total time: the average is not \
-                 typical",
-                job.id,
-                row.scope,
-                format::percent(row.max_ns as f64 / total)
-            ));
-        }
-    }
-    let overhead = job
-        .profile
-        .as_ref()
-        .and_then(|profile| profile.overhead)
-        .unwrap_or(0.0);
-    if overhead > HEAVY_RECORDING {
-        found.push(format!(
-            "{}: recording slowed down an iteration by {}, which is included in the times of its \
-             scopes",
-            job.id,
-            format::percent(overhead)
-        ));
-    }
-    found
+        .max_by(|a, b| a.self_ns.total_cmp(&b.self_ns))?;
+    (rows.len() > 3 && outermost > 0.0).then(|| ProfileInsight::HottestScope {
+        job: job.id.clone(),
+        scope: hottest.scope.clone(),
+        share: hottest.self_ns / outermost,
+    })
 }
 
-fn large_allocators(rows: &[ProfileRow]) -> Option<String> {
-    let large = rows
+fn outside_inner_scopes(row: &ProfileRow) -> Option<ProfileInsight> {
+    let is_large = row.self_ns > UNSEEN * row.total_ns && row.share > UNSEEN;
+    is_large.then(|| ProfileInsight::OutsideInnerScopes {
+        job: row.job.clone(),
+        scope: row.scope.clone(),
+        share: row.self_ns / row.total_ns,
+    })
+}
+
+fn untypical_average(row: &ProfileRow, iterations: f64) -> Option<ProfileInsight> {
+    let (calls, total) = (row.calls * iterations, row.total_ns * iterations);
+    let is_dominant = calls >= ENOUGH_CALLS as f64 && row.max_ns as f64 > DOMINANT_CALL * total;
+    is_dominant.then(|| ProfileInsight::UntypicalAverage {
+        job: row.job.clone(),
+        scope: row.scope.clone(),
+        calls,
+        share: row.max_ns as f64 / total,
+    })
+}
+
+fn large_allocators(rows: &[ProfileRow]) -> Option<ProfileInsight> {
+    let scopes = rows
         .iter()
         .filter(|row| row.bytes / row.calls.max(1e-9) > LARGE_ALLOCATION)
         .count();
-    (large > 0).then(|| format!("{large} scopes allocate more than 1 MiB per call on average"))
+    (scopes > 0).then_some(ProfileInsight::LargeAllocators { scopes })
 }

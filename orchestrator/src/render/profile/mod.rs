@@ -12,6 +12,7 @@ use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::git::GitState;
 use crate::record::{JobOutcome, JobRecord, Record};
 use indexmap::IndexMap;
+use insights::ProfileInsight;
 use models::{ModelProfile, ModelScaling};
 use orch_core::format;
 use rows::{ProfileRow, ShownScope};
@@ -29,6 +30,8 @@ pub(super) struct ProfileView<'a> {
     /// Longest per iteration first.
     scopes: Vec<ProfileRow>,
     insights: Vec<String>,
+    /// The same as facts, in the same order.
+    insight_facts: Vec<ProfileInsight>,
     models: Vec<ModelProfile>,
     scaling: Vec<ModelScaling>,
     /// Insights, models and pairs that are not in those lists.
@@ -81,8 +84,13 @@ pub(super) fn view(record: &Record) -> ProfileView<'_> {
     });
     let allocating = scopes.iter().filter(|row| row.bytes != 0.0);
     ProfileView {
-        insights: insights.items,
+        insights: insights
+            .items
+            .iter()
+            .map(ProfileInsight::sentence)
+            .collect(),
         more_insights: insights.more,
+        insight_facts: insights.items,
         models: models.items,
         more_models: models.more,
         scaling: scaling.items,

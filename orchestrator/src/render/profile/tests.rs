@@ -1,6 +1,6 @@
 //! Tests of rows and insights.
 
-use super::insights::all_insights;
+use super::insights::{ProfileInsight, all_insights};
 use super::rows::{ProfileRow, ScopeCaller, gather, rows};
 use super::*;
 use crate::record::ScopeRecord;
@@ -81,7 +81,9 @@ fn nothing_is_concluded_from_a_median_that_says_little() {
         let jobs = [job("sound", &[]), job("spoilt", kinds)];
         let scopes: Vec<ProfileRow> = jobs.iter().flat_map(rows).collect();
         let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
-        all_insights(&jobs, &scopes, &by_job)
+        let insights = all_insights(&jobs, &scopes, &by_job);
+        let sentences = insights.iter().map(ProfileInsight::sentence);
+        sentences.collect::<Vec<String>>()
     };
     let of = |texts: &[String], id: &str| {
         texts
