@@ -6,6 +6,7 @@ use super::super::revision::{first_parent, resolve};
 use super::super::sample_repository::{SampleRepository, tree};
 use super::super::worktree;
 use super::*;
+use std::os::unix::fs::PermissionsExt;
 
 fn revision(sample: &SampleRepository, commit: &str) -> Revision {
     resolve(sample.path(), commit)
@@ -340,4 +341,33 @@ fn worktree_that_lost_the_revert_gets_it_again() {
         check_out(&sample, &revision(&sample, &culprit));
         assert_eq!(check_out(&sample, &undone), files);
     }
+}
+
+#[test]
+fn mode_and_text_are_merged() {
+    let sample = SampleRepository::new();
+    sample.commit("first", &[("run", LINES), ("link", LINES)]);
+    let executable = |name: &str, mode: u32| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(sample.path().join(name), permissions).expect("changed");
+    };
+    executable("run", 0o755);
+    let culprit = sample.commit("culprit", &[("link", &LINES.replace("\n2\n", "\ntwo\n"))]);
+    executable("link", 0o755);
+    sample.commit("later", &[("run", &LINES.replace("11\n", "eleven\n"))]);
+    check(&sample, &culprit, &[]);
+}
+
+#[test]
+fn merged_file_that_exists_already_keeps_its_time() {
+    let sample = SampleRepository::new();
+    let [two, eleven] = [("\n2\n", "\ntwo\n"), ("11\n", "eleven\n")];
+    sample.commit("first", &[("a", LINES)]);
+    sample.commit("merged", &[("a", &LINES.replace(eleven.0, eleven.1))]);
+    sample.commit("first again", &[("a", LINES)]);
+    let changed = LINES.replace(two.0, two.1);
+    let culprit = sample.commit("culprit", &[("a", &changed)]);
+    sample.commit("later", &[("a", &changed.replace(eleven.0, eleven.1))]);
+    std::thread::sleep(std::time::Duration::from_millis(20));
+    check(&sample, &culprit, &[]);
 }
