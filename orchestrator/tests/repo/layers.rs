@@ -55,7 +55,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// Outside things with one home each: the crate and the module that may name it.
-const HOMES: [(&str, &str); 13] = [
+const HOMES: [(&str, &str); 14] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
@@ -69,6 +69,7 @@ const HOMES: [(&str, &str); 13] = [
     ("addr2line", "plugin"),
     ("landlock", "worker"),
     ("rand_pcg", "random"),
+    ("seccompiler", "worker"),
 ];
 
 fn sources() -> Vec<(String, PathBuf, String)> {

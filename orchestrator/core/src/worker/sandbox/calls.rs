@@ -4,7 +4,11 @@
 //! The lists are short on purpose. A call is on one of them if it reaches beyond the worker and no
 //! honest workload needs it.
 
-use libc::sock_filter;
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch, sock_filter,
+};
+use std::collections::BTreeMap;
 use std::io;
 
 /// Refused with "Operation not permitted", whatever the arguments.
@@ -123,212 +127,149 @@ pub(super) fn are_offered() -> bool {
 /// Filters the calls of the calling thread. If landlock does not block signals, the filter does so,
 /// more coarsely.
 pub(super) fn restrict_calls(signals_scoped: bool) -> io::Result<()> {
-    install_filter(&assemble_filter(signals_scoped))
+    compile_filters(signals_scoped)?
+        .iter()
+        .try_for_each(|filter| install_filter(filter))
 }
 
-/// Assembles the filter that the kernel runs for each call.
-///
-/// It is assembled here and not by seccompiler, which has one answer per filter and compares with
-/// each call in turn. Its three filters took 0.24 ms to install, a tenth of a worker's time,
-/// because the kernel runs a new filter once for each existing call.
-fn assemble_filter(signals_scoped: bool) -> Vec<sock_filter> {
-    let mut rules = rules(signals_scoped);
-    rules.sort_by_key(|rule| rule.call);
-    let mut program = check_architecture();
-    for group in rules.chunks(GROUP) {
-        program.append(&mut compare_group(group));
-    }
-    program.push(ret(libc::SECCOMP_RET_ALLOW));
-    program
+/// Rules for calls. A call gets the answer if one of its rules applies, or if it has none.
+type CallRules = BTreeMap<i64, Vec<SeccompRule>>;
+
+/// Compiles one filter for each answer, because seccompiler has one answer per filter. The kernel
+/// runs all of them and takes the strictest answer; no call gets two.
+fn compile_filters(signals_scoped: bool) -> io::Result<[BpfProgram; 3]> {
+    let refused = compile_filter(rules_of_refused(signals_scoped)?, libc::EPERM)?;
+    let absent = compile_filter(always(ABSENT), libc::ENOSYS)?;
+    let without_effect = compile_filter(rules_without_effect()?, 0)?;
+    let absent = [&answer_unknown_calls()[..], &absent].concat();
+    Ok([refused, absent, without_effect])
 }
 
-/// Rule for one call: instructions that end in an answer.
-struct CallRule {
-    call: i64,
-    then: Vec<sock_filter>,
+/// Compiles a filter that answers with an error number; 0 is success. A call with the number of
+/// another architecture ends the process.
+fn compile_filter(rules: CallRules, errno: i32) -> io::Result<BpfProgram> {
+    let answer = SeccompAction::Errno(errno.unsigned_abs());
+    SeccompFilter::new(rules, SeccompAction::Allow, answer, OWN_ARCHITECTURE)
+        .and_then(BpfProgram::try_from)
+        .map_err(io::Error::other)
 }
+
+#[cfg(target_arch = "x86_64")]
+const OWN_ARCHITECTURE: TargetArch = TargetArch::x86_64;
+#[cfg(target_arch = "aarch64")]
+const OWN_ARCHITECTURE: TargetArch = TargetArch::aarch64;
 
 /// Commands that set the process to which a file sends signals (linux/fcntl.h, asm-generic/fcntl.h,
 /// asm-generic/sockios.h).
 const SET_OWNER: [u32; 2] = [8, 15];
 const SET_OWNER_OF_SOCKET: [u32; 2] = [0x8901, 0x8902];
 
-/// Number of calls that are compared one by one: about the square root of their total number.
-const GROUP: usize = 8;
+fn always(calls: &[i64]) -> CallRules {
+    calls.iter().map(|call| (*call, Vec::new())).collect()
+}
 
-fn rules(signals_scoped: bool) -> Vec<CallRule> {
-    let mut rules = Vec::new();
-    let mut add = |calls: &[i64], then: &dyn Fn() -> Vec<sock_filter>| {
-        rules.extend(calls.iter().map(|call| CallRule {
-            call: *call,
-            then: then(),
-        }));
-    };
-    add(REFUSED, &|| vec![answer_with(libc::EPERM)]);
-    add(ABSENT, &|| vec![answer_with(libc::ENOSYS)]);
-    add(WITHOUT_EFFECT, &|| vec![answer_with(0)]);
+fn rules_of_refused(signals_scoped: bool) -> io::Result<CallRules> {
+    let mut rules = always(REFUSED);
     if !signals_scoped {
         let own = std::process::id();
-        add(&[libc::SYS_tkill, libc::SYS_pidfd_send_signal], &|| {
-            vec![answer_with(libc::EPERM)]
-        });
-        add(
-            &[
-                libc::SYS_kill,
-                libc::SYS_tgkill,
-                libc::SYS_rt_sigqueueinfo,
-                libc::SYS_rt_tgsigqueueinfo,
-            ],
-            &|| refuse_unless_all_are(&[(0, own)]),
-        );
+        rules.append(&mut always(&[libc::SYS_tkill, libc::SYS_pidfd_send_signal]));
+        for call in [
+            libc::SYS_kill,
+            libc::SYS_tgkill,
+            libc::SYS_rt_sigqueueinfo,
+            libc::SYS_rt_tgsigqueueinfo,
+        ] {
+            rules.insert(call, unless_all_are(&[(0, own)])?);
+        }
         // A file can be made to send any signal to its owner.
-        add(&[libc::SYS_fcntl], &|| {
-            answer_if_argument_is(1, &SET_OWNER, libc::EPERM)
-        });
-        add(&[libc::SYS_ioctl], &|| {
-            answer_if_argument_is(1, &SET_OWNER_OF_SOCKET, libc::EPERM)
-        });
+        rules.insert(libc::SYS_fcntl, if_argument_is(1, &SET_OWNER)?);
+        rules.insert(libc::SYS_ioctl, if_argument_is(1, &SET_OWNER_OF_SOCKET)?);
     }
-    add(&[libc::SYS_clone], &|| {
-        refuse_if_argument_has(0, NAMESPACES)
-    });
+    rules.insert(libc::SYS_clone, if_argument_has(0, NAMESPACES)?);
     // A pair of streams gives no access to the outside. A datagram socket can send to any path,
     // whether it is part of a pair or not.
     const DATAGRAMS: u32 = 2;
-    add(&[libc::SYS_socketpair], &|| {
-        refuse_if_argument_has(1, DATAGRAMS)
-    });
-    // A worker must end with its orch, even if the plugin tries to prevent it.
-    add(&[libc::SYS_prctl], &|| {
-        answer_if_argument_is(0, &[libc::PR_SET_PDEATHSIG.unsigned_abs()], 0)
-    });
+    rules.insert(libc::SYS_socketpair, if_argument_has(1, DATAGRAMS)?);
     // With process id 0, these calls affect the caller; groups and users include other processes.
     const A_PROCESS: u32 = 1;
-    add(
-        &[
-            libc::SYS_prlimit64,
-            libc::SYS_sched_setscheduler,
-            libc::SYS_sched_setparam,
-            libc::SYS_sched_setattr,
-        ],
-        &|| refuse_unless_all_are(&[(0, 0)]),
+    for call in [
+        libc::SYS_prlimit64,
+        libc::SYS_sched_setscheduler,
+        libc::SYS_sched_setparam,
+        libc::SYS_sched_setattr,
+    ] {
+        rules.insert(call, unless_all_are(&[(0, 0)])?);
+    }
+    rules.insert(
+        libc::SYS_setpriority,
+        unless_all_are(&[(0, libc::PRIO_PROCESS), (1, 0)])?,
     );
-    add(&[libc::SYS_setpriority], &|| {
-        refuse_unless_all_are(&[(0, libc::PRIO_PROCESS), (1, 0)])
-    });
-    add(&[libc::SYS_ioprio_set], &|| {
-        refuse_unless_all_are(&[(0, A_PROCESS), (1, 0)])
-    });
-    rules
+    rules.insert(
+        libc::SYS_ioprio_set,
+        unless_all_are(&[(0, A_PROCESS), (1, 0)])?,
+    );
+    Ok(rules)
 }
 
-/// Compares with a group of calls in the order of their numbers. For greater numbers, execution
-/// continues behind the group.
-fn compare_group(group: &[CallRule]) -> Vec<sock_filter> {
-    // Numbers of calls have nine bits.
-    let number = |rule: &CallRule| rule.call as u32;
-    let mut inside: Vec<sock_filter> = group
-        .iter()
-        .flat_map(|rule| {
-            // The number of instructions is small.
-            let over = rule.then.len() as u8;
-            std::iter::once(step(JUMP_IF_EQUAL, 0, over, number(rule)))
-                .chain(rule.then.iter().copied())
-        })
-        .collect();
-    inside.push(ret(libc::SECCOMP_RET_ALLOW));
-    // The number of instructions is at most GROUP times the length of a rule.
-    let past = inside.len() as u8;
-    let next = group.last().map_or(0, number) + 1;
-    std::iter::once(step(JUMP_IF_AT_LEAST, past, 0, next))
-        .chain(inside)
+fn rules_without_effect() -> io::Result<CallRules> {
+    let mut rules = always(WITHOUT_EFFECT);
+    // A worker must end with its orch, even if the plugin tries to prevent it.
+    let death_signal = [libc::PR_SET_PDEATHSIG.unsigned_abs()];
+    rules.insert(libc::SYS_prctl, if_argument_is(0, &death_signal)?);
+    Ok(rules)
+}
+
+/// Applies if one of the arguments differs from the given value.
+fn unless_all_are(arguments: &[(u8, u32)]) -> io::Result<Vec<SeccompRule>> {
+    let differs = |(argument, value): &(u8, u32)| rule(*argument, SeccompCmpOp::Ne, *value);
+    arguments.iter().map(differs).collect()
+}
+
+/// Applies if the argument is one of the given values.
+fn if_argument_is(argument: u8, values: &[u32]) -> io::Result<Vec<SeccompRule>> {
+    let is = |value: &u32| rule(argument, SeccompCmpOp::Eq, *value);
+    values.iter().map(is).collect()
+}
+
+/// Applies if the argument has any of the bits.
+fn if_argument_has(argument: u8, bits: u32) -> io::Result<Vec<SeccompRule>> {
+    (0..u32::BITS)
+        .map(|place| bits & (1 << place))
+        .filter(|bit| *bit != 0)
+        .map(|bit| rule(argument, SeccompCmpOp::MaskedEq(bit.into()), bit))
         .collect()
 }
 
-/// Instructions of the kernel's filters (linux/filter.h).
-const LOAD: u16 = 0x20;
-const JUMP_IF_EQUAL: u16 = 0x15;
-const JUMP_IF_AT_LEAST: u16 = 0x35;
-const JUMP_IF_ANY_BIT: u16 = 0x45;
-const RETURN: u16 = 0x06;
-/// Offsets of the parts of a call: its number, its architecture, the lower halves of its arguments.
-const NUMBER: u32 = 0;
-const ARCHITECTURE: u32 = 4;
-const ARGUMENTS: u32 = 16;
-
-#[cfg(target_arch = "x86_64")]
-const OWN_ARCHITECTURE: u32 = 0xc000_003e;
-#[cfg(target_arch = "aarch64")]
-const OWN_ARCHITECTURE: u32 = 0xc000_00b7;
-
-fn step(code: u16, jt: u8, jf: u8, k: u32) -> sock_filter {
-    sock_filter { code, jt, jf, k }
+/// Rule for the lower half of an argument. The kernel ignores the upper halves of all arguments
+/// that are compared here.
+fn rule(argument: u8, operator: SeccompCmpOp, value: u32) -> io::Result<SeccompRule> {
+    SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value.into())
+        .and_then(|condition| SeccompRule::new(vec![condition]))
+        .map_err(io::Error::other)
 }
 
-fn ret(answer: u32) -> sock_filter {
-    step(RETURN, 0, 0, answer)
-}
-
-/// Returns an error number to the caller; 0 is success.
-fn answer_with(errno: i32) -> sock_filter {
-    ret(libc::SECCOMP_RET_ERRNO | errno.unsigned_abs())
-}
-
-/// Leaves the number of the call for the comparison. A call with the number of another architecture
-/// ends the process. On x86-64, there is a second number for each call, for programs with short
-/// pointers; these numbers are treated as absent.
-fn check_architecture() -> Vec<sock_filter> {
-    vec![
-        step(LOAD, 0, 0, ARCHITECTURE),
-        step(JUMP_IF_EQUAL, 1, 0, OWN_ARCHITECTURE),
-        ret(libc::SECCOMP_RET_KILL_PROCESS),
-        step(LOAD, 0, 0, NUMBER),
-        step(JUMP_IF_AT_LEAST, 0, 1, FIRST_UNKNOWN),
-        answer_with(libc::ENOSYS),
+/// Answers all calls from a number on; the others continue behind. On x86-64, there is a second,
+/// large number for each call, for programs with short pointers; these numbers are treated as
+/// absent. seccompiler compares only with single numbers.
+fn answer_unknown_calls() -> [sock_filter; 3] {
+    const LOAD_NUMBER: u16 = 0x20;
+    const JUMP_IF_AT_LEAST: u16 = 0x35;
+    const RETURN: u16 = 0x06;
+    let step = |code, jf, k| sock_filter { code, jt: 0, jf, k };
+    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    [
+        step(LOAD_NUMBER, 0, 0),
+        step(JUMP_IF_AT_LEAST, 1, FIRST_UNKNOWN),
+        step(RETURN, 0, absent.into()),
     ]
 }
 
-/// Refuses a call if one of its arguments differs from the given value.
-fn refuse_unless_all_are(arguments: &[(u32, u32)]) -> Vec<sock_filter> {
-    let mut steps = Vec::new();
-    for (argument, value) in arguments {
-        steps.extend([
-            step(LOAD, 0, 0, ARGUMENTS + 8 * argument),
-            step(JUMP_IF_EQUAL, 1, 0, *value),
-            answer_with(libc::EPERM),
-        ]);
-    }
-    steps.push(ret(libc::SECCOMP_RET_ALLOW));
-    steps
-}
-
-/// Refuses a call if its argument has any of the bits.
-fn refuse_if_argument_has(argument: u32, bits: u32) -> Vec<sock_filter> {
-    vec![
-        step(LOAD, 0, 0, ARGUMENTS + 8 * argument),
-        step(JUMP_IF_ANY_BIT, 0, 1, bits),
-        answer_with(libc::EPERM),
-        ret(libc::SECCOMP_RET_ALLOW),
-    ]
-}
-
-/// Answers a call with an error number or 0 if its argument is one of the given values.
-fn answer_if_argument_is(argument: u32, values: &[u32], errno: i32) -> Vec<sock_filter> {
-    let mut steps = vec![step(LOAD, 0, 0, ARGUMENTS + 8 * argument)];
-    for value in values {
-        steps.extend([step(JUMP_IF_EQUAL, 0, 1, *value), answer_with(errno)]);
-    }
-    steps.push(ret(libc::SECCOMP_RET_ALLOW));
-    steps
-}
-
-/// Installs a filter. Without the flag, kernels before 5.16 slow down a filtered thread with
-/// defences against speculation, which would affect its times.
+/// Installs a filter. Without the flag, which seccompiler does not pass, kernels before 5.16 slow
+/// down a filtered thread with defences against speculation. That would affect its times.
 fn install_filter(program: &[sock_filter]) -> io::Result<()> {
-    let length = u16::try_from(program.len()).map_err(io::Error::other)?;
     let filter = libc::sock_fprog {
-        len: length,
-        filter: program.as_ptr().cast_mut(),
+        len: u16::try_from(program.len()).map_err(io::Error::other)?,
+        filter: program.as_ptr().cast_mut().cast(),
     };
     let install = |flags: libc::c_ulong| {
         let mode = libc::SECCOMP_SET_MODE_FILTER;
@@ -371,39 +312,46 @@ mod tests {
         }
     }
 
-    #[test]
-    fn group_of_calls_fits_a_jump_and_no_call_is_in_two() {
-        for signals_scoped in [false, true] {
-            let mut rules = rules(signals_scoped);
-            rules.sort_by_key(|rule| rule.call);
-            assert!(rules.windows(2).all(|pair| pair[0].call < pair[1].call));
-            for group in rules.chunks(GROUP) {
-                let steps: usize = group.iter().map(|rule| rule.then.len() + 1).sum();
-                assert!(steps < usize::from(u8::MAX));
-            }
-        }
+    #[cfg(target_arch = "x86_64")]
+    const ARCHITECTURE: u32 = 0xc000_003e;
+    #[cfg(target_arch = "aarch64")]
+    const ARCHITECTURE: u32 = 0xc000_00b7;
+
+    /// Runs the filters as the kernel does.
+    fn answer(filters: &[BpfProgram], call: i64, arguments: [u32; 2]) -> u32 {
+        let answers = filters.iter().map(|filter| run(filter, call, arguments));
+        answers
+            .min_by_key(|answer| (answer & libc::SECCOMP_RET_ACTION_FULL).cast_signed())
+            .expect("there are filters")
     }
 
-    /// Runs the filter as the kernel does.
-    fn answer(program: &[sock_filter], call: i64, arguments: [u32; 2]) -> u32 {
+    fn run(filter: &[sock_filter], call: i64, arguments: [u32; 2]) -> u32 {
         let (mut at, mut value) = (0, 0);
         loop {
-            let step = program[at];
+            let step = &filter[at];
             at += 1;
             let holds = match step.code {
-                RETURN => return step.k,
-                LOAD => {
+                0x06 => return step.k,
+                0x20 => {
                     value = match step.k {
-                        NUMBER => call as u32,
-                        ARCHITECTURE => OWN_ARCHITECTURE,
-                        ARGUMENTS => arguments[0],
+                        0 => call as u32,
+                        4 => ARCHITECTURE,
+                        16 => arguments[0],
                         _ => arguments[1],
                     };
                     continue;
                 }
-                JUMP_IF_EQUAL => value == step.k,
-                JUMP_IF_AT_LEAST => value >= step.k,
-                _ => value & step.k != 0,
+                0x54 => {
+                    value &= step.k;
+                    continue;
+                }
+                0x05 => {
+                    at += step.k as usize;
+                    continue;
+                }
+                0x15 => value == step.k,
+                0x35 => value >= step.k,
+                other => panic!("unknown instruction {other:#x}"),
             };
             at += usize::from(if holds { step.jt } else { step.jf });
         }
@@ -411,7 +359,7 @@ mod tests {
 
     #[test]
     fn call_number_gets_the_answer_of_its_list() {
-        let program = assemble_filter(true);
+        let filters = compile_filters(true).unwrap();
         let refused = libc::SECCOMP_RET_ERRNO | libc::EPERM.unsigned_abs();
         for call in 0..512 {
             let expected = if REFUSED.contains(&call) {
@@ -425,17 +373,17 @@ mod tests {
             } else {
                 libc::SECCOMP_RET_ALLOW
             };
-            assert_eq!(answer(&program, call, [0, 0]), expected, "{call}");
+            assert_eq!(answer(&filters, call, [0, 0]), expected, "{call}");
         }
         assert_eq!(
-            answer(&program, libc::SYS_ioprio_set, [1, 0]),
+            answer(&filters, libc::SYS_ioprio_set, [1, 0]),
             libc::SECCOMP_RET_ALLOW
         );
-        assert_eq!(answer(&program, libc::SYS_clone, [NAMESPACES, 0]), refused);
-        assert_eq!(answer(&program, libc::SYS_prlimit64, [1, 0]), refused);
+        assert_eq!(answer(&filters, libc::SYS_clone, [NAMESPACES, 0]), refused);
+        assert_eq!(answer(&filters, libc::SYS_prlimit64, [1, 0]), refused);
         let kind = |kind: i32| {
             answer(
-                &program,
+                &filters,
                 libc::SYS_socketpair,
                 [1, (kind | libc::SOCK_CLOEXEC).unsigned_abs()],
             )
@@ -446,11 +394,11 @@ mod tests {
         );
         assert_eq!([libc::SOCK_DGRAM, libc::SOCK_RAW].map(kind), [refused; 2]);
         assert_eq!(
-            answer(&program, libc::SYS_prctl, [1, 0]),
+            answer(&filters, libc::SYS_prctl, [1, 0]),
             libc::SECCOMP_RET_ERRNO
         );
         assert_eq!(
-            answer(&program, libc::SYS_prctl, [4, 0]),
+            answer(&filters, libc::SYS_prctl, [4, 0]),
             libc::SECCOMP_RET_ALLOW
         );
     }
