@@ -19,6 +19,7 @@ mod contradictions;
 mod doctor;
 mod import;
 mod interplay;
+mod json_keys;
 mod limits;
 mod lock;
 mod measuring;

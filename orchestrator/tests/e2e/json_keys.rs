@@ -1,0 +1,92 @@
+//! Fields of the JSON files, which other programs read: none is ever removed or renamed.
+
+use crate::history::{History, asked, report};
+use crate::support::fixture;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// Adds the paths of all fields below a value: `a.b` for a field of an object, `a[]` for the
+/// elements of a list.
+fn collect_paths(value: &Value, path: &str, paths: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let path = format!("{path}.{name}");
+                collect_paths(field, &path, paths);
+                paths.insert(path);
+            }
+        }
+        Value::Array(elements) => {
+            for element in elements {
+                collect_paths(element, &format!("{path}[]"), paths);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Whether a field is there, or something around it is null or an empty list, as on another
+/// machine.
+fn is_there(value: &Value, path: &str) -> bool {
+    let Some(rest) = path.strip_prefix("[]") else {
+        let Some(rest) = path.strip_prefix('.') else {
+            return true;
+        };
+        let end = rest.find(['.', '[']).unwrap_or(rest.len());
+        return match value {
+            Value::Object(fields) => fields
+                .get(&rest[..end])
+                .is_some_and(|field| is_there(field, &rest[end..])),
+            _ => value.is_null(),
+        };
+    };
+    match value.as_array() {
+        // Elements of a list may be of several kinds, each with fields of its own.
+        Some(elements) => {
+            elements.is_empty() || elements.iter().any(|element| is_there(element, rest))
+        }
+        None => value.is_null(),
+    }
+}
+
+/// Compares the fields of a file with the stored list, in which `?` marks a field that is left out
+/// when it is empty. `ORCH_UPDATE_KEYS=1` adds new fields to the list.
+fn check_fields(name: &str, value: &Value) {
+    let list = fixture("json-keys").join(name);
+    let stored = std::fs::read_to_string(&list).unwrap_or_default();
+    if std::env::var_os("ORCH_UPDATE_KEYS").is_some() {
+        let mut paths: BTreeSet<String> = stored.lines().map(str::to_owned).collect();
+        collect_paths(value, "", &mut paths);
+        paths.retain(|path| !stored.lines().any(|line| line == format!("{path}?")));
+        let lines: Vec<String> = paths.into_iter().collect();
+        std::fs::write(&list, lines.join("\n") + "\n").unwrap();
+        return;
+    }
+    assert!(stored.lines().count() > 30, "{} is a list", list.display());
+    let missing: Vec<&str> = stored
+        .lines()
+        .filter(|path| !path.ends_with('?') && !is_there(value, path))
+        .collect();
+    assert!(missing.is_empty(), "{name} lacks {missing:#?}");
+}
+
+#[test]
+fn json_files_keep_their_fields() {
+    let history = History::of(&["", "-DALLOCATIONS=1", "-DALLOCATIONS=2"]);
+    for (name, command) in [
+        ("record.txt", vec!["run", "scenarios/s.yaml"]),
+        (
+            "comparison.txt",
+            vec!["compare", "c0", "c2", "--pairs", "2"],
+        ),
+        (
+            "bisect.txt",
+            [&asked("c0", "c2")[..], &["--metric", "allocations"]].concat(),
+        ),
+    ] {
+        let ran = history
+            .project
+            .orch(&[&command[..], &["--json", "--seed", "1"]].concat());
+        check_fields(name, &report(&ran));
+    }
+}
