@@ -5,7 +5,9 @@ use super::commit_builds::BisectStop;
 use super::evidence::CommitEvidence;
 use super::open_changes::{self, ReportedChanges};
 use super::replay::ConfirmedSuspect;
-use super::search_result::{LocatedStep, OpenChange, SearchFinding, of_exact, of_time};
+use super::search_result::{
+    LocatedStep, OpenChange, SearchFinding, conclude_counts, conclude_times,
+};
 use super::task::BisectTask;
 use crate::bisect::rest::{OpenReason, StopCause};
 use crate::bisect::state::BisectHeader;
@@ -31,7 +33,7 @@ use std::time::Duration;
 /// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end
 /// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
 /// not known stays open.
-pub(super) fn report(
+pub(super) fn build_report(
     task: &BisectTask,
     header: &BisectHeader,
     found: &SearchFinding,
@@ -40,15 +42,15 @@ pub(super) fn report(
     stopped: Option<StopCause>,
 ) -> Result<BisectReport, BisectStop> {
     let mut summary = match found {
-        SearchFinding::Time(conclusion) => of_time(task, answers, conclusion, stopped)?,
-        SearchFinding::Exact(conclusion) => of_exact(task, answers, conclusion, stopped)?,
+        SearchFinding::Time(conclusion) => conclude_times(task, answers, conclusion, stopped)?,
+        SearchFinding::Exact(conclusion) => conclude_counts(task, answers, conclusion, stopped)?,
     };
     let mut culprits = Vec::new();
     for located in &summary.located {
         if stopped.is_none() || answers.is_explained(located.parent, located.shown) {
-            culprits.push(culprit(task, answers, located, summary.change)?);
+            culprits.push(describe_culprit(task, answers, located, summary.change)?);
         } else {
-            summary.open.push(unexplained(located));
+            summary.open.push(open_unexplained(located));
         }
     }
     if culprits.is_empty() && stopped.is_some() {
@@ -58,16 +60,16 @@ pub(super) fn report(
         header.verify_revert,
         culprits.iter().find(|culprit| !culprit.other_way),
     ) {
-        (true, Some(first)) if stopped.is_none() => Some(undone(task, answers, first)?),
+        (true, Some(first)) if stopped.is_none() => Some(describe_revert(task, answers, first)?),
         _ => None,
     };
     let open: Vec<OpenChangeReport> = summary
         .open
         .iter()
-        .map(|open| open_changes::open(answers, open))
+        .map(|open| open_changes::describe_open(answers, open))
         .collect();
     let (outcome, parts) = (summary.outcome, &summary.parts);
-    let next = open_changes::next(
+    let next = open_changes::choose_next_command(
         task,
         header,
         &ReportedChanges {
@@ -92,7 +94,7 @@ pub(super) fn report(
         outcome: summary.outcome,
         reason: summary.reason,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
-        command: open_changes::command(task, header),
+        command: open_changes::resume_command(task, header),
         next,
         seed: header.seed,
         scenario: ScenarioRecord {
@@ -115,21 +117,21 @@ pub(super) fn report(
         bad,
         all: task.all,
         ends: ReportedEnds {
-            good: counted(task, answers, 0),
-            bad: counted(task, answers, task.candidates()),
+            good: counted_value(task, answers, 0),
+            bad: counted_value(task, answers, task.candidates()),
             change: summary.change,
         },
         commits: (1..=task.candidates())
-            .map(|position| state(task, answers, &summary.located, position))
+            .map(|position| describe_commit(task, answers, &summary.located, position))
             .collect(),
-        nothing_else_beyond: open_changes::bounds(&culprits, &open, &summary.parts),
+        nothing_else_beyond: open_changes::bound_rest(&culprits, &open, &summary.parts),
         rest: summary.parts,
         stopped,
         first: header.first,
         culprits,
         undecided: open,
-        skipped: skipped(task, answers),
-        builds: answers.builds(),
+        skipped: list_skipped(task, answers),
+        builds: answers.count_builds(),
         pairs: answers.measured.values().map(Vec::len).sum(),
         measured: answers
             .measured
@@ -148,7 +150,7 @@ pub(super) fn report(
 }
 
 /// A commit that was found by its value, and not compared with the one before it yet.
-fn unexplained(located: &LocatedStep) -> OpenChange {
+fn open_unexplained(located: &LocatedStep) -> OpenChange {
     OpenChange {
         commits: located.commits.clone(),
         probability: located.probability,
@@ -158,14 +160,15 @@ fn unexplained(located: &LocatedStep) -> OpenChange {
     }
 }
 
-fn culprit(
+fn describe_culprit(
     task: &BisectTask,
     answers: &mut CommitEvidence,
     located: &LocatedStep,
     ends: Option<RelativeChange>,
 ) -> Result<Culprit, BisectStop> {
-    let ConfirmedSuspect { entries, workload } =
-        answers.explain(located.parent, located.shown)?.clone();
+    let ConfirmedSuspect { entries, workload } = answers
+        .explain_change(located.parent, located.shown)?
+        .clone();
     let (parent, shown) = (
         answers.ground.revision(located.parent),
         answers.ground.revision(located.shown),
@@ -188,8 +191,8 @@ fn culprit(
         about,
         parent: ReportedCommit::of(parent),
         probability: located.probability,
-        before: counted(task, answers, located.parent),
-        after: counted(task, answers, located.shown),
+        before: counted_value(task, answers, located.parent),
+        after: counted_value(task, answers, located.shown),
         other_way: sign(change) * sign(ends) < 0.0,
         change,
         cause: cause::ChangeCause {
@@ -214,7 +217,7 @@ fn dependency_changes(
 }
 
 /// The value of a counted metric at a commit; null for times.
-fn counted(task: &BisectTask, answers: &CommitEvidence, position: usize) -> Value {
+fn counted_value(task: &BisectTask, answers: &CommitEvidence, position: usize) -> Value {
     if answers.is_time() || task.metric != answers.metric {
         Value::Null
     } else {
@@ -222,7 +225,7 @@ fn counted(task: &BisectTask, answers: &CommitEvidence, position: usize) -> Valu
     }
 }
 
-fn state(
+fn describe_commit(
     task: &BisectTask,
     answers: &CommitEvidence,
     located: &[LocatedStep],
@@ -251,7 +254,7 @@ fn state(
         subject,
         author,
         committed,
-        state: match answers.skipped(position) {
+        state: match answers.skip_reason(position) {
             Some(_) => ProbeState::Skipped,
             None if looked => ProbeState::Looked,
             None => ProbeState::Untouched,
@@ -264,22 +267,22 @@ fn state(
         pairs: pairs.len(),
         change: median(&differences).map(f64::exp_m1),
         value: if looked {
-            counted(task, answers, position)
+            counted_value(task, answers, position)
         } else {
             Value::Null
         },
         same_code_as: answers
-            .twin(position)
+            .find_twin(position)
             .map(|twin| answers.ground.revision(twin).commit.clone()),
     }
 }
 
-fn skipped(task: &BisectTask, answers: &CommitEvidence) -> Vec<SkippedCommit> {
+fn list_skipped(task: &BisectTask, answers: &CommitEvidence) -> Vec<SkippedCommit> {
     let never = task.never();
     (1..=task.candidates())
         .filter_map(|position| {
             let joins = never[position].then_some("a merge that only joins commits of the range");
-            let details = answers.skipped(position).or(joins)?;
+            let details = answers.skip_reason(position).or(joins)?;
             Some(SkippedCommit::new(
                 answers.ground.revision(position),
                 details,
@@ -289,7 +292,7 @@ fn skipped(task: &BisectTask, answers: &CommitEvidence) -> Vec<SkippedCommit> {
 }
 
 /// The bad end with a culprit undone, against the bad end.
-fn undone(
+fn describe_revert(
     task: &BisectTask,
     answers: &mut CommitEvidence,
     culprit: &Culprit,
@@ -327,7 +330,7 @@ fn undone(
         time: Duration::from_secs(300),
         total: None,
     };
-    let ConfirmedSuspect { entries, .. } = answers.versus([&bad, &without], limits)?;
+    let ConfirmedSuspect { entries, .. } = answers.compare_commits([&bad, &without], limits)?;
     Ok(RevertCheck {
         culprit: commit,
         failed: None,

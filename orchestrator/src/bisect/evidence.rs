@@ -103,18 +103,18 @@ impl<'a> CommitEvidence<'a> {
         }
     }
 
-    fn keep(&mut self, step: &BisectStep) -> Result<(), BisectStop> {
+    fn store_step(&mut self, step: &BisectStep) -> Result<(), BisectStop> {
         self.state.add(step).map_err(|error| {
             CommandError::system_while("cannot store the bisect's state", &error).into()
         })
     }
 
     /// Commits that were built, those that failed to included.
-    pub(super) fn builds(&self) -> usize {
+    pub(super) fn count_builds(&self) -> usize {
         self.looks.values().filter(|look| look.built).count()
     }
 
-    pub(super) fn probed(&self, position: usize) -> Option<&ProbeRecord> {
+    pub(super) fn find_probe(&self, position: usize) -> Option<&ProbeRecord> {
         self.looks
             .get(&position)?
             .result
@@ -125,11 +125,11 @@ impl<'a> CommitEvidence<'a> {
 
     /// Number of iterations over which a commit is counted.
     fn counted(&self, position: usize) -> Option<u64> {
-        self.probed(position).and_then(counted)
+        self.find_probe(position).and_then(counted)
     }
 
     /// Reason why a commit cannot be measured.
-    pub(super) fn skipped(&self, position: usize) -> Option<&str> {
+    pub(super) fn skip_reason(&self, position: usize) -> Option<&str> {
         self.looks
             .get(&position)?
             .result
@@ -167,7 +167,9 @@ impl<'a> CommitEvidence<'a> {
             Ok(ready) => {
                 let probe = ground.probe(&ready, self.counted(0), self.observer)?;
                 self.ready.insert(position, ready);
-                probe.and_then(|probe| self.comparable(probe)).map(Box::new)
+                probe
+                    .and_then(|probe| self.require_same_output(probe))
+                    .map(Box::new)
             }
         };
         Ok((seconds, CommitProbe { built, result }))
@@ -175,8 +177,8 @@ impl<'a> CommitEvidence<'a> {
 
     /// Refuses a commit whose output differs from the good end's, because it is neither faster nor
     /// slower.
-    fn comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
-        match self.probed(0) {
+    fn require_same_output(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
+        match self.find_probe(0) {
             Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
                 "its iterations are too long to run as many of them as at the good end".to_owned(),
             ),
@@ -195,14 +197,14 @@ impl<'a> CommitEvidence<'a> {
     }
 
     /// Looks at a commit, once.
-    pub(super) fn looked(&mut self, position: usize) -> Result<bool, BisectStop> {
+    pub(super) fn examine_commit(&mut self, position: usize) -> Result<bool, BisectStop> {
         if !self.looks.contains_key(&position) {
             let (seconds, look) = match self.before.looks.remove(&position) {
                 Some(known) => known,
                 None => {
                     let (seconds, look) = self.examine(position)?;
                     let CommitProbe { built, result } = &look;
-                    self.keep(&BisectStep::Look {
+                    self.store_step(&BisectStep::Look {
                         position,
                         seconds,
                         built: *built,
@@ -223,11 +225,11 @@ impl<'a> CommitEvidence<'a> {
             }
             self.looks.insert(position, look);
         }
-        Ok(self.probed(position).is_some())
+        Ok(self.find_probe(position).is_some())
     }
 
     /// A commit that was looked at before the bisect was killed is found again.
-    pub(super) fn make_ready(&mut self, position: usize) -> Result<(), BisectStop> {
+    pub(super) fn ensure_built(&mut self, position: usize) -> Result<(), BisectStop> {
         if self.ready.contains_key(&position) {
             return Ok(());
         }
@@ -240,15 +242,15 @@ impl<'a> CommitEvidence<'a> {
     }
 
     fn compare_code(&mut self, one: usize, other: usize) -> Result<bool, BisectStop> {
-        let (Some(a), Some(b)) = (self.probed(one), self.probed(other)) else {
+        let (Some(a), Some(b)) = (self.find_probe(one), self.find_probe(other)) else {
             return Ok(false);
         };
         if a.hash == b.hash {
             return Ok(true);
         }
         let beginnings = [a.beginnings.clone(), b.beginnings.clone()];
-        self.make_ready(one)?;
-        self.make_ready(other)?;
+        self.ensure_built(one)?;
+        self.ensure_built(other)?;
         let (Some(a), Some(b)) = (self.ready.get(&one), self.ready.get(&other)) else {
             return Ok(false);
         };
@@ -260,13 +262,13 @@ impl<'a> CommitEvidence<'a> {
     }
 
     /// One more pair. `None`: the commit fails.
-    fn one_pair(
+    fn measure_pair(
         &mut self,
         reference: usize,
         position: usize,
     ) -> Result<Option<PairRecord>, BisectStop> {
-        self.make_ready(reference)?;
-        self.make_ready(position)?;
+        self.ensure_built(reference)?;
+        self.ensure_built(position)?;
         let held = self.ground.measuring(self.observer)?;
         let (Some(a), Some(b)) = (self.ready.get(&reference), self.ready.get(&position)) else {
             return Ok(None);
@@ -295,12 +297,12 @@ impl<'a> CommitEvidence<'a> {
             None => {}
             Some(failure) if failure.side == B => {
                 let message = format!("it failed in {}: {}", failure.phase.name(), failure.message);
-                self.keep(&BisectStep::PairFailed {
+                self.store_step(&BisectStep::PairFailed {
                     reference,
                     position,
                     message: message.clone(),
                 })?;
-                self.fails(position, message);
+                self.note_failure(position, message);
                 return Ok(None);
             }
             Some(failure) => {
@@ -313,7 +315,7 @@ impl<'a> CommitEvidence<'a> {
         }
         // Nothing was added: the user stopped it.
         let pair = series.pairs.pop().ok_or_else(BisectStop::interrupted)?;
-        self.keep(&BisectStep::Pair {
+        self.store_step(&BisectStep::Pair {
             reference,
             position,
             pair: Box::new(pair.clone()),
@@ -321,14 +323,14 @@ impl<'a> CommitEvidence<'a> {
         Ok(Some(pair))
     }
 
-    pub(super) fn fails(&mut self, position: usize, message: String) {
+    pub(super) fn note_failure(&mut self, position: usize, message: String) {
         if let Some(look) = self.looks.get_mut(&position) {
             look.result = Err(message);
         }
     }
 
     /// Compares two builds with each other, in all metrics.
-    pub(super) fn versus(
+    pub(super) fn compare_commits(
         &mut self,
         jobs: [&ReadyCommit; 2],
         limits: PairLimits,
@@ -379,7 +381,7 @@ impl<'a> CommitEvidence<'a> {
     }
 
     /// A suspect against the commit before it, in all metrics.
-    pub(super) fn explain(
+    pub(super) fn explain_change(
         &mut self,
         parent: usize,
         position: usize,
@@ -387,7 +389,7 @@ impl<'a> CommitEvidence<'a> {
         if !self.confirmed.contains_key(&(parent, position)) {
             let confirmed = match self.before.confirmed.remove(&(parent, position)) {
                 Some(known) => known,
-                None => self.confirm_anew(parent, position)?,
+                None => self.measure_confirmation(parent, position)?,
             };
             self.confirmed.insert((parent, position), confirmed);
         }
@@ -402,21 +404,21 @@ impl<'a> CommitEvidence<'a> {
         self.confirmed.contains_key(&key) || self.before.confirmed.contains_key(&key)
     }
 
-    fn confirm_anew(
+    fn measure_confirmation(
         &mut self,
         parent: usize,
         position: usize,
     ) -> Result<ConfirmedSuspect, BisectStop> {
         self.observer
             .begin_confirmation(self.ground.revision(parent), self.ground.revision(position));
-        self.make_ready(parent)?;
-        self.make_ready(position)?;
+        self.ensure_built(parent)?;
+        self.ensure_built(position)?;
         let (Some(a), Some(b)) = (self.ready.remove(&parent), self.ready.remove(&position)) else {
             return Err(BisectStop::defect("a prepared commit is missing"));
         };
         // Counted metrics need no pairs.
         let pairs = if self.is_time() { CONFIRMING.pairs } else { 0 };
-        let confirmed = self.versus(
+        let confirmed = self.compare_commits(
             [&a, &b],
             PairLimits {
                 pairs,
@@ -425,7 +427,7 @@ impl<'a> CommitEvidence<'a> {
         );
         self.ready.extend([(parent, a), (position, b)]);
         let confirmed = confirmed?;
-        self.keep(&BisectStep::Confirmed {
+        self.store_step(&BisectStep::Confirmed {
             parent,
             position,
             entries: confirmed.entries.clone(),
@@ -452,7 +454,7 @@ impl Evidence for CommitEvidence<'_> {
     type Stop = BisectStop;
 
     fn prepare_commit(&mut self, commit: usize) -> Result<bool, BisectStop> {
-        self.looked(commit)
+        self.examine_commit(commit)
     }
 
     fn same_code(&mut self, one: usize, other: usize) -> Result<bool, BisectStop> {
@@ -460,7 +462,7 @@ impl Evidence for CommitEvidence<'_> {
             Some(known) => known,
             None => {
                 let same = self.compare_code(one, other)?;
-                self.keep(&BisectStep::Code { one, other, same })?;
+                self.store_step(&BisectStep::Code { one, other, same })?;
                 same
             }
         };
@@ -486,10 +488,10 @@ impl Evidence for CommitEvidence<'_> {
                 Some(pair) => Some(pair),
                 None => match self.before.failed.remove(&key) {
                     Some(message) => {
-                        self.fails(commit, message);
+                        self.note_failure(commit, message);
                         None
                     }
-                    None => self.one_pair(reference, commit)?,
+                    None => self.measure_pair(reference, commit)?,
                 },
             };
             let Some(pair) = pair else { return Ok(None) };
@@ -513,7 +515,7 @@ impl Evidence for CommitEvidence<'_> {
     }
 
     fn confirm(&mut self, parent: usize, commit: usize) -> Result<Confirmation, BisectStop> {
-        let ConfirmedSuspect { entries, workload } = self.explain(parent, commit)?;
+        let ConfirmedSuspect { entries, workload } = self.explain_change(parent, commit)?;
         if matches!(
             workload.code,
             CodeRelation::OnlyLayout | CodeRelation::Identical
@@ -572,7 +574,7 @@ impl CommitEvidence<'_> {
     }
 
     /// An earlier commit that was found to run the same code.
-    pub(super) fn twin(&self, position: usize) -> Option<usize> {
+    pub(super) fn find_twin(&self, position: usize) -> Option<usize> {
         self.codes.iter().find_map(|(&(one, other), same)| {
             let (earlier, later) = (one.min(other), one.max(other));
             (*same && later == position).then_some(earlier)

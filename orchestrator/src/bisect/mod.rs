@@ -195,25 +195,28 @@ pub(crate) fn bisect(
     };
     let mut answers = CommitEvidence::new(&ground, &wish, observer, &mut kept, steps, header.seed);
     let (stop, found) = match search(&task, &header, &mut answers) {
-        Ok(found) => match conclude::report(&task, &header, &found, &mut answers, context, None) {
-            Ok(report) => {
-                answers.observer.end();
-                return Ok(BisectResult {
-                    end: BisectEnd::Done,
-                    report: Some(report),
-                    state: kept,
-                    root: task.loaded.root.clone(),
-                    results: task.results.clone(),
-                });
+        Ok(found) => {
+            match conclude::build_report(&task, &header, &found, &mut answers, context, None) {
+                Ok(report) => {
+                    answers.observer.end();
+                    return Ok(BisectResult {
+                        end: BisectEnd::Done,
+                        report: Some(report),
+                        state: kept,
+                        root: task.loaded.root.clone(),
+                        results: task.results.clone(),
+                    });
+                }
+                Err(stop) => (stop, Some(Box::new(found))),
             }
-            Err(stop) => (stop, Some(Box::new(found))),
-        },
+        }
         Err(ended) => ended,
     };
     let known = found.filter(|found| deserves_report(&stop, found, &answers));
     let cause = find_cause(&stop);
-    let known = known
-        .map(|found| conclude::report(&task, &header, &found, &mut answers, context, Some(cause)));
+    let known = known.map(|found| {
+        conclude::build_report(&task, &header, &found, &mut answers, context, Some(cause))
+    });
     answers.observer.end();
     let end = match stop {
         BisectStop::Failed(error) => BisectEnd::Stopped(error),

@@ -1,7 +1,7 @@
 //! Changes beside the culprits that the bisect left open, and the command that continues there.
 
 use super::evidence::CommitEvidence;
-use super::search_result::{OpenChange, relative};
+use super::search_result::{OpenChange, to_relative_change};
 use super::task::BisectTask;
 use crate::bisect::rest::{ChangeBounds, OpenReason, PartState, RangePart, StopCause};
 use crate::bisect::state::{BisectHeader, ProbeRecord};
@@ -22,7 +22,7 @@ const MORE_REBUILDS: usize = 32;
 /// Factor by which the next attempt has more pairs.
 const MORE_PAIRS: usize = 4;
 
-pub(super) fn open_of_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
+pub(super) fn list_open_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
     let open = conclusion.undecided.iter().map(|open| OpenChange {
         commits: open.commits.clone(),
         probability: open.probability,
@@ -43,7 +43,7 @@ pub(super) fn open_of_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
 }
 
 /// A change that is known to be there, and that a stopped search had not found yet.
-pub(super) fn open_of_counts(conclusion: &ExactConclusion<Box<ProbeRecord>>) -> Vec<OpenChange> {
+pub(super) fn list_open_counts(conclusion: &ExactConclusion<Box<ProbeRecord>>) -> Vec<OpenChange> {
     let open = conclusion
         .open
         .iter()
@@ -66,7 +66,7 @@ struct PositionedPart {
     pairs: usize,
 }
 
-fn in_order(answers: &CommitEvidence, mut parts: Vec<PositionedPart>) -> Vec<RangePart> {
+fn sort_parts(answers: &CommitEvidence, mut parts: Vec<PositionedPart>) -> Vec<RangePart> {
     parts.sort_by_key(|part| part.ends);
     let commit = |position: usize| ReportedCommit::of(answers.ground.revision(position));
     let part = |PositionedPart {
@@ -86,12 +86,12 @@ fn in_order(answers: &CommitEvidence, mut parts: Vec<PositionedPart>) -> Vec<Ran
 
 /// Parts in which no change was found. The whole range is one as long as it is open whether its
 /// ends differ.
-pub(super) fn parts_of_times(
+pub(super) fn list_parts_of_times(
     answers: &CommitEvidence,
     conclusion: &SearchConclusion,
 ) -> Vec<RangePart> {
     let known = |change: RatioEstimate| {
-        (change != RatioEstimate::UNKNOWN).then(|| relative(answers, change))
+        (change != RatioEstimate::UNKNOWN).then(|| to_relative_change(answers, change))
     };
     let compared = |(at, section): (usize, &SectionResult)| {
         let state = match section.ends {
@@ -122,7 +122,7 @@ pub(super) fn parts_of_times(
         pairs: 0,
     };
     let parts = conclusion.sections.iter().enumerate().filter_map(compared);
-    in_order(
+    sort_parts(
         answers,
         parts
             .chain(conclusion.unsearched.iter().map(unsearched))
@@ -131,7 +131,7 @@ pub(super) fn parts_of_times(
 }
 
 /// Parts that were not searched. What is counted and alike at both ends of a part needs none.
-pub(super) fn parts_of_counts(
+pub(super) fn list_parts_of_counts(
     answers: &CommitEvidence,
     conclusion: &ExactConclusion<Box<ProbeRecord>>,
 ) -> Vec<RangePart> {
@@ -164,7 +164,7 @@ pub(super) fn parts_of_counts(
         .filter(|open| !open.differs)
         .map(|open| part(open, PartState::Open));
     let unsearched = conclusion.unsearched.iter().filter(|part| part.differs);
-    in_order(
+    sort_parts(
         answers,
         open.chain(unsearched.map(|one| part(one, PartState::NotSearched)))
             .collect(),
@@ -172,7 +172,7 @@ pub(super) fn parts_of_counts(
 }
 
 /// Bounds of everything beside the culprits; `None` where something is open.
-pub(super) fn bounds(
+pub(super) fn bound_rest(
     culprits: &[Culprit],
     open: &[OpenChangeReport],
     parts: &[RangePart],
@@ -185,7 +185,7 @@ pub(super) fn bounds(
     }
 }
 
-pub(super) fn open(answers: &CommitEvidence, open: &OpenChange) -> OpenChangeReport {
+pub(super) fn describe_open(answers: &CommitEvidence, open: &OpenChange) -> OpenChangeReport {
     let commit = |position: usize| ReportedCommit::of(answers.ground.revision(position));
     OpenChangeReport {
         commits: open
@@ -202,8 +202,8 @@ pub(super) fn open(answers: &CommitEvidence, open: &OpenChange) -> OpenChangeRep
 }
 
 /// The command that repeats the bisect with the same coins.
-pub(super) fn command(task: &BisectTask, header: &BisectHeader) -> String {
-    let mut command = around(task, &header.good, &header.bad);
+pub(super) fn resume_command(task: &BisectTask, header: &BisectHeader) -> String {
+    let mut command = bisect_command(task, &header.good, &header.bad);
     if task.all {
         command.push_str(" --all");
     }
@@ -213,13 +213,13 @@ pub(super) fn command(task: &BisectTask, header: &BisectHeader) -> String {
     format!("{command} --seed {}", header.seed)
 }
 
-fn around(task: &BisectTask, good: &str, bad: &str) -> String {
+fn bisect_command(task: &BisectTask, good: &str, bad: &str) -> String {
     let mut command = format!(
         "orch bisect {} --workload {} --good {} --bad {}",
         quoted(&task.loaded.shown),
         quoted(&task.job.id),
-        shortened(good),
-        shortened(bad)
+        shorten_commit(good),
+        shorten_commit(bad)
     );
     if task.metric != Metric::Time {
         command.push_str(&format!(" --metric {}", quoted(task.metric.name())));
@@ -227,11 +227,11 @@ fn around(task: &BisectTask, good: &str, bad: &str) -> String {
     if task.direction == BisectDirection::Better {
         command.push_str(" --direction better");
     }
-    command + &of_repository(task)
+    command + &repository_option(task)
 }
 
 /// The option that names the repository, where it is not the scenario's.
-fn of_repository(task: &BisectTask) -> String {
+fn repository_option(task: &BisectTask) -> String {
     match task.loaded.repository != task.loaded.root {
         true => format!(
             " --repo {}",
@@ -241,7 +241,7 @@ fn of_repository(task: &BisectTask) -> String {
     }
 }
 
-fn shortened(commit: &str) -> String {
+fn shorten_commit(commit: &str) -> String {
     commit.chars().take(10).collect()
 }
 
@@ -255,7 +255,7 @@ pub(super) struct ReportedChanges<'a> {
 }
 
 /// The next command, where something is left to do.
-pub(super) fn next(
+pub(super) fn choose_next_command(
     task: &BisectTask,
     header: &BisectHeader,
     results: &ReportedChanges,
@@ -265,21 +265,21 @@ pub(super) fn next(
             return Some(format!(
                 "orch bisect {} --resume{}",
                 quoted(&task.loaded.shown),
-                of_repository(task)
+                repository_option(task)
             ));
         }
-        Some(StopCause::Unmeasurable) => return Some(command(task, header)),
+        Some(StopCause::Unmeasurable) => return Some(resume_command(task, header)),
         None => {}
     }
     let more_pairs = |good: &str, bad: &str| {
         format!(
             "{} --pairs {}",
-            around(task, good, bad),
+            bisect_command(task, good, bad),
             header.most_pairs.saturating_mul(MORE_PAIRS)
         )
     };
     let of_open = |open: &OpenChangeReport| match open.why {
-        OpenReason::BuildEffect => by_build_effect(task, open),
+        OpenReason::BuildEffect => rebuilds_command(task, open),
         _ => more_pairs(&open.reference.commit, &open.end.commit),
     };
     if results.outcome == BisectOutcome::Undecided {
@@ -290,7 +290,7 @@ pub(super) fn next(
                 .map_or_else(|| more_pairs(&header.good, &header.bad), of_open),
         );
     }
-    if let Some(command) = inside_merge(task, results.culprits) {
+    if let Some(command) = merge_command(task, results.culprits) {
         return Some(command);
     }
     // Further pairs name no commit where the change is layout or spread over several commits.
@@ -308,16 +308,16 @@ pub(super) fn next(
         // Every build is in the cache.
         true => format!(
             "{}{}",
-            around(task, &header.good, &header.bad),
+            bisect_command(task, &header.good, &header.bad),
             if task.all { " --all" } else { "" }
         ),
-        false => around(task, &unsearched.reference.commit, &unsearched.end.commit),
+        false => bisect_command(task, &unsearched.reference.commit, &unsearched.end.commit),
     })
 }
 
 /// The command that measures the build effect; of what orch cannot rebuild, the suspect against the
 /// commit before it.
-fn by_build_effect(task: &BisectTask, open: &OpenChangeReport) -> String {
+fn rebuilds_command(task: &BisectTask, open: &OpenChangeReport) -> String {
     let (scenario, id) = (quoted(&task.loaded.shown), quoted(&task.job.id));
     if matches!(task.spec.source, PluginSource::Crate { .. }) {
         let rebuilds = if task.tau.is_some() {
@@ -327,15 +327,15 @@ fn by_build_effect(task: &BisectTask, open: &OpenChangeReport) -> String {
         };
         return format!("orch doctor --rebuilds {rebuilds} --scenario {scenario} --filter {id}");
     }
-    let suspect = shortened(&open.commits.last().unwrap_or(&open.end).commit);
+    let suspect = shorten_commit(&open.commits.last().unwrap_or(&open.end).commit);
     format!(
         "orch compare {suspect}~1 {suspect} --scenario {scenario} --filter {id}{}",
-        of_repository(task)
+        repository_option(task)
     )
 }
 
 /// The command that looks inside of a merge that was named.
-fn inside_merge(task: &BisectTask, culprits: &[Culprit]) -> Option<String> {
+fn merge_command(task: &BisectTask, culprits: &[Culprit]) -> Option<String> {
     let merge = |commit: &String| {
         task.history
             .candidates
@@ -354,5 +354,8 @@ fn inside_merge(task: &BisectTask, culprits: &[Culprit]) -> Option<String> {
         .find(|each| each.commit == *inside)?;
     // From where the branch began: its commits do not descend from what was merged into meanwhile.
     let base = history::find_fork_point(revision)?;
-    Some(format!("{} --all", around(task, &base.commit, inside)))
+    Some(format!(
+        "{} --all",
+        bisect_command(task, &base.commit, inside)
+    ))
 }

@@ -15,14 +15,14 @@ impl CommitEvidence<'_> {
     /// The metric's value at a commit that can be measured.
     pub(super) fn value(&self, position: usize) -> Value {
         let entry = self
-            .probed(position)
+            .find_probe(position)
             .and_then(|probe| self.judged(probe, probe));
         entry.map_or(Value::Null, |entry| entry.a)
     }
 
     /// The plugin's metrics, as the good end describes them.
     pub(super) fn described(&mut self) -> Result<Vec<MetricInfo>, BisectStop> {
-        self.make_ready(0)?;
+        self.ensure_built(0)?;
         Ok(self
             .ready
             .get(&0)
@@ -54,16 +54,16 @@ impl ExactReadings for CommitEvidence<'_> {
     type Value = Box<ProbeRecord>;
 
     fn read(&mut self, commit: usize) -> Result<Option<Box<ProbeRecord>>, BisectStop> {
-        if !self.looked(commit)? {
+        if !self.examine_commit(commit)? {
             return Ok(None);
         }
-        let Some(probe) = self.probed(commit).cloned() else {
+        let Some(probe) = self.find_probe(commit).cloned() else {
             return Ok(None);
         };
         // Against itself: a number that is not exact is not even equal to itself.
         match self.judged(&probe, &probe).map(|entry| entry.verdict) {
             Some(Verdict::Inconclusive) => {
-                self.fails(
+                self.note_failure(
                     commit,
                     format!(
                         "its {} is not exact: it differs between processes of the same build",
@@ -73,7 +73,7 @@ impl ExactReadings for CommitEvidence<'_> {
                 Ok(None)
             }
             None => {
-                self.fails(commit, format!("it has no {}", self.metric));
+                self.note_failure(commit, format!("it has no {}", self.metric));
                 Ok(None)
             }
             Some(_) => Ok(Some(Box::new(probe))),

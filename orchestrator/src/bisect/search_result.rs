@@ -65,8 +65,10 @@ pub(super) struct SearchSummary {
 }
 
 /// An end that cannot be measured is no result.
-fn unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
-    let reason = answers.skipped(position).unwrap_or("it cannot be measured");
+fn report_unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
+    let reason = answers
+        .skip_reason(position)
+        .unwrap_or("it cannot be measured");
     BisectStop::Unmeasurable {
         position,
         reason: reason.to_owned(),
@@ -74,7 +76,7 @@ fn unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
 }
 
 /// A log ratio of times as a relative change of the metric; ends that are not known are null.
-pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> RelativeChange {
+pub(super) fn to_relative_change(answers: &CommitEvidence, times: RatioEstimate) -> RelativeChange {
     let per_second = answers.per == Some(CounterBasis::Second);
     let metric = |log: f64| {
         if per_second {
@@ -97,7 +99,7 @@ pub(super) fn relative(answers: &CommitEvidence, times: RatioEstimate) -> Relati
 }
 
 /// Quantity that the searched metric measures.
-fn quantity(answers: &CommitEvidence) -> ChangedQuantity {
+fn changed_quantity(answers: &CommitEvidence) -> ChangedQuantity {
     if answers.per.is_some() {
         ChangedQuantity::Amount
     } else {
@@ -105,16 +107,20 @@ fn quantity(answers: &CommitEvidence) -> ChangedQuantity {
     }
 }
 
-pub(super) fn of_time(
+pub(super) fn conclude_times(
     task: &BisectTask,
     answers: &CommitEvidence,
     conclusion: &SearchConclusion,
     stopped: Option<StopCause>,
 ) -> Result<SearchSummary, BisectStop> {
     let margin = format::percent(task.margin);
-    let of = |change: RatioEstimate| relative(answers, change).sized(quantity(answers)).size();
+    let of = |change: RatioEstimate| {
+        to_relative_change(answers, change)
+            .sized(changed_quantity(answers))
+            .size()
+    };
     let (mut outcome, mut reason, change) = match conclusion.ends {
-        EndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
+        EndsVerdict::EndUnusable { end } => return Err(report_unusable(answers, end)),
         EndsVerdict::SameCode => {
             let reason = "both ends run the same machine code: their times differ by layout, not \
                 by code";
@@ -130,7 +136,7 @@ pub(super) fn of_time(
         ),
         EndsVerdict::OtherWay { change } => (
             BisectOutcome::None,
-            other_way(task, &of(change)),
+            word_other_way(task, &of(change)),
             Some(change),
         ),
         EndsVerdict::Open { change } => {
@@ -141,7 +147,7 @@ pub(super) fn of_time(
             (BisectOutcome::Undecided, reason, Some(change))
         }
         EndsVerdict::Different { change } => {
-            let (outcome, reason) = verdict(conclusion);
+            let (outcome, reason) = choose_outcome(conclusion);
             (outcome, reason, Some(change))
         }
     };
@@ -162,10 +168,10 @@ pub(super) fn of_time(
         reason,
         change: change
             .filter(|change| *change != RatioEstimate::UNKNOWN)
-            .map(|change| relative(answers, change)),
+            .map(|change| to_relative_change(answers, change)),
         located: located.collect(),
-        parts: open_changes::parts_of_times(answers, conclusion),
-        open: open_changes::open_of_times(conclusion),
+        parts: open_changes::list_parts_of_times(answers, conclusion),
+        open: open_changes::list_open_times(conclusion),
     })
 }
 
@@ -180,7 +186,7 @@ fn stopped_reason(cause: StopCause, culprits: usize) -> String {
 }
 
 /// Returns the outcome for ends that differ, with its reason.
-fn verdict(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
+fn choose_outcome(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
     let several = conclusion
         .culprits
         .iter()
@@ -213,25 +219,25 @@ fn verdict(conclusion: &SearchConclusion) -> (BisectOutcome, String) {
     }
 }
 
-fn other_way(task: &BisectTask, change: &str) -> String {
+fn word_other_way(task: &BisectTask, change: &str) -> String {
     let option = match task.direction {
         BisectDirection::Worse => "better",
         BisectDirection::Better => "worse",
     };
     format!(
         "the bad end is not {} but the opposite: {change}; --direction {option} finds the commit",
-        word(task.direction)
+        direction_word(task.direction)
     )
 }
 
-fn word(direction: BisectDirection) -> &'static str {
+fn direction_word(direction: BisectDirection) -> &'static str {
     match direction {
         BisectDirection::Worse => "worse",
         BisectDirection::Better => "better",
     }
 }
 
-pub(super) fn of_exact(
+pub(super) fn conclude_counts(
     task: &BisectTask,
     answers: &CommitEvidence,
     conclusion: &ExactConclusion<Box<ProbeRecord>>,
@@ -261,14 +267,17 @@ pub(super) fn of_exact(
     };
     let several = located.iter().any(|located| located.commits.len() > 1);
     let (mut outcome, mut reason) = match conclusion.ends {
-        ExactEndsVerdict::EndUnusable { end } => return Err(unusable(answers, end)),
+        ExactEndsVerdict::EndUnusable { end } => return Err(report_unusable(answers, end)),
         ExactEndsVerdict::Same => (
             BisectOutcome::None,
-            format!("no change between the ends: {} at both", shown(&bad)),
+            format!("no change between the ends: {} at both", format_value(&bad)),
         ),
         ExactEndsVerdict::OtherWay => (
             BisectOutcome::None,
-            other_way(task, &format!("{} to {}", shown(&good), shown(&bad))),
+            word_other_way(
+                task,
+                &format!("{} to {}", format_value(&good), format_value(&bad)),
+            ),
         ),
         ExactEndsVerdict::Different if located.is_empty() => (
             BisectOutcome::Undecided,
@@ -290,8 +299,8 @@ pub(super) fn of_exact(
         }
     }
     let (open, parts) = (
-        open_changes::open_of_counts(conclusion),
-        open_changes::parts_of_counts(answers, conclusion),
+        open_changes::list_open_counts(conclusion),
+        open_changes::list_parts_of_counts(answers, conclusion),
     );
     Ok(SearchSummary {
         outcome,
@@ -303,7 +312,7 @@ pub(super) fn of_exact(
     })
 }
 
-fn shown(value: &Value) -> String {
+fn format_value(value: &Value) -> String {
     value
         .as_f64()
         .map_or_else(|| value.to_string(), change::grouped)

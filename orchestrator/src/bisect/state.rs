@@ -164,8 +164,8 @@ pub(crate) enum NewestBisect {
 /// The newest state of a repository that no process is using.
 pub(crate) fn newest(repository: &Path) -> io::Result<NewestBisect> {
     let mut newest = NewestBisect::None;
-    for folder in folders()?.into_iter().rev() {
-        match read(&folder, repository)? {
+    for folder in list_folders()?.into_iter().rev() {
+        match read_state(&folder, repository)? {
             NewestBisect::Left(left) => return Ok(NewestBisect::Left(left)),
             NewestBisect::AtWork => newest = NewestBisect::AtWork,
             NewestBisect::None => {}
@@ -174,7 +174,7 @@ pub(crate) fn newest(repository: &Path) -> io::Result<NewestBisect> {
     Ok(newest)
 }
 
-fn folders() -> io::Result<Vec<PathBuf>> {
+fn list_folders() -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(cache::subfolder("bisect")?)?
         .flatten()
         .map(|entry| entry.path())
@@ -195,11 +195,11 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
         let is_left = JournalFile::open(&path).ok()?.claim();
         is_left.then(|| format!("{} of {}", header.workload, header.repository.display()))
     };
-    Ok(folders()?.into_iter().filter_map(about).collect())
+    Ok(list_folders()?.into_iter().filter_map(about).collect())
 }
 
 /// `None`: another repository's, or of another version of orch.
-fn read(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
+fn read_state(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     let path = folder.join(FILE);
     let Ok(text) = std::fs::read(&path) else {
         return Ok(NewestBisect::None);

@@ -22,7 +22,7 @@ pub(super) struct BisectTarget {
     pub(super) results: PathBuf,
 }
 
-fn note(observer: &mut dyn ProgressObserver, text: &str) {
+fn log_note(observer: &mut dyn ProgressObserver, text: &str) {
     observer.see(ProgressEvent::Note { text });
 }
 
@@ -57,11 +57,11 @@ pub(super) fn find_target(
             good: good.clone(),
             bad: request.bad.clone().unwrap_or_else(|| "HEAD".to_owned()),
         },
-        _ => from_latest(request, direction, &results, observer)?,
+        _ => take_latest(request, direction, &results, observer)?,
     };
     let loaded = project::load_over(&texts.scenario, request.repo.as_deref())?;
-    let good = revision(&loaded.repository, "--good", &texts.good)?;
-    let bad = revision(&loaded.repository, "--bad", &texts.bad)?;
+    let good = resolve_revision(&loaded.repository, "--good", &texts.good)?;
+    let bad = resolve_revision(&loaded.repository, "--bad", &texts.bad)?;
     Ok(BisectTarget {
         loaded,
         workload: texts.workload,
@@ -73,7 +73,7 @@ pub(super) fn find_target(
     })
 }
 
-fn revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandError> {
+fn resolve_revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandError> {
     match git::revision::resolve(root, text) {
         Ok(Some(revision)) => Ok(revision),
         Ok(None) if git::state_of(root).state == git::GitKind::Empty => {
@@ -99,14 +99,15 @@ struct SuspectedChange {
 
 /// Fills in what the command line leaves out from the latest comparison that has a change of that
 /// kind.
-fn from_latest(
+fn take_latest(
     request: &BisectRequest,
     direction: BisectDirection,
     results: &Path,
     observer: &mut dyn ProgressObserver,
 ) -> Result<TargetTexts, CommandError> {
-    let Some(SuspectedChange { comparison, entry }) = latest(request, direction, results) else {
-        return Err(nothing_stored(request, direction, results));
+    let Some(SuspectedChange { comparison, entry }) = find_latest(request, direction, results)
+    else {
+        return Err(report_missing(request, direction, results));
     };
     let commit = |side: &comparison::ComparedSide| {
         side.git
@@ -137,7 +138,7 @@ fn from_latest(
     let change = entry
         .size()
         .map_or_else(String::new, |size| format!("{size} "));
-    note(
+    log_note(
         observer,
         &format!(
             "taken from comparison {}: {} of {} {change}({} to {})",
@@ -148,7 +149,7 @@ fn from_latest(
             &texts.bad[..texts.bad.len().min(10)]
         ),
     );
-    note(
+    log_note(
         observer,
         &format!(
             "equivalent command: orch bisect {} --workload {} --good {} --bad {}{}{}{}",
@@ -176,7 +177,7 @@ fn from_latest(
     Ok(texts)
 }
 
-fn latest(
+fn find_latest(
     request: &BisectRequest,
     direction: BisectDirection,
     results: &Path,
@@ -212,13 +213,13 @@ fn latest(
         if comparison.imported.is_some() {
             return None;
         }
-        let entry = worst(&comparison, request, direction)?.clone();
+        let entry = find_worst(&comparison, request, direction)?.clone();
         Some(SuspectedChange { comparison, entry })
     })
 }
 
 /// The largest change of time, else of what is counted, else a changed output.
-fn worst<'a>(
+fn find_worst<'a>(
     comparison: &'a Comparison,
     request: &BisectRequest,
     direction: BisectDirection,
@@ -260,7 +261,7 @@ fn worst<'a>(
     })
 }
 
-fn nothing_stored(
+fn report_missing(
     request: &BisectRequest,
     direction: BisectDirection,
     results: &Path,

@@ -60,7 +60,7 @@ impl BisectTask {
             bad,
             results,
         } = ask;
-        let (entry, job) = job(&loaded, &workload)?;
+        let (entry, job) = find_job(&loaded, &workload)?;
         let spec = loaded
             .scenario
             .plugins
@@ -70,7 +70,7 @@ impl BisectTask {
         let spec = spec.ok_or_else(|| {
             CommandError::input(format!("the scenario has no plugin '{}'", job.plugin))
         })?;
-        in_history(&loaded, &job.plugin, &spec, &good)?;
+        require_history(&loaded, &job.plugin, &spec, &good)?;
         let history = history::list_between(&good, &bad, all)
             .map_err(|error| CommandError::input(format!("{error}")))?;
         let tau = compare::build_effect(&loaded, &MachineCalibration::load(&Machine::read()), &job);
@@ -277,7 +277,7 @@ impl BisectTask {
 }
 
 /// The entry and job of that id.
-fn job(loaded: &LoadedScenario, id: &str) -> Result<(usize, Job), CommandError> {
+fn find_job(loaded: &LoadedScenario, id: &str) -> Result<(usize, Job), CommandError> {
     let mut known = Vec::new();
     for entry in 0..loaded.scenario.entries.len() {
         let jobs = sides::expand_entry(&loaded.scenario, entry, |_| None)
@@ -297,7 +297,7 @@ fn job(loaded: &LoadedScenario, id: &str) -> Result<(usize, Job), CommandError> 
 }
 
 /// Refuses a plugin that is the same at every commit.
-fn in_history(
+fn require_history(
     loaded: &LoadedScenario,
     key: &str,
     spec: &PluginSpec,

@@ -177,7 +177,7 @@ fn verdict(
             },
         );
     }
-    if let Some((anchor, now)) = tied.digests.as_ref().and_then(different) {
+    if let Some((anchor, now)) = tied.digests.as_ref().and_then(find_different_digests) {
         let outputs = [anchor, now].map(|digest| digest.value.to_string());
         return (
             Verdict::OutputDiffers,
@@ -192,11 +192,11 @@ fn verdict(
         return (Verdict::Equivalent, Reason::SameCode);
     }
     let finding = student_t::decide_shift(shift, margin, terms.together);
-    told(finding, terms.changed, || match finding {
+    word_reason(finding, terms.changed, || match finding {
         PairFinding::Equivalent => Reason::WithinMargin { pairs, margin },
         PairFinding::Open => Reason::OpenByAnchor {
             pairs,
-            anchor: short(&terms.anchor.commit),
+            anchor: shorten_commit(&terms.anchor.commit),
         },
         PairFinding::Higher | PairFinding::Lower => Reason::DecidedByAnchor {
             pairs,
@@ -208,7 +208,7 @@ fn verdict(
 
 /// Converts a finding to a verdict with its reason. If the machine changed meanwhile, the verdict
 /// is inconclusive.
-fn told(
+fn word_reason(
     finding: PairFinding,
     changed: Option<&str>,
     reason: impl Fn() -> Reason,
@@ -229,12 +229,12 @@ fn told(
 }
 
 /// Returns the first digits of a commit.
-fn short(commit: &str) -> String {
+fn shorten_commit(commit: &str) -> String {
     commit[..10.min(commit.len())].to_owned()
 }
 
 /// Returns the digests of both sides if both have one and they disagree.
-fn different(digests: &[String; 2]) -> Option<(Digest, Digest)> {
+fn find_different_digests(digests: &[String; 2]) -> Option<(Digest, Digest)> {
     let [anchor, now] = digests
         .each_ref()
         .map(|text| serde_json::from_str::<Digest>(text).ok());
@@ -301,8 +301,8 @@ impl SharedAnchor {
             return (Verdict::Equivalent, Reason::SameCode);
         }
         let finding = student_t::decide_shift(&self.shift, self.margin, together);
-        told(finding, changed, || Reason::ThroughAnchor {
-            anchor: short(&self.anchor),
+        word_reason(finding, changed, || Reason::ThroughAnchor {
+            anchor: shorten_commit(&self.anchor),
             pairs: self.pairs,
             finding: match finding {
                 PairFinding::Equivalent => AnchorFinding::WithinMargin {

@@ -33,7 +33,7 @@ pub(crate) struct JobFacts<'a> {
 }
 
 /// Makes the record of one job.
-pub(crate) fn job(facts: JobFacts) -> JobRecord {
+pub(crate) fn assemble_job(facts: JobFacts) -> JobRecord {
     let JobFacts {
         job,
         info,
@@ -52,38 +52,38 @@ pub(crate) fn job(facts: JobFacts) -> JobRecord {
             }
         }
     }
-    let profile = ends.iter().find_map(|end| match reply(end) {
+    let profile = ends.iter().find_map(|end| match find_reply(end) {
         Some(WorkerReply::Profiled(profile)) => Some(profile),
         _ => None,
     });
     let counts: Vec<&AllocationCounts> = ends
         .iter()
-        .filter_map(|end| reply(end)?.as_count())
+        .filter_map(|end| find_reply(end)?.as_count())
         .collect();
-    let time = time(&ends, seed);
-    let (digest, digest_differs) = digest(&ends, &mut warnings);
-    let mut allocations = allocations(&counts, time.as_ref(), &mut warnings);
+    let time = summarise_time(&ends, seed);
+    let (digest, digest_differs) = agree_on_digest(&ends, &mut warnings);
+    let mut allocations = summarise_allocations(&counts, time.as_ref(), &mut warnings);
     if let (Some(name), Some(counted)) = (own_allocator, &mut allocations) {
         counted.exact = false;
         warnings.push(JobWarning::OwnAllocator {
             name: name.to_owned(),
         });
     }
-    complain(profile, &counts, &mut warnings);
+    warn_of_complaints(profile, &counts, &mut warnings);
     if let Some(info) = info {
         metrics::check_counters(info, &counts, &mut warnings);
     }
     if let Some(time) = &time {
-        warnings.extend(samples::warnings(time, &job.settings));
+        warnings.extend(samples::list_warnings(time, &job.settings));
     }
     let iteration_ns = time.as_ref().map(|time| time.median_ns).or(iteration_ns);
     let values = info
-        .map(|info| metrics::values(info, &counts, iteration_ns))
+        .map(|info| metrics::compute_values(info, &counts, iteration_ns))
         .unwrap_or_default();
     let infos = info.map_or(&[][..], |info| &info.metrics);
     let timing_is_whole =
         time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
-    let (outcome, phase, message) = match ends.iter().find_map(|end| failure(end)) {
+    let (outcome, phase, message) = match ends.iter().find_map(|end| find_failure(end)) {
         Some(found) => found,
         // A job without rounds is whole when it was profiled and counted.
         None if timing_is_whole && (time.is_some() || counts.len() >= EXACT_RUNS as usize) => {
@@ -107,7 +107,7 @@ pub(crate) fn job(facts: JobFacts) -> JobRecord {
         iteration: info.map(|info| info.iteration.clone()),
         params: job.params.clone(),
         tags: job.tags.clone(),
-        settings: settings(job),
+        settings: record_settings(job),
         plugin,
         outcome,
         phase,
@@ -117,47 +117,49 @@ pub(crate) fn job(facts: JobFacts) -> JobRecord {
         digest,
         digest_differs,
         metrics_range: info
-            .map(|info| metrics::ranges(info, &counts))
+            .map(|info| metrics::find_ranges(info, &counts))
             .unwrap_or_default(),
         metrics_rounding: info
-            .map(|info| metrics::roundings(info, &counts))
+            .map(|info| metrics::bound_roundings(info, &counts))
             .unwrap_or_default(),
         metrics_info: infos
             .iter()
             .filter(|metric| values.contains_key(&metric.id))
-            .map(metrics::info)
+            .map(metrics::describe_metric)
             .collect(),
         metrics: values,
         profile: profile.map(|profile| ProfileRecord {
             iterations: profile.iterations,
             run_ns: profile.run_ns,
-            overhead: time.as_ref().and_then(|time| overhead(profile, time)),
+            overhead: time
+                .as_ref()
+                .and_then(|time| recording_overhead(profile, time)),
         }),
         scopes: profile
             .map(|profile| {
                 profile
                     .scopes
                     .iter()
-                    .map(|node| scope(node, infos))
+                    .map(|node| convert_scope(node, infos))
                     .collect()
             })
             .unwrap_or_default(),
         inputs: IndexMap::new(),
         anchored: Vec::new(),
-        wall: wall(&ends),
+        wall: sum_wall(&ends),
         time,
         allocations,
     }
 }
 
-fn reply(end: &PassEnd) -> Option<&WorkerReply> {
+fn find_reply(end: &PassEnd) -> Option<&WorkerReply> {
     match &end.result {
         PassResult::Reply(reply) => Some(reply),
         _ => None,
     }
 }
 
-fn failure(
+fn find_failure(
     end: &PassEnd,
 ) -> Option<(
     JobOutcome,
@@ -175,7 +177,7 @@ fn failure(
     }
 }
 
-fn settings(job: &Job) -> SettingsRecord {
+fn record_settings(job: &Job) -> SettingsRecord {
     let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
     SettingsRecord {
         time_ns: nanos(job.settings.time),
@@ -187,11 +189,11 @@ fn settings(job: &Job) -> SettingsRecord {
     }
 }
 
-fn time(ends: &[&PassEnd], seed: u64) -> Option<TimeSummary> {
+fn summarise_time(ends: &[&PassEnd], seed: u64) -> Option<TimeSummary> {
     let mut medians = Vec::new();
     let mut processes = Vec::new();
     for end in ends {
-        let Some(WorkerReply::Timed(timing)) = reply(end) else {
+        let Some(WorkerReply::Timed(timing)) = find_reply(end) else {
             continue;
         };
         medians.extend(process_median(timing));
@@ -218,7 +220,7 @@ fn time(ends: &[&PassEnd], seed: u64) -> Option<TimeSummary> {
     })
 }
 
-fn allocations(
+fn summarise_allocations(
     counts: &[&AllocationCounts],
     time: Option<&TimeSummary>,
     warnings: &mut Vec<JobWarning>,
@@ -296,14 +298,14 @@ fn page_faults(time: &TimeSummary) -> Option<f64> {
 }
 
 /// The digest, if the plugin has one; an example and a warning if its processes disagree.
-fn digest(
+fn agree_on_digest(
     ends: &[&PassEnd],
     warnings: &mut Vec<JobWarning>,
 ) -> (Option<Digest>, Option<[serde_json::Value; 2]>) {
     let mut first: Option<Digest> = None;
     let mut differs = None;
     for end in ends {
-        let text = match reply(end) {
+        let text = match find_reply(end) {
             Some(WorkerReply::Profiled(profile)) => &profile.digest,
             Some(WorkerReply::Counted(count)) => &count.digest,
             Some(WorkerReply::Timed(timing)) => &timing.digest,
@@ -369,7 +371,7 @@ pub(super) fn push_once(warnings: &mut Vec<JobWarning>, warning: JobWarning) {
     }
 }
 
-fn complain(
+fn warn_of_complaints(
     profile: Option<&ScopeProfile>,
     counts: &[&AllocationCounts],
     warnings: &mut Vec<JobWarning>,
@@ -383,23 +385,23 @@ fn complain(
     }
 }
 
-fn overhead(profile: &ScopeProfile, time: &TimeSummary) -> Option<f64> {
+fn recording_overhead(profile: &ScopeProfile, time: &TimeSummary) -> Option<f64> {
     let overhead = profile.iteration_ns / time.median_ns - 1.0;
     overhead.is_finite().then_some(overhead)
 }
 
-fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
+fn convert_scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
     let children: Vec<ScopeRecord> = node
         .children
         .iter()
-        .map(|child| scope(child, metrics))
+        .map(|child| convert_scope(child, metrics))
         .collect();
     let cost = IterationCost {
         seconds: node.total_ns as f64 * 1e-9,
         bytes: node.bytes as f64,
     };
     let of_scope = |metric: &MetricInfo| {
-        let work = work(node, &metric.counter)?;
+        let work = sum_work(node, &metric.counter)?;
         // Rates and times per unit are over this scope's own work and time; plain counts are of the
         // job alone.
         (metric.per != CounterBasis::Iteration)
@@ -431,7 +433,7 @@ fn scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
 }
 
 /// The sum of a counter over a scope and those inside it; `None` if none of them counted it.
-fn work(node: &ScopeNode, counter: &str) -> Option<f64> {
+fn sum_work(node: &ScopeNode, counter: &str) -> Option<f64> {
     let own = node
         .counters
         .iter()
@@ -440,11 +442,11 @@ fn work(node: &ScopeNode, counter: &str) -> Option<f64> {
     let inside = node
         .children
         .iter()
-        .filter_map(|child| work(child, counter));
+        .filter_map(|child| sum_work(child, counter));
     own.into_iter().chain(inside).reduce(|a, b| a + b)
 }
 
-fn wall(ends: &[&PassEnd]) -> JobWall {
+fn sum_wall(ends: &[&PassEnd]) -> JobWall {
     let mut wall = JobWall::default();
     for end in ends {
         match end.pass {
@@ -453,7 +455,7 @@ fn wall(ends: &[&PassEnd]) -> JobWall {
             PassName::Count => wall.count_ns += end.wall_ns,
             PassName::Time => wall.time_ns += end.wall_ns,
         }
-        if let Some(WorkerReply::Timed(timing)) = reply(end) {
+        if let Some(WorkerReply::Timed(timing)) = find_reply(end) {
             wall.samples_ns += timing.samples_ns.iter().sum::<u64>();
             wall.warm_up_ns += timing.warm_up.ns;
         }

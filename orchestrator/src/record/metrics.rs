@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use orch_core::measure::rounding;
 use orch_core::protocol::{AllocationCounts, CounterSum};
 
-fn counter<'a>(count: &'a AllocationCounts, metric: &MetricInfo) -> Option<&'a CounterSum> {
+fn find_counter<'a>(count: &'a AllocationCounts, metric: &MetricInfo) -> Option<&'a CounterSum> {
     count
         .counters
         .iter()
@@ -26,7 +26,7 @@ fn is_same(one: Option<&CounterSum>, other: Option<&CounterSum>) -> bool {
     }
 }
 
-fn without_time(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
+fn list_counted(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
     info.metrics.iter().filter(|metric| {
         matches!(
             metric.per,
@@ -37,12 +37,12 @@ fn without_time(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
 
 /// Of metrics without a time, how far rounding may have moved the value of a process; those that
 /// are exact are left out.
-pub(super) fn roundings(
+pub(super) fn bound_roundings(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
 ) -> IndexMap<String, f64> {
     let of_process = |metric: &MetricInfo, count: &AllocationCounts| -> Option<f64> {
-        let counter = counter(count, metric).filter(|counter| counter.rounding > 0.0)?;
+        let counter = find_counter(count, metric).filter(|counter| counter.rounding > 0.0)?;
         let each = count.iterations.max(1) as f64;
         let cost = IterationCost {
             seconds: 1.0,
@@ -60,7 +60,7 @@ pub(super) fn roundings(
         let all = counts.iter().filter_map(|count| of_process(metric, count));
         Some((metric.id.clone(), all.reduce(f64::max)?))
     };
-    without_time(info).filter_map(largest).collect()
+    list_counted(info).filter_map(largest).collect()
 }
 
 /// Counters are facts about the work, and so have to agree between processes; a metric needs its
@@ -74,7 +74,7 @@ pub(super) fn check_counters(
         return;
     };
     for metric in &info.metrics {
-        let find = |count: &&AllocationCounts| counter(count, metric).cloned();
+        let find = |count: &&AllocationCounts| find_counter(count, metric).cloned();
         let one = find(first);
         if one.is_none() {
             push_once(
@@ -102,7 +102,7 @@ pub(super) fn check_counters(
 }
 
 /// The values of a job: counters from the first counting process, times from the timing passes.
-pub(super) fn values(
+pub(super) fn compute_values(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
     iteration_ns: Option<f64>,
@@ -112,7 +112,7 @@ pub(super) fn values(
         return metrics;
     };
     for metric in &info.metrics {
-        let Some(counter) = counter(count, metric) else {
+        let Some(counter) = find_counter(count, metric) else {
             continue;
         };
         let per_iteration = counter.sum / count.iterations.max(1) as f64;
@@ -134,15 +134,15 @@ pub(super) fn values(
 
 /// Metrics without a time on which the processes do not agree, even within rounding. What one of
 /// them never counted is 0 there.
-pub(super) fn ranges(
+pub(super) fn find_ranges(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
 ) -> IndexMap<String, [f64; 2]> {
-    let roundings = roundings(info, counts);
+    let roundings = bound_roundings(info, counts);
     let range = |metric: &MetricInfo| {
         let value = |count: &&AllocationCounts| {
             let each = count.iterations.max(1) as f64;
-            let sum = counter(count, metric).map(|counter| counter.sum);
+            let sum = find_counter(count, metric).map(|counter| counter.sum);
             let cost = IterationCost {
                 seconds: 1.0,
                 bytes: count.bytes as f64 / each,
@@ -156,11 +156,11 @@ pub(super) fn ranges(
         let rounding = 2.0 * roundings.get(&metric.id).copied().unwrap_or(0.0);
         (!rounding::is_equal_within(low, high, rounding)).then(|| (metric.id.clone(), [low, high]))
     };
-    without_time(info).filter_map(range).collect()
+    list_counted(info).filter_map(range).collect()
 }
 
 /// Parts of a metric that a record stores besides its value.
-pub(super) fn info(metric: &MetricInfo) -> (String, MetricRecord) {
+pub(super) fn describe_metric(metric: &MetricInfo) -> (String, MetricRecord) {
     let record = MetricRecord {
         unit: metric.unit.clone(),
         better: metric.better,

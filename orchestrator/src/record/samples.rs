@@ -23,17 +23,17 @@ const FEWEST_SAMPLES: usize = 8;
 const MANY_SAMPLES: usize = 50;
 
 /// The warnings of a job's timing passes.
-pub(super) fn warnings(time: &TimeSummary, settings: &JobSettings) -> Vec<JobWarning> {
+pub(super) fn list_warnings(time: &TimeSummary, settings: &JobSettings) -> Vec<JobWarning> {
     let processes: Vec<ProcessSamples> = time
         .processes
         .iter()
         .map(|process| (&process.samples_ns[..], process.iterations))
         .collect();
-    let unsettled = trend(&processes).or_else(|| unsteady(time));
+    let unsettled = find_trend(&processes).or_else(|| find_unsteady(time));
     [
-        scattered(time, settings),
-        few_samples(time),
-        slow_samples(time),
+        find_scatter(time, settings),
+        find_few_samples(time),
+        find_slow_samples(time),
         unsettled,
     ]
     .into_iter()
@@ -46,10 +46,10 @@ pub(crate) type ProcessSamples<'a> = (&'a [u64], u64);
 
 /// Whether time goes one way inside all processes but a tenth of them. One or two may have been
 /// disturbed.
-pub(crate) fn trend(processes: &[ProcessSamples]) -> Option<JobWarning> {
+pub(crate) fn find_trend(processes: &[ProcessSamples]) -> Option<JobWarning> {
     let ends: Vec<[f64; 2]> = processes
         .iter()
-        .filter_map(|process| ends(*process))
+        .filter_map(|process| measure_ends(*process))
         .collect();
     if ends.len() < FEWEST_PROCESSES || ends.len() < processes.len() {
         return None;
@@ -69,13 +69,13 @@ pub(crate) fn trend(processes: &[ProcessSamples]) -> Option<JobWarning> {
 
 /// The median times of an iteration (ns) over the first and the last samples of a process; `None`
 /// for few samples.
-fn ends((samples, iterations): ProcessSamples) -> Option<[f64; 2]> {
-    let parts = parts(samples, iterations);
+fn measure_ends((samples, iterations): ProcessSamples) -> Option<[f64; 2]> {
+    let parts = split_parts(samples, iterations);
     Some([*parts.first()?, *parts.last()?])
 }
 
 /// The median times of an iteration (ns) over successive parts of a process; none for few samples.
-fn parts(samples: &[u64], iterations: u64) -> Vec<f64> {
+fn split_parts(samples: &[u64], iterations: u64) -> Vec<f64> {
     let part = match samples.len() {
         0..FEWEST_SAMPLES => return Vec::new(),
         few @ FEWEST_SAMPLES..MANY_SAMPLES => few / 4,
@@ -96,7 +96,7 @@ fn parts(samples: &[u64], iterations: u64) -> Vec<f64> {
 }
 
 /// No process saw two windows agree while it warmed up, and the parts of most of them lie apart.
-fn unsteady(time: &TimeSummary) -> Option<JobWarning> {
+fn find_unsteady(time: &TimeSummary) -> Option<JobWarning> {
     let is_settled = time
         .processes
         .iter()
@@ -105,7 +105,7 @@ fn unsteady(time: &TimeSummary) -> Option<JobWarning> {
         return None;
     }
     let apart = |process: &ProcessTimes| {
-        let parts = parts(&process.samples_ns, process.iterations);
+        let parts = split_parts(&process.samples_ns, process.iterations);
         let low = parts.iter().copied().reduce(f64::min)?;
         Some(parts.iter().copied().reduce(f64::max)? / low - 1.0)
     };
@@ -113,7 +113,7 @@ fn unsteady(time: &TimeSummary) -> Option<JobWarning> {
     (apart >= MOVED - 1.0).then_some(JobWarning::Unsteady { apart })
 }
 
-fn scattered(time: &TimeSummary, settings: &JobSettings) -> Option<JobWarning> {
+fn find_scatter(time: &TimeSummary, settings: &JobSettings) -> Option<JobWarning> {
     let width = (time.high_ns - time.low_ns) / time.median_ns;
     (width > DISAGREE.max(10.0 * settings.tolerance)).then_some(JobWarning::Scattered {
         width,
@@ -123,12 +123,12 @@ fn scattered(time: &TimeSummary, settings: &JobSettings) -> Option<JobWarning> {
     })
 }
 
-fn few_samples(time: &TimeSummary) -> Option<JobWarning> {
-    let (samples, processes) = (count(time), time.processes.len());
+fn find_few_samples(time: &TimeSummary) -> Option<JobWarning> {
+    let (samples, processes) = (count_samples(time), time.processes.len());
     (samples < 5 * processes).then_some(JobWarning::FewSamples { samples, processes })
 }
 
-fn slow_samples(time: &TimeSummary) -> Option<JobWarning> {
+fn find_slow_samples(time: &TimeSummary) -> Option<JobWarning> {
     let slow = time.processes.iter().flat_map(|process| {
         let own = median(
             &process
@@ -143,11 +143,11 @@ fn slow_samples(time: &TimeSummary) -> Option<JobWarning> {
             .iter()
             .filter(move |ns| **ns as f64 > SLOW * own)
     });
-    let share = slow.count() as f64 / count(time).max(1) as f64;
+    let share = slow.count() as f64 / count_samples(time).max(1) as f64;
     (share > SLOW_SHARE).then_some(JobWarning::SlowSamples { share, times: SLOW })
 }
 
-fn count(time: &TimeSummary) -> usize {
+fn count_samples(time: &TimeSummary) -> usize {
     time.processes
         .iter()
         .map(|process| process.samples_ns.len())
@@ -189,7 +189,7 @@ mod tests {
     }
 
     fn found(processes: &[Vec<u64>], ended: WarmUpEnd) -> Vec<WarningKind> {
-        warnings(&time(processes, ended), &JobSettings::default())
+        list_warnings(&time(processes, ended), &JobSettings::default())
             .iter()
             .map(JobWarning::kind)
             .collect()
@@ -216,7 +216,7 @@ mod tests {
                 "{count} samples"
             );
         }
-        let told = warnings(
+        let told = list_warnings(
             &time(&vec![growing(100); 5], WarmUpEnd::Steady),
             &JobSettings::default(),
         )[0]
@@ -266,7 +266,7 @@ mod tests {
             );
         }
         let start = samples(200, |at| if at < 0.6 { 9.7 } else { 1.0 });
-        let told: Vec<String> = warnings(
+        let told: Vec<String> = list_warnings(
             &time(&vec![start; 4], WarmUpEnd::Steady),
             &JobSettings::default(),
         )
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(spoilt.len(), 4);
         let mut scattered = time(&vec![samples(100, |_| 1.0); 3], WarmUpEnd::Steady);
         (scattered.low_ns, scattered.high_ns) = (90.0, 120.0);
-        let kinds: Vec<WarningKind> = warnings(&scattered, &JobSettings::default())
+        let kinds: Vec<WarningKind> = list_warnings(&scattered, &JobSettings::default())
             .iter()
             .map(JobWarning::kind)
             .collect();

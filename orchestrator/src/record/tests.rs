@@ -1,6 +1,6 @@
 //! Tests of making a job's record from scripted passes: no process, clock or file.
 
-use super::assemble::{JobFacts, job};
+use super::assemble::{JobFacts, assemble_job};
 use super::*;
 use crate::model::warning::WarningKind;
 use crate::pass::{PassEnd, PassName, PassResult};
@@ -126,7 +126,7 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
         sandbox: None,
     };
     let scripted = scripted_job(rounds);
-    job(JobFacts {
+    assemble_job(JobFacts {
         job: &scripted,
         info: Some(&info()),
         plugin,
@@ -209,7 +209,7 @@ fn counters_of_one_side_agree_within_rounding() {
             sandbox: None,
         };
         let (scripted, ends) = (scripted_job(0), ends.iter().collect());
-        job(JobFacts {
+        assemble_job(JobFacts {
             job: &scripted,
             info: Some(&info),
             plugin,

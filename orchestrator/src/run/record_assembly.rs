@@ -134,7 +134,7 @@ impl PreparedRun {
         is_interrupted: bool,
         seed: u64,
     ) -> record::JobRecord {
-        assemble::job(JobFacts {
+        assemble::assemble_job(JobFacts {
             job,
             info: self
                 .plugins

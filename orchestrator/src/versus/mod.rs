@@ -464,7 +464,7 @@ fn find_trends(contested: &PairedResult) -> Vec<SidedWarning> {
     let of = |(side, turns): (WarnedSide, &[ProcessSamples])| {
         Some(SidedWarning {
             side: Some(side),
-            warning: samples::trend(turns)?,
+            warning: samples::find_trend(turns)?,
         })
     };
     [(WarnedSide::A, &a[..]), (WarnedSide::B, &b[..])]

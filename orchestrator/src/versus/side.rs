@@ -41,7 +41,7 @@ pub(crate) fn assemble_record(
     };
     // The least disturbed profile shows best where the time goes.
     ends.sort_by(|one, other| profiled_ns(one).total_cmp(&profiled_ns(other)));
-    assemble::job(JobFacts {
+    assemble::assemble_job(JobFacts {
         job: &job,
         info,
         plugin,
