@@ -4,33 +4,6 @@
 use nn::Pool;
 use nn::gelu::Form;
 use nn::model::{Caching, Config, Gpt, Options, Sampler, Weights};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct CountingAllocator;
-
-thread_local! {
-    // Per thread, so that the test harness and other tests are not counted.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
-// without a destructor.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: forwarded to the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: forwarded to the caller.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Returns the allocations of a session of `tokens` tokens, after one like it.
 fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) -> u64 {
@@ -42,9 +15,10 @@ fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) ->
     };
     let mut gpt = Gpt::new(&Weights::random(Config::SMALL, 1), options);
     let session = |gpt: &mut Gpt| {
-        let before = ALLOCATIONS.get();
-        gpt.generate(&[1; 32], tokens, &mut Sampler::new(temperature, 1));
-        ALLOCATIONS.get() - before
+        let generate = || {
+            gpt.generate(&[1; 32], tokens, &mut Sampler::new(temperature, 1));
+        };
+        allocation_counter::measure(generate).count_total
     };
     session(&mut gpt);
     session(&mut gpt)

@@ -112,7 +112,6 @@ impl<M: Model> Descent<M> {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::{Descent, Model};
-    use crate::allocations::allocations;
     use nn::threads::Threads;
     use orch_sdk::prelude::*;
     use orch_sdk::serde_json::{Value, json};
@@ -204,10 +203,11 @@ pub(crate) mod testing {
                 );
                 let mut workload = make::<W>(&params, Threads::One);
                 workload.run().expect("an iteration succeeds");
-                allocations(|| {
+                let iterate = || {
                     workload.reset().expect("a reset succeeds");
                     workload.run().expect("an iteration succeeds");
-                })
+                };
+                allocation_counter::measure(iterate).count_total
             });
             assert_eq!(pooled, 0, "{optimizer}");
             assert!(plain > 0, "{optimizer}");

@@ -10,8 +10,6 @@
 //! the optimiser: every sample begins with the same first step. Training uses one batch, made from
 //! the seed, that is the same in each step.
 
-#[cfg(test)]
-mod allocations;
 mod block;
 mod checksum;
 mod choices;

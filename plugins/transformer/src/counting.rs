@@ -4,41 +4,14 @@ use crate::infer::testing::ready;
 use nn::threads::Threads;
 use orch_sdk::prelude::*;
 use orch_sdk::serde_json::{Value, json};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
-
-struct CountingAllocator;
-
-thread_local! {
-    // Per thread, so that the test harness and other tests are not counted.
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-// SAFETY: forwards everything to the system's allocator; counting touches only a thread-local
-// without a destructor.
-unsafe impl GlobalAlloc for CountingAllocator {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: forwarded to the caller.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
-        // SAFETY: forwarded to the caller.
-        unsafe { System.dealloc(ptr, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 /// Returns the allocations of the second iteration.
 fn allocations(params: Value) -> Result<u64> {
     let mut workload = ready(params, Threads::One)?;
     workload.run()?;
-    let before = ALLOCATIONS.get();
-    workload.run()?;
-    Ok(ALLOCATIONS.get() - before)
+    let mut second = Ok(());
+    let counted = allocation_counter::measure(|| second = workload.run());
+    second.map(|()| counted.count_total)
 }
 
 #[test]
