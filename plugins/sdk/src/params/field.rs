@@ -3,7 +3,7 @@
 
 use super::limits::{Limits, Ranged};
 use super::{Number, ParamValue, of_type, shown};
-use crate::nearest::{hint, quoted};
+use crate::nearest::{hint, nearest, quoted};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -237,8 +237,8 @@ pub fn one_of(names: &[&str], value: &Value) -> Result<usize, String> {
     names
         .iter()
         .position(|name| *name == text)
-        .ok_or_else(|| match hint(text, names) {
-            hint if hint.starts_with("did you mean") => format!("{}; {hint}", expected()),
-            _ => expected(),
+        .ok_or_else(|| match nearest(text, names) {
+            Some(name) => format!("{}; did you mean '{name}'?", expected()),
+            None => expected(),
         })
 }
