@@ -3,7 +3,8 @@
 //! [`choose_baseline`] decides without reading anything; [`read_facts`] reads the facts for the
 //! decision from git.
 
-use super::revision::{RevisionError, describe, first_parent, resolve};
+use super::history::first_parent;
+use super::revision::{RevisionError, describe, resolve};
 use super::{GitKind, Revision, open_repository, state_of};
 use git2::{ErrorCode, Oid};
 use std::fmt;

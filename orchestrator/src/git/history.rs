@@ -1,8 +1,8 @@
 //! The commits between two commits: the candidates for a change that was observed between them.
 
 use super::Revision;
-use super::revert::{lend_objects, open_for};
-use super::revision::describe;
+use super::revision::{RevisionError, RevisionQuery, describe};
+use super::undone::{lend_objects, open_for};
 use git2::{Commit, ErrorCode, Oid, Repository, Sort};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -329,6 +329,27 @@ fn describe_commit(revision: &Revision) -> String {
 
 fn short(id: Oid) -> String {
     id.to_string().chars().take(10).collect()
+}
+
+/// Returns the first parent of a commit, which for a merge is the branch merged into; `None` for a
+/// first commit.
+pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
+    let text = format!("{}^", revision.commit);
+    let place = RevisionQuery {
+        folder: &revision.repository,
+        text: &text,
+    };
+    let repository = open_for(revision).map_err(|error| place.refused(&error))?;
+    let of_commit = || repository.find_commit(git2::Oid::from_str(&revision.commit)?);
+    let commit = of_commit().map_err(|error| place.refused(&error))?;
+    match commit.parent(0) {
+        Ok(parent) => Ok(Some(describe(revision.repository.clone(), &parent))),
+        // At the edge of a shallow clone, a commit looks like a first one, or its parent is
+        // missing.
+        Err(_) if repository.is_shallow() => Err(place.shallow()),
+        Err(_) if commit.parent_count() == 0 => Ok(None),
+        Err(error) => Err(place.refused(&error)),
+    }
 }
 
 #[cfg(test)]

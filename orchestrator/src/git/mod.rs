@@ -9,6 +9,8 @@ pub(crate) mod revert;
 pub(crate) mod revision;
 #[cfg(test)]
 pub(crate) mod sample_repository;
+mod tree;
+mod undone;
 pub(crate) mod worktree;
 
 use obstacle::GitObstacle;

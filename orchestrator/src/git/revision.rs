@@ -1,7 +1,6 @@
 //! Revisions: the commits that texts such as `HEAD~3`, `v1.2` or `1f0c9ab` denote in a repository.
 
 use super::obstacle::{self, GitObstacle};
-use super::revert::{UndoneCommit, open_for};
 use super::{date_of, open_repository};
 use git2::{ErrorClass, ErrorCode, Repository};
 use std::path::{Path, PathBuf};
@@ -35,6 +34,15 @@ impl Revision {
             made.undone.as_ref().map(|undone| undone.onto.as_ref())
         })
     }
+}
+
+/// Origin of a commit that orch created.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UndoneCommit {
+    /// Full hash of the commit that is undone.
+    pub(crate) culprit: String,
+    /// Parent, which may itself be a commit that orch created.
+    pub(crate) onto: Box<Revision>,
 }
 
 /// Reason why a revision cannot be looked up. A name that does not exist is no error.
@@ -107,27 +115,6 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
     Ok(Some(describe(root, &commit)))
 }
 
-/// Returns the first parent of a commit, which for a merge is the branch merged into; `None` for a
-/// first commit.
-pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
-    let text = format!("{}^", revision.commit);
-    let place = RevisionQuery {
-        folder: &revision.repository,
-        text: &text,
-    };
-    let repository = open_for(revision).map_err(|error| place.refused(&error))?;
-    let of_commit = || repository.find_commit(git2::Oid::from_str(&revision.commit)?);
-    let commit = of_commit().map_err(|error| place.refused(&error))?;
-    match commit.parent(0) {
-        Ok(parent) => Ok(Some(describe(revision.repository.clone(), &parent))),
-        // At the edge of a shallow clone, a commit looks like a first one, or its parent is
-        // missing.
-        Err(_) if repository.is_shallow() => Err(place.shallow()),
-        Err(_) if commit.parent_count() == 0 => Ok(None),
-        Err(error) => Err(place.refused(&error)),
-    }
-}
-
 fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
     let bare = || RevisionError::Bare {
         folder: repository.path().to_owned(),
@@ -167,20 +154,20 @@ fn means_nothing(error: &git2::Error) -> bool {
 }
 
 /// Text and place of a lookup, for error messages.
-struct RevisionQuery<'a> {
-    folder: &'a Path,
-    text: &'a str,
+pub(super) struct RevisionQuery<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) text: &'a str,
 }
 
 impl RevisionQuery<'_> {
-    fn shallow(&self) -> RevisionError {
+    pub(super) fn shallow(&self) -> RevisionError {
         RevisionError::Shallow {
             text: self.text.to_owned(),
             folder: self.folder.to_owned(),
         }
     }
 
-    fn refused(&self, error: &git2::Error) -> RevisionError {
+    pub(super) fn refused(&self, error: &git2::Error) -> RevisionError {
         let (text, folder) = (self.text.to_owned(), self.folder.to_owned());
         if let Some(obstacle) = obstacle::find_obstacle(&folder, error) {
             return RevisionError::Refused { text, obstacle };
@@ -201,6 +188,7 @@ impl RevisionQuery<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::history::first_parent;
     use super::super::sample_repository::SampleRepository;
     use super::*;
 

@@ -5,8 +5,9 @@
 //! is written. Ignored files stay from commit to commit, so that builds can reuse the results of
 //! earlier ones.
 
-use super::commit::{CommitFiles, FileEntries};
-use super::{Revision, open_repository, revert};
+use super::commit::CommitFiles;
+use super::tree::FileEntries;
+use super::{Revision, open_repository, undone};
 use git2::build::CheckoutBuilder;
 use git2::{AttrCheckFlags, Delta, FileMode, Oid, Repository, RepositoryInitOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
@@ -171,7 +172,7 @@ impl BuildWorktree {
         let repository = self.open_repository(revision)?;
         let mark = self.unfinished_mark();
         std::fs::write(&mark, &revision.commit).map_err(io)?;
-        revert::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))?;
+        undone::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))?;
         let names = contents
             .list_entries()
             .map_err(|error| refused(revision, &error))?;
@@ -190,7 +191,7 @@ impl BuildWorktree {
     pub(super) fn write_revert(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let write = || {
             let repository = self.open_repository(revision)?;
-            revert::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))
+            undone::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))
         };
         write().or_else(|_| {
             // Damaged objects are rewritten only in an empty repository.

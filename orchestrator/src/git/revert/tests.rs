@@ -1,8 +1,8 @@
 //! Tests of undoing commits, against the result of `git revert`.
 
 use super::super::commit::CommitFiles;
-use super::super::history::{changed_files, list_between};
-use super::super::revision::{first_parent, resolve};
+use super::super::history::{changed_files, first_parent, list_between};
+use super::super::revision::resolve;
 use super::super::sample_repository::{SampleRepository, tree};
 use super::super::worktree;
 use super::*;
