@@ -27,22 +27,24 @@ pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> 
             )
         })
     };
-    let found: Vec<(String, String)> = claims
-        .rows
-        .iter()
-        .filter_map(|row| Some((row.name.clone(), open(row)?)))
-        .collect();
-    let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
+    list_rows(claims, open, "below the resolution of the figures")
+}
+
+/// Lists the rows of which there is something to report; none if there is no such row.
+fn list_rows(
+    claims: &Claims,
+    report: impl Fn(&ClaimedRow) -> Option<String>,
+    head: &str,
+) -> Vec<FoundContradiction> {
+    let rows = claims.rows.iter();
+    let (names, texts): (Vec<String>, Vec<String>) = rows
+        .filter_map(|row| Some((row.name.clone(), report(row)?)))
+        .unzip();
     if names.is_empty() {
         return Vec::new();
     }
-    vec![FoundContradiction::new(
-        names,
-        format!(
-            "below the resolution of the figures: {}",
-            claims::listed(&texts)
-        ),
-    )]
+    let text = format!("{head}: {}", claims::listed(&texts));
+    vec![FoundContradiction::new(names, text)]
 }
 
 /// A time of zero.
@@ -55,22 +57,7 @@ pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
             .find(is_zero)
             .map(|figure| format!("{} {}", row.name, claims.printed(figure)))
     };
-    let found: Vec<(String, String)> = claims
-        .rows
-        .iter()
-        .filter_map(|row| Some((row.name.clone(), zero(row)?)))
-        .collect();
-    let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    vec![FoundContradiction::new(
-        names,
-        format!(
-            "no time at all, so no change can be computed: {}",
-            claims::listed(&texts)
-        ),
-    )]
+    list_rows(claims, zero, "no time at all, so no change can be computed")
 }
 
 /// Runs against one baseline that disagree in sign.

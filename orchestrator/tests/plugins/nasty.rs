@@ -1,26 +1,14 @@
 //! Plugins that get in orch's way without crashing: each costs at most its own job, and nothing of
 //! it is left.
 
-use crate::support::{Project, job, marked_processes};
+use crate::support::{Project, find_processes, job, marked_processes};
 
 /// One C plugin, a workload for each nastiness.
 const NASTY: &str = include_str!("../fixtures/zoo/nasty.c");
 
 /// Processes whose command line holds a word.
 fn running(word: &str) -> Vec<i32> {
-    let Ok(entries) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| {
-                line.split(|byte| *byte == 0)
-                    .any(|part| part == word.as_bytes())
-            })
-        })
-        .collect()
+    find_processes("cmdline", word)
 }
 
 #[test]

@@ -285,18 +285,24 @@ pub fn landlock_version() -> i64 {
 
 /// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
 pub fn marked_processes(mark: &str) -> Vec<i32> {
+    find_processes("environ", mark)
+}
+
+/// Processes whose file in `/proc` holds a text between zero bytes.
+pub fn find_processes(file: &str, text: &str) -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
     };
+    let holds = |pid: &i32| {
+        std::fs::read(format!("/proc/{pid}/{file}")).is_ok_and(|all| {
+            all.split(|byte| *byte == 0)
+                .any(|part| part == text.as_bytes())
+        })
+    };
     entries
         .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| {
-            std::fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| {
-                text.split(|byte| *byte == 0)
-                    .any(|variable| variable == mark.as_bytes())
-            })
-        })
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter(holds)
         .collect()
 }
 
