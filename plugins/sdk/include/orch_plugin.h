@@ -1,6 +1,6 @@
 /* The plugin ABI of orch, version 1.0: what a shared library exports to offer workloads. C11 and C++11.
  *
- * A plugin is a shared library with one exported constant, `orch_plugin_v1`. A smallest one:
+ * A plugin is a shared library with one exported constant, `orch_plugin_v1`. A minimal one:
  *
  *     #include "orch_plugin.h"
  *     static orch_status describe(const orch_host *host) {
@@ -11,15 +11,15 @@
  *     static orch_status run(orch_instance *self, uint64_t iters);
  *     ORCH_EXPORT const orch_plugin orch_plugin_v1 = {ORCH_PLUGIN_INIT, describe, create, 0, run, 0, 0, 0};
  *
- * Terms. The host is orch's worker process. The driver is the one thread of it that calls the plugin. A call is the time
- * between the host's entering a plugin function and its return.
+ * Terms. The host is orch's worker process. The driver is its only thread that calls the plugin. A call lasts from the
+ * moment when the host enters a plugin function until the function returns.
  *
  * Life of an instance; the host makes the calls of one instance one after the other:
  *
  *     create -> setup -> { reset | run | digest }* -> teardown -> destroy
  *
  * Once a call has returned anything but ORCH_OK, only teardown (if setup had succeeded) and destroy may follow. The host
- * may leave them out too: a worker may end at any time, without destructors or atexit handlers, and that is no fault.
+ * may leave them out too: a worker may end at any time, without destructors or atexit handlers. That is not an error.
  *
  * Threads. All plugin functions are called on the driver. A plugin may start threads. The functions of orch_host may be
  * called on any thread unless they say otherwise, from the first describe or create on until the process ends.
@@ -31,9 +31,9 @@
  * Neither exceptions nor panics nor longjmp may leave a plugin function: the worker would be aborted and its job fail.
  * A crash, an endless loop or an exit in a plugin costs that job only.
  *
- * Versions. A minor version only appends fields to structs, and struct_size says how many bytes the other side's version
- * has: a field that does not lie inside it does not exist. Another major version has another symbol. Everything that
- * can be added without a new struct is an extension, found by name.
+ * Versions. A minor version only appends fields to structs. struct_size is the size in bytes of the other side's version:
+ * a field outside of it does not exist. Another major version has another symbol. Everything that can be added without
+ * a new struct is an extension, which is found by its name.
  */
 #ifndef ORCH_PLUGIN_H
 #define ORCH_PLUGIN_H
@@ -80,12 +80,12 @@ typedef struct {
  * the host only hands the pointer back. */
 typedef struct orch_instance orch_instance;
 
-/* What plugin functions return. The host takes any other number for ORCH_ERR. */
+/* Status that a plugin function returns. The host treats any other number as ORCH_ERR. */
 typedef int32_t orch_status;
 enum {
   ORCH_OK = 0,
-  ORCH_ERR = 1,                  /* it failed: the job fails with the text of set_error */
-  ORCH_ERR_PANIC = 2,            /* a panic or an exception was caught; the text says where */
+  ORCH_ERR = 1,                  /* the call failed: the job fails with the text of set_error */
+  ORCH_ERR_PANIC = 2,            /* a panic or an exception was caught; the text names its place */
   ORCH_ERR_PARAMS = 3,           /* create: the scenario's parameters are wrong */
   ORCH_ERR_UNKNOWN_WORKLOAD = 4, /* create: the plugin has no workload of that name */
   ORCH_ERR_UNSUPPORTED = 5       /* the workload cannot run on this machine: the job is skipped, not failed */
@@ -94,8 +94,9 @@ enum {
 /* Levels of orch_host.log. */
 enum { ORCH_LOG_ERROR = 1, ORCH_LOG_WARNING = 2, ORCH_LOG_INFO = 3, ORCH_LOG_DEBUG = 4 };
 
-/* What the host offers. One per process, constant, and valid until the process ends: a plugin keeps the pointer that it
- * got in create. Every function takes that pointer first. No function fails, blocks for long or calls the plugin. */
+/* The functions of the host. A process has one table, which is constant and valid until the process ends: a plugin keeps
+ * the pointer that it got in create. Every function takes that pointer first. No function fails, blocks for long or calls
+ * the plugin. */
 typedef struct orch_host orch_host;
 struct orch_host {
   uint32_t struct_size; /* size in bytes of the host's version of this struct */
@@ -104,7 +105,7 @@ struct orch_host {
   void *ctx;            /* belongs to the host */
 
   /* Sets the error text of the calling thread; the last one before the return of a failing call is used. Texts set on
-   * other threads than the driver are lost. May be called in any call; means nothing in one that returns ORCH_OK. */
+   * other threads than the driver are lost. May be called in any call; has no effect in a call that returns ORCH_OK. */
   void (*set_error)(const orch_host *host, orch_str text);
 
   /* Adds a line to the job's log; level is one of ORCH_LOG_*. Any thread. Not for the measured part: it takes time. */
@@ -115,7 +116,7 @@ struct orch_host {
   void (*write)(const orch_host *host, orch_str text);
 
   /* Returns the id of the name of a scope or counter: never 0, the same for the same name, valid until the process ends.
-   * Any thread, any time; it takes a lock and may allocate, so ask once per name, best in create or setup. */
+   * Any thread, any time. It takes a lock and may allocate: call it once per name, best in create or setup. */
   uint32_t (*intern)(const orch_host *host, orch_str name);
 
   /* Opens the scope `id` on the calling thread, inside the scope that is open there. Hot: some nanoseconds while
@@ -137,14 +138,14 @@ struct orch_host {
   const void *(*get_extension)(const orch_host *host, const char *id);
 };
 
-/* Whether a host is of this major version and its version of orch_host has a field. True of every host of version 1 for the
- * fields of 1.0; a plugin that uses a field of a later minor version asks first, because the host may be older. */
+/* Whether a host has this major version and its orch_host has a field. Every host of version 1 has the fields of 1.0. A
+ * plugin that uses a field of a later minor version checks first, because the host may be older. */
 #define ORCH_HOST_HAS(host, field)           \
   ((host)->abi_major == ORCH_ABI_MAJOR && \
    (host)->struct_size >= offsetof(orch_host, field) + sizeof((host)->field))
 
-/* What a plugin exports as the constant data symbol orch_plugin_v1. The first 16 bytes hold no pointer: the host reads
- * them from the file, and refuses a wrong magic or major version before any code of the plugin runs. */
+/* The table that a plugin exports as the constant data symbol orch_plugin_v1. The first 16 bytes hold no pointer: the host
+ * reads them from the file, and refuses a wrong magic or major version before any code of the plugin runs. */
 typedef struct {
   uint32_t magic;       /* ORCH_MAGIC */
   uint16_t abi_major;   /* ORCH_ABI_MAJOR */
@@ -176,7 +177,7 @@ typedef struct {
   /* May be NULL. Prepares the inputs: reads files, fills buffers, starts threads. Once, untimed. */
   orch_status (*setup)(orch_instance *self);
 
-  /* Required. Does `iters` iterations, one after the other, and returns; with 0 it does nothing. This is what is timed. The
+  /* Required. Does `iters` iterations, one after the other, and returns; with 0 it does nothing. This is the timed part. The
    * host picks iters, and all iterations do the same work. It writes nothing to stdout or stderr. The result stays where
    * digest finds it, and depends on all of the work. */
   orch_status (*run)(orch_instance *self, uint64_t iters);
@@ -192,7 +193,7 @@ typedef struct {
   const void *(*get_extension)(const char *id);
 } orch_plugin;
 
-/* Extension "orch.digest/1": a checksum of what an iteration computed, so that "faster, but wrong" is noticed. */
+/* Extension "orch.digest/1": a checksum of the output of an iteration, which shows that a faster build is wrong. */
 #define ORCH_DIGEST_EXT "orch.digest/1"
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_digest) */
@@ -200,8 +201,8 @@ typedef struct {
   /* Writes {"value": number | text, "score"?: number, "tolerance"?: number} with host->write, or nothing if this instance
    * has no digest. Called after reset and exactly one iteration, untimed. Two outputs agree if their values are equal;
    * numbers also if |a - b| <= tolerance * max(1, |a|, |b|). With a score, the scores are judged in that way, and a value
-   * that differs while they agree is a warning. Numbers are finite. No more than 64 KiB are taken. A status other than
-   * ORCH_OK says that the output is wrong. */
+   * that differs while they agree is a warning. Numbers are finite. The host takes at most 64 KiB. A status other than
+   * ORCH_OK means that the output is wrong. */
   orch_status (*digest)(orch_instance *self, const orch_host *host);
 } orch_digest;
 
@@ -210,18 +211,18 @@ typedef struct {
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_reset) */
 
-  /* Puts the inputs back to what setup left. Called untimed, before each sample and before the digest's iteration. */
+  /* Restores the inputs to their state after setup. Called untimed, before each sample and before the digest's iteration. */
   orch_status (*reset)(orch_instance *self);
 } orch_reset;
 
-/* Extension "orch.code/1": where a workload's own code begins, so that two builds of the plugin can be told to have the
- * same machine code for it, whatever else of the plugin changed. */
+/* Extension "orch.code/1": the places where a workload's own code begins. With them, orch recognises that two builds of
+ * the plugin have the same machine code for a workload, whatever else of the plugin changed. */
 #define ORCH_CODE_EXT "orch.code/1"
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_code) */
 
-  /* Returns the address of the function with that index, counted from 0, or NULL after the last one. From these functions
-   * all code and data are reached that the workload's times depend on: what it does in run, and what prepares it. */
+  /* Returns the address of the function with that index, counted from 0, or NULL after the last one. All code
+   * and data on which the workload's times depend is reached from these functions: the code of run, and what prepares it. */
   const void *(*begin)(orch_str workload, uint32_t index);
 } orch_code;
 

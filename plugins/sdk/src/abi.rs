@@ -9,13 +9,14 @@ use std::ffi::{c_char, c_void};
 
 /// First field of every plugin symbol: the bytes `ORCH`.
 pub const MAGIC: u32 = 0x4843_524F;
-/// Plugins of another major version are refused.
+/// Major version of the ABI. The host refuses plugins of another one.
 pub const ABI_MAJOR: u16 = 1;
-/// A minor version only appends fields; each side reads the fields that both know.
+/// Minor version of the ABI. A minor version only appends fields, and each side reads the fields
+/// that both have.
 pub const ABI_MINOR: u16 = 0;
 /// Name of the exported data symbol, a [`Plugin`].
 pub const PLUGIN_SYMBOL: &str = "orch_plugin_v1";
-/// Name of the optional exported data symbol with the CPU features a plugin was compiled for.
+/// Name of the optional exported data symbol with the CPU features for which a plugin was compiled.
 pub const CPU_FEATURES_SYMBOL: &str = "orch_plugin_cpu_features";
 /// Extension id of [`DigestExt`].
 pub const DIGEST_EXT: &std::ffi::CStr = c"orch.digest/1";
@@ -26,21 +27,20 @@ pub const CODE_EXT: &std::ffi::CStr = c"orch.code/1";
 
 /// Status of a plugin function: one of the `ORCH_*` constants of the header.
 pub type Status = i32;
-/// The call succeeded.
+/// Status of a call that succeeded.
 pub const OK: Status = 0;
-/// The call failed; the text is the last one that the plugin passed to `set_error`.
+/// Status of a call that failed; the text is the last one that the plugin passed to `set_error`.
 pub const ERR: Status = 1;
-/// The call panicked, and the panic was caught at the boundary.
+/// Status of a call whose panic was caught at the boundary.
 pub const ERR_PANIC: Status = 2;
-/// The parameters are wrong.
+/// Status of a `create` with wrong parameters.
 pub const ERR_PARAMS: Status = 3;
-/// The plugin has no workload of that name.
+/// Status of a `create` with the name of no workload of the plugin.
 pub const ERR_UNKNOWN_WORKLOAD: Status = 4;
-/// The workload cannot run on this machine; the job is skipped.
+/// Status of a workload that cannot run on this machine; the job is skipped.
 pub const ERR_UNSUPPORTED: Status = 5;
 
-/// Borrowed UTF-8 text, valid for the call that it is passed to. `len` in bytes; no terminating
-/// NUL.
+/// Borrowed UTF-8 text without a terminating NUL, valid for the call to which it is passed.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Str {
@@ -77,7 +77,7 @@ pub struct Host {
     pub abi_minor: u16,
     /// Context of the host; opaque to plugins.
     pub ctx: *mut c_void,
-    /// Sets the error text of the calling thread; the last one wins.
+    /// Sets the error text of the calling thread; the last text counts.
     pub set_error: unsafe extern "C" fn(*const Host, Str),
     /// Logs a line; level 1 error, 2 warning, 3 info, 4 debug.
     pub log: unsafe extern "C" fn(*const Host, u32, Str),
@@ -100,13 +100,13 @@ pub struct Host {
 pub struct Plugin {
     /// [`MAGIC`].
     pub magic: u32,
-    /// [`ABI_MAJOR`] the plugin was built with.
+    /// [`ABI_MAJOR`] with which the plugin was built.
     pub abi_major: u16,
-    /// [`ABI_MINOR`] the plugin was built with.
+    /// [`ABI_MINOR`] with which the plugin was built.
     pub abi_minor: u16,
     /// Size in bytes of the plugin's version of this struct.
     pub struct_size: u32,
-    /// No flags are defined; 0.
+    /// Always 0, because no flags are defined.
     pub flags: u32,
     /// Writes the describe document (JSON). Required.
     pub describe: Option<unsafe extern "C" fn(*const Host) -> Status>,
@@ -140,7 +140,8 @@ pub struct DigestExt {
 pub struct ResetExt {
     /// Size in bytes of the plugin's version of this struct.
     pub struct_size: u32,
-    /// Called untimed, before each sample and before the digest's iteration.
+    /// Restores the inputs. The host calls it untimed, before each sample and before the iteration
+    /// of the digest.
     pub reset: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
 }
 
@@ -150,7 +151,7 @@ pub struct CodeExt {
     /// Size in bytes of the plugin's version of this struct.
     pub struct_size: u32,
     /// Returns the address of the function with that index, from which code of the workload is
-    /// reached; NULL after the last.
+    /// reached; NULL after the last one.
     pub begin: Option<unsafe extern "C" fn(Str, u32) -> *const c_void>,
 }
 

@@ -83,7 +83,7 @@ fn can_unwind(info: &PanicHookInfo<'_>) -> bool {
 }
 
 fn describe(info: &PanicHookInfo<'_>) -> String {
-    let who = if DRIVER.get() {
+    let thread = if DRIVER.get() {
         String::new()
     } else {
         format!(
@@ -94,7 +94,7 @@ fn describe(info: &PanicHookInfo<'_>) -> String {
     let place = info
         .location()
         .map_or(String::new(), |place| format!(" at {place}"));
-    format!("{who}panicked{place}: {}", message(info.payload()))
+    format!("{thread}panicked{place}: {}", message(info.payload()))
 }
 
 fn message(payload: &(dyn Any + Send)) -> &str {
@@ -133,7 +133,7 @@ fn settle(outcome: CaughtResult) -> std::result::Result<(), (abi::Status, String
     match outcome {
         Ok(Ok(())) if panics.is_empty() => Ok(()),
         Ok(Ok(())) => {
-            log(2, &format!("the workload went on after a panic: {story}"));
+            log(2, &format!("the workload continued after a panic: {story}"));
             Ok(())
         }
         Ok(Err(error)) if panics.is_empty() => Err((error.status(), error.to_string())),

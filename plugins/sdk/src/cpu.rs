@@ -1,9 +1,9 @@
 //! CPU features by their names in rustc: the features for which this code was compiled, and those
 //! of this machine.
 //!
-//! A plugin that was compiled for instructions that the machine lacks would die of SIGILL in the
+//! A plugin that was compiled for instructions that the machine lacks would end with SIGILL in the
 //! middle of a measurement. [`export_plugin!`](crate::export_plugin) therefore exports [`LIST`],
-//! and the host asks [`detected`] for each name in it before it loads the plugin.
+//! and the host checks each name in it with [`detected`] before it loads the plugin.
 
 /// Derives both the compiled-in features and the run-time checks from one list of names.
 macro_rules! features {
@@ -62,7 +62,7 @@ pub fn detected(name: &str) -> Option<bool> {
     ask(name)
 }
 
-/// Returns all names that [`detected`] knows.
+/// Returns all names for which [`detected`] has an answer.
 pub fn known() -> impl Iterator<Item = &'static str> {
     FEATURES.iter().map(|(name, _)| *name)
 }
@@ -160,7 +160,7 @@ mod tests {
             .args(["--print", "cfg", "-C", "target-cpu=native"])
             .output()
         else {
-            eprintln!("skipped: there is no rustc to ask");
+            eprintln!("skipped: rustc does not start");
             return;
         };
         for line in String::from_utf8_lossy(&output.stdout).lines() {

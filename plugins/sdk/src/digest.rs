@@ -3,13 +3,13 @@
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 
-/// A summary of the output that changes when the output does, so that "faster, but wrong" is
-/// noticed.
+/// A summary of the output. It changes when the output changes, so that `orch` notices a build that
+/// is faster and wrong.
 ///
-/// Two builds agree when their values `a` and `b` are equal, or with a
-/// [`tolerance`](Self::tolerance), when they are numbers and `|a - b| <= tolerance * max(1, |a|,
-/// |b|)`. With a [`score`](Self::score), the scores are compared in that way, and a value that
-/// differs while they agree is only a warning.
+/// Two builds agree when their values `a` and `b` are equal. With a
+/// [`tolerance`](Self::tolerance), two numbers also agree when `|a - b| <= tolerance * max(1, |a|,
+/// |b|)`. With a [`score`](Self::score), the scores are compared in that way, and different values
+/// with scores that agree are only a warning.
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -38,13 +38,13 @@ enum DigestValue {
 }
 
 impl Digest {
-    /// Creates a digest from a sum, norm or other number over the output. It has to be finite: NaN
-    /// is an error at the boundary, not an output.
+    /// Creates a digest from a sum, norm or other number over the output. The number has to be
+    /// finite: NaN and infinity fail the job.
     pub fn number(value: f64) -> Self {
         Self::new(DigestValue::Number(value))
     }
 
-    /// Creates a digest from a count, a state or a hash; kept exactly.
+    /// Creates a digest from a count, a state or a hash, which is kept exactly.
     pub fn integer(value: u64) -> Self {
         Self::new(DigestValue::Integer(value))
     }
@@ -54,7 +54,8 @@ impl Digest {
         Self::new(DigestValue::Text(value.into()))
     }
 
-    /// Adds a number that is compared instead of the value where the value may legitimately differ.
+    /// Adds a number that is compared instead of the value, for outputs whose value may differ
+    /// legitimately.
     #[must_use]
     pub fn score(self, score: f64) -> Self {
         Self {
@@ -63,8 +64,8 @@ impl Digest {
         }
     }
 
-    /// Sets the tolerated difference between the numbers of two builds: relative to the greater
-    /// one, absolute below 1.
+    /// Sets the tolerated difference between the numbers of two builds. It is relative to the
+    /// greater number, and absolute if both numbers are below 1.
     #[must_use]
     pub fn tolerance(self, tolerance: f64) -> Self {
         Self {

@@ -6,10 +6,10 @@ use std::fmt;
 /// Result of a workload method.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Why a workload could not do something, in words for the person who wrote the scenario.
+/// Failure of a workload method, with a text for the author of the scenario.
 ///
-/// The text reaches the record of the job, with the phase it happened in; name the file or value
-/// that was wrong. What becomes of the job depends on the constructor:
+/// The record of the job stores the text and the phase. The text should name the wrong file or
+/// value. The constructor decides what becomes of the job:
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -30,8 +30,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// assert_eq!(open("/", 65).unwrap_err().to_string(), "parameter 'threads': at most 64, got 65");
 /// ```
 ///
-/// Made from any [`std::error::Error`] by `?`, or from a text by the constructors. It is one
-/// pointer wide, so that a loop over [`Workload::run`](crate::Workload::run) tests a register.
+/// The operator `?` makes this error from any [`std::error::Error`], and the constructors make it
+/// from a text. It is one pointer wide, so that a loop over
+/// [`Workload::run`](crate::Workload::run) tests a register.
 pub struct Error(Box<ErrorParts>);
 
 struct ErrorParts {
@@ -40,19 +41,19 @@ struct ErrorParts {
 }
 
 impl Error {
-    /// Creates an error with this text: the job fails.
+    /// Creates an error that fails the job.
     pub fn msg(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR, &text)
     }
 
-    /// Creates an error for a workload that cannot run on this machine: its job is skipped, not
-    /// failed.
+    /// Creates an error for a workload that cannot run on this machine. Its job is skipped and does
+    /// not fail.
     pub fn unsupported(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_UNSUPPORTED, &text)
     }
 
-    /// Creates an error for wrong parameters: the job fails, and the scenario has to change. For
-    /// [`create`](crate::Workload::create); conditions that a range can express belong into the
+    /// Creates an error for wrong parameters: the job fails, and the scenario has to change. Use it
+    /// in [`create`](crate::Workload::create). Conditions that a range can express belong in the
     /// schema.
     pub fn params(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_PARAMS, &text)

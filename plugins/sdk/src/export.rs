@@ -7,10 +7,10 @@ use crate::{Digest, Error, Result, Workload, boundary, describe, params};
 use serde_json::Value;
 use std::ffi::{CStr, c_char, c_void};
 
-/// Exports workloads as a plugin: `export_plugin!(Matmul, Softmax);`, once per library.
+/// Exports workloads as a plugin: `export_plugin!(Matmul, Softmax);`. Write it once per library.
 ///
-/// Defines the two data symbols of the ABI, `orch_plugin_v1` and `orch_plugin_cpu_features`. Two
-/// workloads with one id do not compile.
+/// The macro defines the two data symbols of the ABI, `orch_plugin_v1` and
+/// `orch_plugin_cpu_features`. Two workloads with the same id do not compile.
 #[macro_export]
 macro_rules! export_plugin {
     ($($workload:ty),+ $(,)?) => {
@@ -316,12 +316,12 @@ const fn assert_ids(workloads: &[Entry]) {
     let mut i = 0;
     while i < workloads.len() {
         let id = workloads[i].id.as_bytes();
-        assert!(!id.is_empty(), "a workload's ID is empty");
+        assert!(!id.is_empty(), "the ID of a workload is empty");
         let mut at = 0;
         while at < id.len() {
             assert!(
                 matches!(id[at], b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'),
-                "a workload's ID is made of small letters, digits, '_' and '-'"
+                "the ID of a workload may contain only lowercase letters, digits, '_' and '-'"
             );
             at += 1;
         }

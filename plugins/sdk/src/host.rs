@@ -9,11 +9,11 @@ static HOST: AtomicPtr<Host> = AtomicPtr::new(std::ptr::null_mut());
 /// Size of the host's table in version 1.0, up to its last field.
 const VERSION_1_0: usize = std::mem::offset_of!(Host, get_extension) + size_of::<usize>();
 
-/// A host that has been checked to be of this ABI.
+/// A host whose ABI has been checked.
 #[derive(Clone, Copy)]
 pub(crate) struct HostRef(&'static Host);
 
-/// Keeps the host for callbacks, if it is one of this ABI.
+/// Keeps the host for callbacks, if its ABI is this one.
 ///
 /// # Safety
 /// As [`HostRef::new`].

@@ -1,7 +1,7 @@
-//! Everything a plugin of `orch` needs: the ABI, a safe trait on top of it, and the macro that
+//! Everything that a plugin of `orch` needs: the ABI, a safe trait on top of it, and the macro that
 //! joins the two.
 //!
-//! A plugin is a library of `crate-type = ["cdylib"]` whose only dependency is this crate:
+//! A plugin is a library of `crate-type = ["cdylib"]` that depends on this crate:
 //!
 //! ```
 //! use orch_sdk::prelude::*;
@@ -51,11 +51,11 @@
 //! # fn main() {}
 //! ```
 //!
-//! The life of an instance, all on one thread of a worker process: [`Workload::create`],
-//! [`Workload::setup`], then any number of [`Workload::reset`], [`Workload::run`] and
-//! [`Workload::digest`], then [`Workload::teardown`] and `Drop`.
+//! The host calls the methods of an instance in this order, all on one thread of a worker process:
+//! [`Workload::create`], [`Workload::setup`], then any number of [`Workload::reset`],
+//! [`Workload::run`] and [`Workload::digest`], then [`Workload::teardown`] and `Drop`.
 //!
-//! Plugins in other languages use `include/orch_plugin.h`, the same contract in C.
+//! Plugins in other languages use `include/orch_plugin.h`, which is the same contract in C.
 
 // The derive macro writes `::orch_sdk::..`, also in this crate's own unit tests.
 #[cfg(test)]

@@ -121,9 +121,9 @@ impl Metric {
         }
     }
 
-    /// Removes the direction: the metric is shown and never judged. For values that differ from run
-    /// to run, such as the CPU time of another process. Any other counter is a fact about the work,
-    /// and `orch` warns if processes disagree on it.
+    /// Removes the direction: the metric is shown and never judged. This is for values that differ
+    /// from run to run, such as the CPU time of another process. Any other counter is a fact about
+    /// the work, and `orch` warns if processes disagree on it.
     #[must_use]
     pub const fn unjudged(self) -> Self {
         Self {

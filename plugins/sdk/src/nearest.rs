@@ -15,8 +15,9 @@ pub(crate) fn nearest<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
 pub(crate) fn hint(word: &str, known: &[&str]) -> String {
     match nearest(word, known) {
         Some(candidate) => format!("did you mean '{candidate}'?"),
-        None if known.is_empty() => "there are none".to_owned(),
-        None => format!("known are {}", quoted(known)),
+        None if known.is_empty() => "no names are known".to_owned(),
+        None if known.len() == 1 => format!("the only known name is {}", quoted(known)),
+        None => format!("the known names are {}", quoted(known)),
     }
 }
 
@@ -36,8 +37,11 @@ mod tests {
     #[test]
     fn hints() {
         assert_eq!(hint("siez", &["size", "seed"]), "did you mean 'size'?");
-        assert_eq!(hint("temperature", &["m", "n"]), "known are 'm', 'n'");
-        assert_eq!(hint("x", &["m"]), "known are 'm'");
-        assert_eq!(hint("x", &[]), "there are none");
+        assert_eq!(
+            hint("temperature", &["m", "n"]),
+            "the known names are 'm', 'n'"
+        );
+        assert_eq!(hint("x", &["m"]), "the only known name is 'm'");
+        assert_eq!(hint("x", &[]), "no names are known");
     }
 }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Opens a named scope that lasts until the end of the enclosing block.
 ///
-/// On any thread; it ends on the thread, and within the call of [`run`](crate::Workload::run), that
-/// it began in. Scopes of the driver nest into one tree; those of other threads are trees of their
-/// own. The name is a constant text. In timing passes it costs a nanosecond or two.
+/// Any thread may open a scope. The scope ends on the same thread and within the same call of
+/// [`run`](crate::Workload::run). Scopes of the driver nest into one tree; those of other threads
+/// are trees of their own. The name is a constant text. In timing passes, a scope costs one or two
+/// nanoseconds.
 ///
-/// Without a host (in the unit tests of a library) it does nothing.
+/// Without a host, as in the unit tests of a library, it does nothing.
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -32,11 +33,12 @@ macro_rules! scope {
     };
 }
 
-/// Adds to a named counter of the current scope: any number, converted by `as f64`. It has to be
-/// finite.
+/// Adds a number to a named counter of the current scope. The number is converted by `as f64` and
+/// has to be finite.
 ///
-/// The amount is the work of this moment and not a running total; its unit is that of the metric.
-/// On any thread. A [`Metric`](crate::Metric) turns the sum of one iteration into a rate or a cost:
+/// The amount is the work of this moment and not a running total. Its unit is that of the metric.
+/// Any thread may add. A [`Metric`](crate::Metric) turns the sum of one iteration into a rate or a
+/// cost:
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -57,7 +59,7 @@ macro_rules! count {
 
 /// The name of a scope or counter, with its id from the host.
 ///
-/// It is in a `static` at each place that uses it, so that the host is asked only once.
+/// Each place that uses it has it in a `static`, so that it asks the host only once.
 #[derive(Debug)]
 pub struct Name {
     text: &'static str,

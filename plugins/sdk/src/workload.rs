@@ -4,12 +4,12 @@ use crate::{Digest, Metric, Params, Result};
 
 /// One measurable thing with parameters.
 ///
-/// All methods are called on one thread, the driver, in the order of the crate's introduction. A
-/// panic is caught and becomes a failed job with its message and place. After an error or a panic
+/// The host calls all methods on one thread, the driver, in the order of the crate's introduction.
+/// The SDK catches a panic: the job fails with its message and place. After an error or a panic,
 /// only `teardown` and `Drop` follow.
 pub trait Workload: Sized + 'static {
-    /// Name inside the plugin: small letters, digits, `_` and `-`. A scenario writes it after the
-    /// plugin's key and a slash.
+    /// Name inside the plugin: lowercase letters, digits, `_` and `-`. A scenario writes it after
+    /// the plugin's key and a slash.
     const ID: &'static str;
     /// Description of the measured operation, in one sentence.
     const ABOUT: &'static str = "";
@@ -20,15 +20,15 @@ pub trait Workload: Sized + 'static {
     const METRICS: &'static [Metric] = &[];
     /// Search words for the workload.
     const TAGS: &'static [&'static str] = &[];
-    /// The parameters; `()` for none.
+    /// Type of the parameters; `()` for none.
     type Params: Params;
 
-    /// Creates an instance from checked parameters. Slow reading and allocating belongs into
+    /// Creates an instance from checked parameters. Slow reads and allocations belong in
     /// [`setup`](Self::setup).
     ///
     /// # Errors
-    /// [`Error::unsupported`](crate::Error::unsupported) skips the job,
-    /// [`Error::params`](crate::Error::params) reports an error in the scenario, any other error
+    /// [`Error::unsupported`](crate::Error::unsupported) skips the job.
+    /// [`Error::params`](crate::Error::params) reports an error in the scenario. Any other error
     /// fails the job.
     fn create(params: Self::Params) -> Result<Self>;
 
@@ -41,8 +41,8 @@ pub trait Workload: Sized + 'static {
     }
 
     /// Restores the inputs to their state after [`setup`](Self::setup), so that no sample depends
-    /// on the number of iterations before it. Called untimed before each sample and before the
-    /// iteration whose digest is taken.
+    /// on the number of iterations before it. The host calls it untimed before each sample and
+    /// before the iteration whose digest is taken.
     ///
     /// # Errors
     /// Any error fails the job.
@@ -50,15 +50,15 @@ pub trait Workload: Sized + 'static {
         Ok(())
     }
 
-    /// Does one iteration. This is the timed part: it prints nothing and leaves its result for
-    /// [`digest`](Self::digest) (or passes it through [`std::hint::black_box`]).
+    /// Does one iteration. This is the timed part. It should print nothing, and leave its result
+    /// for [`digest`](Self::digest) or pass it through [`std::hint::black_box`].
     ///
     /// # Errors
     /// Any error fails the job.
     fn run(&mut self) -> Result<()>;
 
-    /// Returns a digest of the last iteration's output; called after [`reset`](Self::reset) and
-    /// exactly one iteration.
+    /// Returns a digest of the last iteration's output. The host calls it after
+    /// [`reset`](Self::reset) and exactly one iteration.
     ///
     /// # Errors
     /// An error means that the output is wrong, and fails the job.

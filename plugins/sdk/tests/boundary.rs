@@ -289,7 +289,7 @@ fn create_refuses_what_it_does_not_know() {
             "plain",
             r#"{"a": 1}"#,
             abi::ERR_PARAMS,
-            "unknown parameter 'a': there are none",
+            "unknown parameter 'a': no names are known",
         ),
     ];
     let mut driver = Driver::new(&table::orch_plugin_v1);
@@ -444,7 +444,7 @@ fn forgotten_panic_is_logged() {
     assert_eq!(
         log,
         [format!(
-            "2 the workload went on after a panic: thread 'pool-1' panicked at {file}:LINE: a \
+            "2 the workload continued after a panic: thread 'pool-1' panicked at {file}:LINE: a \
              worker died"
         )]
     );

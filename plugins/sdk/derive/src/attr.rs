@@ -17,10 +17,9 @@ pub(crate) fn of_field(attrs: &[Attribute]) -> Result<FieldAttr> {
         "default" => set(&mut found.default, &meta, meta.value()?.parse()?),
         "range" => set(&mut found.range, &meta, range(meta.value()?.parse()?)?),
         "unit" => set(&mut found.unit, &meta, meta.value()?.parse()?),
-        _ => {
-            Err(meta
-                .error("unknown attribute of a parameter: known are `default`, `range` and `unit`"))
-        }
+        _ => Err(meta.error(
+            "unknown attribute of a parameter; the known ones are `default`, `range` and `unit`",
+        )),
     })?;
     Ok(found)
 }
@@ -30,7 +29,7 @@ pub(crate) fn of_variant(attrs: &[Attribute]) -> Result<Option<LitStr>> {
     let mut found = None;
     each(attrs, |meta| match name(&meta).as_str() {
         "name" => set(&mut found, &meta, meta.value()?.parse()?),
-        _ => Err(meta.error("unknown attribute of a variant: known is `name`")),
+        _ => Err(meta.error("unknown attribute of a variant; the only known one is `name`")),
     })?;
     Ok(found)
 }

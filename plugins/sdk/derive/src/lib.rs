@@ -1,4 +1,4 @@
-//! `#[derive(Params)]` of orch-sdk, which documents it.
+//! `#[derive(Params)]` of orch-sdk. The documentation is at `orch_sdk::Params`.
 
 mod attr;
 mod choice;
@@ -56,10 +56,10 @@ mod tests {
     fn items_that_cannot_be_parameters() {
         #[rustfmt::skip]
         let cases = [
-            ("struct P(u32);", "(u32)", "Params needs named fields: they are the names of the \
+            ("struct P(u32);", "(u32)", "Params needs named fields, because they name the \
                 parameters"),
-            ("struct P;", "P", "Params needs a struct with named fields; a workload without \
-                parameters has `type Params = ()`"),
+            ("struct P;", "P", "Params needs a struct with named fields; for a workload \
+                without parameters, write `type Params = ()`"),
             ("struct P<T> { t: T }", "<T>", "Params cannot be derived for a generic type"),
             ("struct P<'a> { t: &'a str }", "<'a>", "Params cannot be derived for a generic type"),
             ("union P { a: u32 }", "union", "Params cannot be derived for a union"),
@@ -80,7 +80,8 @@ mod tests {
 
     #[test]
     fn attributes_that_mean_nothing() {
-        let field = "unknown attribute of a parameter: known are `default`, `range` and `unit`";
+        let field =
+            "unknown attribute of a parameter; the known ones are `default`, `range` and `unit`";
         let range = "expected a range with a bound: `1..=9`, `1..10`, `1..` or `..=9`";
         #[rustfmt::skip]
         let cases = [
@@ -92,8 +93,8 @@ mod tests {
             ("struct P { #[param(range = ..)] a: u32 }", "..", range),
             ("struct P { #[param(unit = 3)] a: u32 }", "3", "expected string literal"),
             ("struct P { #[param(default)] a: u32 }", "", "expected `=`"),
-            ("enum P { #[param(default = 1)] A }", "default", "unknown attribute of a variant: \
-                known is `name`"),
+            ("enum P { #[param(default = 1)] A }", "default", "unknown attribute of a variant; \
+                the only known one is `name`"),
             ("#[param(unit = \"s\")] struct P { a: u32 }", "#[param(unit = \"s\")]",
                 "`#[param(..)]` belongs on a field or a variant"),
         ];

@@ -13,14 +13,14 @@ pub(crate) fn expand(name: &Ident, data: &DataStruct) -> Result<TokenStream> {
         Fields::Unnamed(fields) => {
             return Err(Error::new_spanned(
                 fields,
-                "Params needs named fields: they are the names of the parameters",
+                "Params needs named fields, because they name the parameters",
             ));
         }
         Fields::Unit => {
             return Err(Error::new_spanned(
                 name,
-                "Params needs a struct with named fields; a workload without parameters has `type \
-                 Params = ()`",
+                "Params needs a struct with named fields; for a workload without parameters, write \
+                 `type Params = ()`",
             ));
         }
     };

@@ -3,11 +3,11 @@
 use super::{Number, ParamValue};
 use serde_json::Value;
 
-/// A parameter type that can have a `range`: a number, or an `Option` or `Vec` of numbers (each is
-/// checked).
+/// A parameter type that can have a `range`: a number, or an `Option` or `Vec` of numbers, of which
+/// each is checked.
 #[diagnostic::on_unimplemented(
     message = "a parameter of type `{Self}` cannot have a range",
-    note = "ranges are for numbers, and for `Option`s and `Vec`s of numbers"
+    note = "a range is allowed on numbers, and on `Option`s and `Vec`s of numbers"
 )]
 pub trait Ranged: ParamValue {
     /// Type of the bounds.

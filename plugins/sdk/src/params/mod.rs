@@ -1,4 +1,4 @@
-//! Parameters of a workload: what `#[derive(Params)]` implements.
+//! Parameters of a workload: the traits that `#[derive(Params)]` implements.
 
 mod field;
 mod limits;
@@ -14,15 +14,16 @@ pub use limits::Ranged;
 #[doc(hidden)]
 pub use number::Number;
 
-/// The parameters of a workload; use `#[derive(Params)]` on a struct with named fields.
+/// The parameters of a workload. Write `#[derive(Params)]` on a struct with named fields.
 ///
 /// The doc comment of a field becomes its description. `#[param(..)]` takes `default = EXPR`,
-/// `range = A..=B` (also `A..B`, `A..`, `..=B`, `..B`; on numbers, and on `Option`s and `Vec`s of
-/// them) and `unit = ".."`. A field without a default is required, unless it is an `Option`.
-/// Parameters that no field names are refused with the nearest name.
+/// `range = A..=B` (also `A..B`, `A..`, `..=B`, `..B`) and `unit = ".."`. A range is allowed on
+/// numbers, and on `Option`s and `Vec`s of numbers. A field without a default is required, unless
+/// it is an `Option`. The derived code refuses a parameter that no field names, and suggests the
+/// nearest name.
 ///
-/// On an enum without fields the derive implements [`ParamValue`]: a text, each variant in
-/// snake_case or as `#[param(name = "..")]` says.
+/// On an enum without fields, the derive implements [`ParamValue`]. The value is a text: the name
+/// of a variant in snake_case, or the name that `#[param(name = "..")]` gives to it.
 ///
 /// ```
 /// use orch_sdk::prelude::*;
@@ -56,13 +57,13 @@ pub use number::Number;
 /// # Ok::<(), orch_sdk::Error>(())
 /// ```
 pub trait Params: Sized {
-    /// The JSON Schema of the parameters, an object.
+    /// Returns the JSON Schema of the parameters, an object.
     fn schema() -> Value;
 
     /// Reads the parameters from a JSON object.
     ///
     /// # Errors
-    /// Names the parameter, the value and what is allowed.
+    /// The error names the parameter, the value and the allowed values.
     fn from_json(params: &Value) -> Result<Self>;
 }
 
@@ -79,8 +80,8 @@ impl Params for () {
 
 /// The type of one parameter.
 ///
-/// Implemented for numbers, `bool`, `String`, `PathBuf`, and `Vec` and `Option` of them, and by
-/// `#[derive(Params)]` for enums. A parameter that may have one of several shapes implements it by
+/// The SDK implements it for numbers, `bool`, `String`, `PathBuf`, and `Vec` and `Option` of them.
+/// `#[derive(Params)]` implements it for enums. For a value of several shapes, implement it by
 /// hand:
 ///
 /// ```
@@ -123,19 +124,21 @@ impl Params for () {
         by hand"
 )]
 pub trait ParamValue: Sized {
-    /// The JSON Schema of the values.
+    /// Returns the JSON Schema of the values.
     fn schema() -> Value;
 
     /// Reads a value.
     ///
     /// # Errors
-    /// Says what was expected and what was found; the name of the parameter is put before it.
+    /// The text names the expected and the found value. The caller puts the name of the parameter
+    /// before it.
     fn from_json(value: &Value) -> Result<Self, String>;
 
     /// Writes a value, for the default in the schema.
     fn to_json(&self) -> Value;
 
-    /// The value of a parameter that is absent and has no default; `None` makes it required.
+    /// Returns the value of a parameter that is absent and has no default. `None` makes the
+    /// parameter required.
     fn absent() -> Option<Self> {
         None
     }

@@ -1,4 +1,4 @@
-//! The types that a parameter can have without further work.
+//! The types of parameters for which the SDK implements [`ParamValue`].
 
 use super::{Number, ParamValue, of_type, shown};
 use serde_json::{Value, json};
@@ -107,7 +107,7 @@ impl ParamValue for String {
     }
 }
 
-/// A file or folder. `format: path` tells the host that the workload will read it.
+/// A file or folder. Because of `format: path`, the host lets the workload read it.
 impl ParamValue for PathBuf {
     fn schema() -> Value {
         json!({ "type": "string", "format": "path" })
@@ -142,7 +142,7 @@ impl<T: ParamValue> ParamValue for Vec<T> {
     }
 }
 
-/// May be absent or null.
+/// A value that may be absent or null.
 impl<T: ParamValue> ParamValue for Option<T> {
     fn schema() -> Value {
         T::schema()
