@@ -1,6 +1,6 @@
 //! What `orch` measures with and decides by: the worker process with its counting allocator, the
-//! statistics, and the search of a bisect. Nothing here knows of scenarios, git or the command
-//! line. The crate is separate so that it can be optimised where the rest only waits.
+//! statistics, and the search of a bisect. Nothing here depends on scenarios, git or the
+//! command line. The crate is separate so that it can be optimised where the rest only waits.
 
 mod counting;
 pub mod format;

@@ -173,7 +173,7 @@ impl WorkerReply {
         )
     }
 
-    /// Returns the time that the reply claims was spent in the plugin.
+    /// Returns the time that the reply reports as spent in the plugin.
     pub fn measured_time(&self) -> Duration {
         let sum = |samples: &[u64]| {
             samples
@@ -300,7 +300,7 @@ impl Phase {
     }
 }
 
-/// Sent after the plugin has been torn down.
+/// Message after the plugin's teardown.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WorkerFarewell {

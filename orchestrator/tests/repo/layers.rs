@@ -1,4 +1,4 @@
-//! The direction of imports: a module knows only the modules below it. A new edge is a decision,
+//! The direction of imports: a module uses only the modules below it. A new edge is a decision,
 //! made here.
 
 use std::path::{Path, PathBuf};

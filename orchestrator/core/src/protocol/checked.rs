@@ -3,7 +3,7 @@
 use super::CounterSum;
 use serde::{Deserialize, Serialize};
 
-/// State after each stage of an instance's life.
+/// State after each phase of an instance's life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct InstanceCheck {
     /// Time of create and setup together.

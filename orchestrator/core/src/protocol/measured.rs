@@ -28,7 +28,7 @@ pub struct PairReady {
     pub iterations: u64,
     /// Median over the last window of the warm-up.
     pub iteration_ns: f64,
-    /// Address of its stack: the same on both sides, unless the system insists on random addresses.
+    /// Address of its stack: the same on both sides, unless the system uses random addresses.
     pub stack: u64,
     /// Warm-up of this worker.
     pub warm_up: WarmUp,
@@ -152,7 +152,7 @@ pub enum ScopeComplaint {
         /// Counters of a place.
         counters: usize,
     },
-    /// In words, from an older journal.
+    /// Text from an older journal.
     #[serde(untagged)]
     Worded(String),
 }
