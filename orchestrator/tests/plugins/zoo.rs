@@ -78,12 +78,14 @@ workloads:
     text
 }
 
-/// All files below a folder.
+/// All files below a folder. Links are not followed: one leads to the packages that all tests
+/// share, and another test may just compile some.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
+        let entry = entry.unwrap();
+        let path = entry.path();
+        if entry.file_type().unwrap().is_dir() {
             found.extend(files(&path))
         } else {
             found.push(path)
