@@ -28,7 +28,7 @@ const CONFIRMING: PairLimits = PairLimits {
 };
 /// Number of recent pairs whose wall time predicts the next ones.
 const RECENT: usize = 64;
-/// Time that a commit takes that is built already: lookup, description and exact passes.
+/// Time for a commit that is already built: lookup, description and exact passes.
 const KEPT_SECONDS: f64 = 0.5;
 /// Assumed times of a build and of a pair before the first one was measured.
 const FIRST_BUILD_SECONDS: f64 = 20.0;

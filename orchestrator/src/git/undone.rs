@@ -46,7 +46,7 @@ pub(super) fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
         .map(drop)
 }
 
-/// Recreates a commit that orch created, if it is not completely present.
+/// Recreates a commit that orch created, if the commit or one of its folders is missing.
 pub(super) fn restore_commit(
     repository: &Repository,
     revision: &Revision,

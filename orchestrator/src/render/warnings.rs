@@ -10,7 +10,7 @@ use std::collections::HashSet;
 /// As many further jobs with the same warning are named instead of repeating it.
 const MANY: usize = 3;
 
-/// A warning, and who else has it.
+/// A warning, and the other jobs that have it.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub(super) struct GatheredWarning<'a> {
     /// The job's id.

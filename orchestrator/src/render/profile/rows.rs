@@ -34,7 +34,7 @@ pub(super) struct ProfileRow {
     pub(super) series_min_ns: Vec<u64>,
 }
 
-/// Who opened a scope, and how often per iteration.
+/// The scope that opened another one, and its calls per iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct ScopeCaller {
     pub(super) scope: String,
