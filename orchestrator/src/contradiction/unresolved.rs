@@ -30,7 +30,7 @@ pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> 
     list_rows(claims, open, "below the resolution of the figures")
 }
 
-/// Lists the rows of which there is something to report; none if there is no such row.
+/// Lists the rows that have something to report; empty if no row has.
 fn list_rows(
     claims: &Claims,
     report: impl Fn(&ClaimedRow) -> Option<String>,
