@@ -37,7 +37,7 @@ impl CommitEvidence<'_> {
             sides: [&reference.record, &probe.record],
             code: &CodeRelation::Different,
             margin: 0.0,
-            contested: None,
+            paired: None,
             unpaired: UnpairedCause::CountsAlone,
             through: None,
             output_accepted: false,

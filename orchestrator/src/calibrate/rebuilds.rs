@@ -11,10 +11,8 @@ use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::{self, LoadedScenario, PluginSet};
 use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
-use crate::runner::pair_series::PairContext;
-use crate::runner::paired_workloads::{
-    self, PairLimits, PairStopReason, PairedResult, PairedWorkload,
-};
+use crate::runner::pair_series::{PairContext, PairSides};
+use crate::runner::paired_workloads::{self, PairLimits, PairStopReason, PairedResult};
 use crate::scenario::Job;
 use orch_core::judge::build_effect;
 use orch_core::judge::estimate::median;
@@ -72,9 +70,9 @@ pub(crate) fn measure_rebuilds(
         .into_iter()
         .filter(|job| measuring.is_crate(&job.plugin))
         .collect();
-    let contested = measuring.measure(&jobs, base, rebuilds, observer)?;
+    let paired = measuring.measure(&jobs, base, rebuilds, observer)?;
     let of_job = |index: usize| {
-        contested
+        paired
             .iter()
             .skip(index)
             .step_by(jobs.len())
@@ -141,18 +139,16 @@ impl RebuildMeasuring<'_> {
         rebuilds: &[PluginSet],
         observer: &mut dyn ProgressObserver,
     ) -> Result<Vec<PairedResult>, CommandError> {
-        let mut contests = Vec::new();
+        let mut workloads = Vec::new();
         for rebuild in rebuilds {
             for job in jobs {
                 let prepared = [
                     find_built(base, &job.plugin)?,
                     find_built(rebuild, &job.plugin)?,
                 ];
-                // No margin: nothing is decided before all pairs are there.
-                contests.push(PairedWorkload {
+                workloads.push(PairSides {
                     jobs: [job, job],
                     prepared,
-                    margin: 0.0,
                 });
             }
         }
@@ -169,8 +165,10 @@ impl RebuildMeasuring<'_> {
             clock: self.context.clock(),
             mark: &self.context.mark,
         };
-        let contested = paired_workloads::measure_workloads(
-            &contests,
+        // No margin: nothing is decided before all pairs are there.
+        let margins = vec![0.0; workloads.len()];
+        let paired = paired_workloads::measure_workloads(
+            (&workloads, &margins),
             &ground,
             limits,
             &mut |_| false,
@@ -182,7 +180,7 @@ impl RebuildMeasuring<'_> {
         if interrupt.requested() {
             return Err(CommandError::interrupted());
         }
-        Ok(contested)
+        Ok(paired)
     }
 
     /// Keeps the build effects for later comparisons.

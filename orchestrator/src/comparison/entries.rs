@@ -19,7 +19,7 @@ pub(crate) struct WorkloadFacts<'a> {
     /// Relative difference of time that matters.
     pub(crate) margin: f64,
     /// Pairs of a live comparison.
-    pub(crate) contested: Option<&'a PairedResult>,
+    pub(crate) paired: Option<&'a PairedResult>,
     /// Reason why there are no pairs.
     pub(crate) unpaired: UnpairedCause,
     /// Verdict from the pairs of both sides with the same anchor.
@@ -249,8 +249,8 @@ fn fit_values(entry: &MetricEntry, estimate: f64) -> Option<[f64; 2]> {
 }
 
 fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
-    let values = match facts.contested {
-        Some(contested) => paired_workloads::typical_times(contested).map(Value::from),
+    let values = match facts.paired {
+        Some(paired) => paired_workloads::typical_times(paired).map(Value::from),
         None => facts.sides.map(|side| {
             side.time
                 .as_ref()
@@ -261,7 +261,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
     entry.margin = facts.margin;
     // Without pairs, the ratio of two medians is no evidence about the code.
     entry.change = None;
-    if let (None, Some(through)) = (facts.contested, &facts.through) {
+    if let (None, Some(through)) = (facts.paired, &facts.through) {
         entry.verdict = through.verdict;
         entry.change = Some(through.change);
         entry.fitted = fit_values(&entry, through.change.estimate);
@@ -270,7 +270,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
         entry.explain(&through.reason);
         return entry;
     }
-    let Some(contested) = facts.contested else {
+    let Some(paired) = facts.paired else {
         entry.verdict = Verdict::Inconclusive;
         entry.explain(&Reason::Unpaired(facts.unpaired));
         return entry;
@@ -279,7 +279,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
         side,
         phase,
         message,
-    } = &contested.stopped
+    } = &paired.stopped
     {
         entry.verdict = Verdict::Missing;
         entry.explain(&Reason::SideFailed {
@@ -289,25 +289,25 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
         });
         return entry;
     }
-    let assessment = &contested.assessment;
+    let assessment = &paired.assessment;
     let relative = |log: f64| log.is_finite().then(|| log.exp_m1());
     entry.change = (assessment.pairs > 0).then(|| RelativeChange {
         estimate: assessment.estimate.exp_m1(),
         low: relative(assessment.low),
         high: relative(assessment.high),
     });
-    entry.fitted = paired_workloads::fitted_times(contested);
+    entry.fitted = paired_workloads::fitted_times(paired);
     entry.minimum_detectable = assessment.minimum_detectable.map(f64::exp_m1);
     // Larger values may overflow the float.
     entry.e_value = Some(assessment.log_e.exp().min(1e300));
     entry.pairs = assessment.pairs;
-    entry.verdict = match contested.finding {
+    entry.verdict = match paired.finding {
         PairFinding::Higher => Verdict::Regressed,
         PairFinding::Lower => Verdict::Improved,
         PairFinding::Equivalent => Verdict::Equivalent,
         PairFinding::Open => Verdict::Inconclusive,
     };
-    let by_times = explain_times(contested, facts.margin, facts.more);
+    let by_times = explain_times(paired, facts.margin, facts.more);
     if *facts.code == CodeRelation::OnlyLayout && entry.verdict != Verdict::Equivalent {
         let open = entry.verdict == Verdict::Inconclusive;
         entry.verdict = Verdict::Equivalent;
@@ -323,14 +323,14 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
 }
 
 /// Explains the finding of the pairs alone. `more` is the option that gives a workload more time.
-fn explain_times(contested: &PairedResult, margin: f64, more: &str) -> Reason {
-    let pairs = contested.assessment.pairs;
+fn explain_times(paired: &PairedResult, margin: f64, more: &str) -> Reason {
+    let pairs = paired.assessment.pairs;
     let still_open = |limit| Reason::StillOpen {
         pairs,
         limit,
         more: more.to_owned(),
     };
-    match (&contested.stopped, contested.finding) {
+    match (&paired.stopped, paired.finding) {
         (_, PairFinding::Higher | PairFinding::Lower) => Reason::Decided { pairs, margin },
         (_, PairFinding::Equivalent) => Reason::WithinMargin { pairs, margin },
         (PairStopReason::Pairs, PairFinding::Open) => still_open(PairLimit::Pairs),

@@ -142,7 +142,7 @@ impl MetricEntry {
 mod tests {
     use super::super::CodeRelation;
     use super::super::entries::{self, build_missing_entry};
-    use super::super::tests::{contested, facts, side};
+    use super::super::tests::{facts, paired_result, side};
     use super::*;
     use crate::contradiction::figure::{Figure, FigureRange};
     use crate::model::reason::Reason;
@@ -250,7 +250,7 @@ mod tests {
     /// Pairs whose sides have fast moments that the shortest sample finds and the difference does
     /// not.
     fn two_states(estimate: f64) -> PairedResult {
-        let mut found = contested(estimate, 20);
+        let mut found = paired_result(estimate, 20);
         for (index, pair) in found.pairs.iter_mut().enumerate() {
             let slow = (10_000.0 * pair.difference.exp()) as u64;
             // One block of five in which B is as fast as A.

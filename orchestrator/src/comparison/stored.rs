@@ -164,7 +164,7 @@ fn compare_job(
                     sides: [a, b],
                     code: &code,
                     margin,
-                    contested: None,
+                    paired: None,
                     unpaired: UnpairedCause::NoCommonAnchor,
                     through: judge_through_anchor(a, b, ground),
                     output_accepted: false,
@@ -206,7 +206,7 @@ fn compare_job(
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
     use super::super::Verdict;
-    use super::super::tests::{contested, side};
+    use super::super::tests::{paired_result, side};
     use super::*;
     use crate::model::reason::ReasonKind;
     use crate::record::anchored::{AnchorRecord, AnchorRole, AnchorTerms, AnchoredJob};
@@ -230,7 +230,7 @@ mod tests {
             changed: None,
         };
         let tied = AnchorSeries {
-            pairs: contested(slower, 5).pairs,
+            pairs: paired_result(slower, 5).pairs,
             ..AnchorSeries::default()
         };
         let mut job = side(allocations, json!(1));

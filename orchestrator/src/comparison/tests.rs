@@ -80,7 +80,7 @@ fn counted(count: f64) -> AllocationSummary {
 }
 
 /// Pairs whose differences are `shift` with a little scatter, judged alone.
-pub(super) fn contested(shift: f64, pairs: usize) -> PairedResult {
+pub(super) fn paired_result(shift: f64, pairs: usize) -> PairedResult {
     let record = |index: usize| {
         let difference = shift + 0.0005 * ((index * 7 % 5) as f64 - 2.0);
         PairRecord {
@@ -132,23 +132,23 @@ pub(super) fn judged(
     a: &JobRecord,
     b: &JobRecord,
     code: &CodeRelation,
-    contested: Option<&PairedResult>,
+    paired: Option<&PairedResult>,
 ) -> Vec<MetricEntry> {
-    entries::judge_workload(&facts(a, b, code, contested))
+    entries::judge_workload(&facts(a, b, code, paired))
 }
 
 pub(super) fn facts<'a>(
     a: &'a JobRecord,
     b: &'a JobRecord,
     code: &'a CodeRelation,
-    contested: Option<&'a PairedResult>,
+    paired: Option<&'a PairedResult>,
 ) -> WorkloadFacts<'a> {
     WorkloadFacts {
         id: "job",
         sides: [a, b],
         code,
         margin: MARGIN,
-        contested,
+        paired,
         unpaired: UnpairedCause::NoCommonAnchor,
         through: None,
         output_accepted: false,
@@ -208,7 +208,7 @@ fn ranges_that_lie_apart_are_an_open_question() {
         counts.other_threads_events = events;
         side
     };
-    let time = contested(0.0, 30);
+    let time = paired_result(0.0, 30);
     let judged = |b: [f64; 2], events: f64| {
         let entries = judged(
             &ranged([10.0, 16.0], events),
@@ -264,7 +264,12 @@ fn counter_that_differs_within_a_side_is_no_exact_one() {
         side
     };
     let judged = |a: &JobRecord, b: &JobRecord| {
-        let entries = judged(a, b, &CodeRelation::Different, Some(&contested(0.0, 30)));
+        let entries = judged(
+            a,
+            b,
+            &CodeRelation::Different,
+            Some(&paired_result(0.0, 30)),
+        );
         let steps = of(&entries, "steps");
         (steps.verdict, steps.is_open(), steps.reason.clone())
     };
@@ -307,7 +312,12 @@ fn what_only_the_baseline_has_is_missing() {
         side
     };
     let judged = |a: &JobRecord, b: &JobRecord| {
-        judged(a, b, &CodeRelation::Different, Some(&contested(0.0, 30)))
+        judged(
+            a,
+            b,
+            &CodeRelation::Different,
+            Some(&paired_result(0.0, 30)),
+        )
     };
     let gone = judged(&with(&["steps"]), &with(&[]));
     assert_eq!(
@@ -344,7 +354,7 @@ fn what_only_the_baseline_has_is_missing() {
 fn output_that_differs_within_a_side_is_no_regression() {
     let mut shaky = side(1.0, json!(7));
     shaky.digest_differs = Some([json!(7), json!(8)]);
-    let slower = contested(0.2, 20);
+    let slower = paired_result(0.2, 20);
     let entries = judged(
         &side(1.0, json!(9)),
         &shaky,
@@ -366,14 +376,14 @@ fn output_that_differs_within_a_side_is_no_regression() {
         &shaky,
         &side(1.0, json!(7)),
         &CodeRelation::Different,
-        Some(&contested(0.0, 30)),
+        Some(&paired_result(0.0, 30)),
     );
     assert_eq!(totals::of_workload(&entries), Verdict::Inconclusive);
 }
 
 #[test]
 fn faster_with_other_output_is_no_improvement() {
-    let faster = contested(-0.2, 20);
+    let faster = paired_result(-0.2, 20);
     assert_eq!(faster.finding, PairFinding::Lower);
     let same = judged(
         &side(1.0, json!(5)),
@@ -414,7 +424,7 @@ fn faster_with_other_output_is_no_improvement() {
 #[test]
 fn another_output_that_is_accepted_hides_no_costs() {
     let (a, b) = (side(1.0, json!(5)), side(2.0, json!(6)));
-    let slower = contested(0.2, 20);
+    let slower = paired_result(0.2, 20);
     let entries = entries::judge_workload(&WorkloadFacts {
         output_accepted: true,
         ..facts(&a, &b, &CodeRelation::Different, Some(&slower))
@@ -439,7 +449,7 @@ fn another_output_that_is_accepted_hides_no_costs() {
 
 #[test]
 fn identical_code_and_other_layout_are_no_regression() {
-    let slower = contested(0.05, 20);
+    let slower = paired_result(0.05, 20);
     let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
     let entries = judged(&a, &b, &CodeRelation::Different, Some(&slower));
     assert_eq!(of(&entries, "time").verdict, Verdict::Regressed);
@@ -465,7 +475,7 @@ fn identical_code_and_other_layout_are_no_regression() {
 
 #[test]
 fn one_better_and_one_worse_is_a_trade_off() {
-    let faster = contested(-0.05, 20);
+    let faster = paired_result(-0.05, 20);
     let entries = judged(
         &side(1.0, json!(1)),
         &side(2.0, json!(1)),
@@ -497,7 +507,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
 
 #[test]
 fn open_verdict_says_what_would_have_been_seen() {
-    let open = contested(0.0105, 10);
+    let open = paired_result(0.0105, 10);
     let entries = judged(
         &side(1.0, json!(1)),
         &side(1.0, json!(1)),
@@ -531,7 +541,7 @@ fn open_verdict_says_what_would_have_been_seen() {
             .reason
             .ends_with("at least 11: a longer --time allows more pairs")
     );
-    let decided = contested(0.0, 30);
+    let decided = paired_result(0.0, 30);
     let entries = judged(
         &side(1.0, json!(1)),
         &side(1.0, json!(1)),
@@ -558,7 +568,7 @@ fn side_that_failed_is_missing_by_name() {
 
 #[test]
 fn rate_follows_the_time_in_its_own_direction() {
-    let slower = contested(0.10, 20);
+    let slower = paired_result(0.10, 20);
     let typical =
         crate::runner::paired_workloads::typical_times(&slower).map(Option::unwrap_or_default);
     let with_rate = |ns: f64| {

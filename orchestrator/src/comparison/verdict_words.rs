@@ -150,7 +150,7 @@ fn is_beyond(time: &MetricEntry) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::entries::{self, build_missing_entry};
-    use super::super::tests::{contested, facts, side};
+    use super::super::tests::{facts, paired_result, side};
     use super::super::{RelativeChange, totals};
     use super::*;
     use crate::model::reason::Reason;
@@ -254,7 +254,7 @@ mod tests {
     fn same_machine_code_explains_an_interval_beyond_the_margin() {
         let told = |shift: f64, pairs: usize, code: CodeRelation| {
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
-            let found = contested(shift, pairs);
+            let found = paired_result(shift, pairs);
             let entries = entries::judge_workload(&facts(&a, &b, &code, Some(&found)));
             let verdict = totals::of_workload(&entries);
             (

@@ -6,8 +6,6 @@ use super::interrupt::Interrupt;
 use super::pair::A;
 use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::model::warning::SidedWarning;
-use crate::plugin::build::PreparedPlugin;
-use crate::scenario::Job;
 use orch_core::judge;
 use orch_core::judge::assessment::{Assessment, assess};
 use orch_core::judge::estimate::median;
@@ -17,23 +15,6 @@ use orch_core::protocol::Phase;
 use orch_core::random::SeededRandom;
 use std::io;
 use std::time::Duration;
-
-/// One workload on both sides.
-pub(crate) struct PairedWorkload<'a> {
-    pub(crate) jobs: [&'a Job; 2],
-    pub(crate) prepared: [&'a PreparedPlugin; 2],
-    /// Smallest relative difference that matters.
-    pub(crate) margin: f64,
-}
-
-impl PairedWorkload<'_> {
-    fn sides(&self) -> PairSides<'_> {
-        PairSides {
-            jobs: self.jobs,
-            prepared: self.prepared,
-        }
-    }
-}
 
 /// Limits at which measuring a workload ends without a verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,12 +53,13 @@ pub(crate) enum PairStopReason {
     },
 }
 
-/// Measures all workloads. `only_layout` is called at most once per workload, after the times show
+/// Measures all workloads. `margins` has the smallest relative difference that matters for each of
+/// them. `only_layout` is called at most once per workload, after the times show
 /// a change; it returns whether only the layout differs. Such a workload ends with its present
 /// finding and is no evidence for or against the others. Only errors of the system end the
 /// measurement early.
 pub(crate) fn measure_workloads(
-    workloads: &[PairedWorkload],
+    (workloads, margins): (&[PairSides], &[f64]),
     context: &PairContext,
     limits: PairLimits,
     only_layout: &mut dyn FnMut(usize) -> bool,
@@ -90,7 +72,7 @@ pub(crate) fn measure_workloads(
         workloads: states.len(),
     });
     loop {
-        judge_workloads(workloads, &mut states, only_layout);
+        judge_workloads(margins, &mut states, only_layout);
         let mut open: Vec<usize> = Vec::new();
         for (index, state) in states.iter().enumerate() {
             if state.is_open(limits) {
@@ -136,17 +118,17 @@ pub(crate) fn measure_workloads(
 /// failed or only its layout differs, is left out. Counting it would make it easier for the others
 /// to be significant, and it would be absent from the report.
 fn judge_workloads(
-    workloads: &[PairedWorkload],
+    margins: &[f64],
     states: &mut [PairedState],
     only_layout: &mut dyn FnMut(usize) -> bool,
 ) {
     loop {
-        let cases: Vec<JudgedWorkload> = workloads
+        let cases: Vec<JudgedWorkload> = margins
             .iter()
             .zip(states.iter())
-            .map(|(workload, state)| JudgedWorkload {
+            .map(|(&margin, state)| JudgedWorkload {
                 assessment: &state.assessment,
-                margin: workload.margin,
+                margin,
                 counts: state.series.failed.is_none() && !state.only_layout,
             })
             .collect();
@@ -234,14 +216,14 @@ impl PairedState {
     /// Measures one more pair and updates the assessment.
     fn measure_pair(
         &mut self,
-        workload: &PairedWorkload,
+        sides: &PairSides,
         context: &PairContext,
         random: &mut SeededRandom,
         interrupt: &Interrupt,
     ) -> io::Result<()> {
         let before = self.series.pairs.len();
         self.series
-            .measure_pair(&workload.sides(), context, random, interrupt)?;
+            .measure_pair(sides, context, random, interrupt)?;
         if self.series.pairs.len() > before {
             self.assessment = assess(&self.series.differences(), ALPHA);
         }

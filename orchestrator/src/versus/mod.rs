@@ -19,8 +19,8 @@ use crate::record::samples::{self, ProcessSamples};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
-use crate::runner::pair_series::PairContext;
-use crate::runner::paired_workloads::{self, PairLimits, PairedResult, PairedWorkload};
+use crate::runner::pair_series::{PairContext, PairSides};
+use crate::runner::paired_workloads::{self, PairLimits, PairedResult};
 use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
 use orch_core::judge::verdict::PairFinding;
@@ -63,47 +63,46 @@ pub(crate) struct MeasureTerms<'a> {
 
 /// Measures and judges all workloads.
 pub(crate) fn measure(
-    matches: &[WorkloadPair],
+    workloads: &[WorkloadPair],
     terms: &MeasureTerms,
     random: &mut SeededRandom,
     interrupt: &Interrupt,
     observer: &mut dyn ProgressObserver,
 ) -> io::Result<ComparisonOutcome> {
     let mut versus = PairedMeasurement {
-        matches,
+        workloads,
         terms,
         random,
         interrupt,
         observer,
         ends: HashMap::new(),
     };
-    versus.exact_passes()?;
-    let codes: Vec<CodeRelation> = matches.iter().map(compare_files).collect();
-    let records: Vec<[JobRecord; 2]> = (0..matches.len())
-        .map(|index| versus.records(index, None))
+    versus.run_exact_passes()?;
+    let codes: Vec<CodeRelation> = workloads.iter().map(compare_files).collect();
+    let records: Vec<[JobRecord; 2]> = (0..workloads.len())
+        .map(|index| versus.assemble_records(index, None))
         .collect();
-    let chosen: Vec<usize> = (0..matches.len())
+    let chosen: Vec<usize> = (0..workloads.len())
         .filter(|&index| {
             let sides = [&records[index][0], &records[index][1]];
             let same = codes[index] == CodeRelation::Identical && !terms.control;
-            let compares = matches[index].output_accepted || !exact::output_differs(sides);
-            (!same || matches[index].timed)
+            let compares = workloads[index].output_accepted || !exact::output_differs(sides);
+            (!same || workloads[index].timed)
                 && entries::describe_unmeasured(sides).is_none()
                 && compares
         })
         .collect();
     let mut codes = codes;
-    let contested = versus.pairs(&chosen, &mut codes)?;
-    let codes = versus.look_into(codes, &contested);
-    versus.explain(&contested)?;
+    let results = versus.measure_pairs(&chosen, &mut codes)?;
+    let codes = versus.compare_open_code(codes, &results);
+    versus.profile_changed(&results)?;
     let mut outcome = ComparisonOutcome {
         entries: Vec::new(),
         workloads: Vec::new(),
         interrupted: interrupt.requested(),
     };
-    for (index, (each, code)) in matches.iter().zip(codes).enumerate() {
-        let contested = contested.get(&index);
-        let (entries, workload) = versus.conclude(index, each, code, contested);
+    for (index, (each, code)) in workloads.iter().zip(codes).enumerate() {
+        let (entries, workload) = versus.judge_measured(index, each, code, results.get(&index));
         outcome.entries.extend(entries);
         outcome.workloads.push(workload);
     }
@@ -111,7 +110,7 @@ pub(crate) fn measure(
 }
 
 struct PairedMeasurement<'a> {
-    matches: &'a [WorkloadPair],
+    workloads: &'a [WorkloadPair],
     terms: &'a MeasureTerms<'a>,
     random: &'a mut SeededRandom,
     interrupt: &'a Interrupt,
@@ -139,7 +138,7 @@ fn compare_files(each: &WorkloadPair) -> CodeRelation {
 }
 
 /// Compares the machine code of both sides' libraries; `None` if a library cannot be read.
-fn machine_code(
+fn compare_machine_code(
     each: &WorkloadPair,
     index: usize,
     ends: &HashMap<(usize, usize), Vec<PassEnd>>,
@@ -159,10 +158,10 @@ fn machine_code(
 
 impl PairedMeasurement<'_> {
     /// Profiles and counts every workload on both sides, and identical code only once.
-    fn exact_passes(&mut self) -> io::Result<()> {
+    fn run_exact_passes(&mut self) -> io::Result<()> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
-        for (index, each) in self.matches.iter().enumerate() {
+        for (index, each) in self.workloads.iter().enumerate() {
             let sides = if compare_files(each) == CodeRelation::Identical {
                 0..1
             } else {
@@ -180,7 +179,7 @@ impl PairedMeasurement<'_> {
         for (job, place) in jobs.iter().zip(places) {
             let own = by_job.get(job.id.as_str()).cloned().unwrap_or_default();
             let own: Vec<PassEnd> = own.into_iter().cloned().collect();
-            if compare_files(&self.matches[place.0]) == CodeRelation::Identical {
+            if compare_files(&self.workloads[place.0]) == CodeRelation::Identical {
                 self.ends.insert((place.0, 1), own.clone());
             }
             self.ends.insert(place, own);
@@ -195,7 +194,7 @@ impl PairedMeasurement<'_> {
         plan: &Plan,
     ) -> io::Result<Vec<PassEnd>> {
         let mut plugins = HashMap::new();
-        for (index, each) in self.matches.iter().enumerate() {
+        for (index, each) in self.workloads.iter().enumerate() {
             for side in 0..2 {
                 plugins.insert(name_plugin(index, side), each.sides[side].clone());
             }
@@ -222,13 +221,15 @@ impl PairedMeasurement<'_> {
         .ends)
     }
 
-    fn records(&self, index: usize, contested: Option<&PairedResult>) -> [JobRecord; 2] {
-        let typical = contested.map(paired_workloads::typical_times);
-        [0, 1].map(|side| self.record(index, side, typical.and_then(|typical| typical[side])))
+    fn assemble_records(&self, index: usize, paired: Option<&PairedResult>) -> [JobRecord; 2] {
+        let typical = paired.map(paired_workloads::typical_times);
+        [0, 1].map(|side| {
+            self.assemble_record(index, side, typical.and_then(|typical| typical[side]))
+        })
     }
 
-    fn record(&self, index: usize, side: usize, iteration_ns: Option<f64>) -> JobRecord {
-        let each = &self.matches[index];
+    fn assemble_record(&self, index: usize, side: usize, iteration_ns: Option<f64>) -> JobRecord {
+        let each = &self.workloads[index];
         let ends = self.ends.get(&(index, side)).cloned().unwrap_or_default();
         let interrupted = self.interrupt.requested();
         side::assemble_record(
@@ -243,42 +244,39 @@ impl PairedMeasurement<'_> {
 
     /// Measures pairs of the chosen workloads, by index. A change by layout alone is no finding, so
     /// the machine code is compared as soon as there seems to be a change.
-    fn pairs(
+    fn measure_pairs(
         &mut self,
         chosen: &[usize],
         codes: &mut [CodeRelation],
     ) -> io::Result<HashMap<usize, PairedResult>> {
-        let contests: Vec<PairedWorkload> = chosen
-            .iter()
-            .filter_map(|&index| {
-                let each = &self.matches[index];
-                let [Ok(a), Ok(b)] = &each.sides else {
-                    return None;
-                };
-                let [a_job, b_job] = &each.jobs;
-                Some(PairedWorkload {
-                    jobs: [a_job, b_job],
+        let (mut places, mut pairs, mut margins) = (Vec::new(), Vec::new(), Vec::new());
+        for &index in chosen {
+            let each = &self.workloads[index];
+            if let [Ok(a), Ok(b)] = &each.sides {
+                places.push(index);
+                pairs.push(PairSides {
+                    jobs: each.jobs.each_ref(),
                     prepared: [a, b],
-                    margin: each.margin,
-                })
-            })
-            .collect();
+                });
+                margins.push(each.margin);
+            }
+        }
         let ground = PairContext {
             cpus: self.terms.cpus,
             clock: self.terms.clock,
             mark: self.terms.mark,
         };
-        let (matches, ends) = (self.matches, &self.ends);
+        let (workloads, ends) = (self.workloads, &self.ends);
         let mut only_layout = |place: usize| {
-            let index = chosen[place];
+            let index = places[place];
             if codes[index] == CodeRelation::Different {
-                codes[index] =
-                    machine_code(&matches[index], index, ends).unwrap_or(CodeRelation::Different);
+                codes[index] = compare_machine_code(&workloads[index], index, ends)
+                    .unwrap_or(CodeRelation::Different);
             }
             codes[index] == CodeRelation::OnlyLayout
         };
-        let contested = paired_workloads::measure_workloads(
-            &contests,
+        let results = paired_workloads::measure_workloads(
+            (&pairs, &margins),
             &ground,
             self.terms.limits,
             &mut only_layout,
@@ -286,22 +284,22 @@ impl PairedMeasurement<'_> {
             self.interrupt,
             self.observer,
         )?;
-        Ok(chosen.iter().copied().zip(contested).collect())
+        Ok(places.iter().copied().zip(results).collect())
     }
 
     /// Compares the machine code of workloads that are not equivalent. The same code at other
     /// places is no finding.
-    fn look_into(
+    fn compare_open_code(
         &self,
         codes: Vec<CodeRelation>,
-        contested: &HashMap<usize, PairedResult>,
+        results: &HashMap<usize, PairedResult>,
     ) -> Vec<CodeRelation> {
         let look = |(index, code): (usize, CodeRelation)| {
-            let open = contested
+            let open = results
                 .get(&index)
-                .is_some_and(|contested| contested.finding != PairFinding::Equivalent);
+                .is_some_and(|paired| paired.finding != PairFinding::Equivalent);
             if open && code == CodeRelation::Different {
-                machine_code(&self.matches[index], index, &self.ends).unwrap_or(code)
+                compare_machine_code(&self.workloads[index], index, &self.ends).unwrap_or(code)
             } else {
                 code
             }
@@ -311,11 +309,11 @@ impl PairedMeasurement<'_> {
 
     /// Profiles changed workloads again, with the sides in turns, because one profile is one cold
     /// process.
-    fn explain(&mut self, contested: &HashMap<usize, PairedResult>) -> io::Result<()> {
-        let mut changed: Vec<usize> = contested
+    fn profile_changed(&mut self, results: &HashMap<usize, PairedResult>) -> io::Result<()> {
+        let mut changed: Vec<usize> = results
             .iter()
-            .filter(|(_, contested)| {
-                matches!(contested.finding, PairFinding::Higher | PairFinding::Lower)
+            .filter(|(_, paired)| {
+                matches!(paired.finding, PairFinding::Higher | PairFinding::Lower)
             })
             .map(|(index, _)| *index)
             .collect();
@@ -323,7 +321,7 @@ impl PairedMeasurement<'_> {
         let jobs: Vec<Job> = changed
             .iter()
             .flat_map(|&index| {
-                [0, 1].map(|side| build_exact_job(&self.matches[index], index, side))
+                [0, 1].map(|side| build_exact_job(&self.workloads[index], index, side))
             })
             .collect();
         for _ in 1..PROFILES {
@@ -354,15 +352,16 @@ impl PairedMeasurement<'_> {
         Ok(())
     }
 
-    fn conclude(
+    /// Judges a workload from all that was measured of it.
+    fn judge_measured(
         &self,
         index: usize,
         each: &WorkloadPair,
         code: CodeRelation,
-        contested: Option<&PairedResult>,
+        paired: Option<&PairedResult>,
     ) -> (Vec<MetricEntry>, ComparedWorkload) {
         let id = &each.jobs[0].id;
-        let records = self.records(index, contested);
+        let records = self.assemble_records(index, paired);
         let sides = [&records[0], &records[1]];
         let missing = describe_absence(each).or_else(|| entries::describe_unmeasured(sides));
         // As a control, the same code is judged like other code.
@@ -376,7 +375,7 @@ impl PairedMeasurement<'_> {
             sides,
             code: &judged,
             margin: each.margin,
-            contested,
+            paired,
             unpaired: UnpairedCause::StoppedEarly,
             through: None,
             output_accepted: each.output_accepted,
@@ -393,34 +392,10 @@ impl PairedMeasurement<'_> {
         };
         let verdict = totals::of_workload(&entries);
         let changed = entries.iter().any(entries::is_change);
-        let mut warnings: Vec<(SidedKind, String)> = Vec::new();
-        let worded = |one: &SidedWarning| (one.kind(), one.to_string());
-        warnings.extend(each.notes.iter().map(worded));
-        for (record, side) in records.iter().zip([WarnedSide::A, WarnedSide::B]) {
-            let own = record.warnings.iter().zip(&record.warning_kinds);
-            warnings.extend(own.map(|(text, kind)| {
-                let sided = SidedKind {
-                    kind: *kind,
-                    side: Some(side),
-                };
-                (sided, format!("{}: {text}", side.name()))
-            }));
-        }
-        warnings.extend(
-            contested
-                .iter()
-                .flat_map(|contested| contested.warnings.iter().map(worded)),
-        );
         let time_changed = entries
             .iter()
             .any(|entry| entry.metric == Metric::Time && entries::is_change(entry));
-        if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
-            warnings.extend(side::warn_of_layout([a, b]).iter().map(worded));
-        }
-        let trends = contested
-            .iter()
-            .flat_map(|contested| find_trends(contested));
-        warnings.extend(trends.map(|one| worded(&one)));
+        let warnings = collect_warnings(each, &records, paired, time_changed);
         let (warning_kinds, warnings) = warnings.into_iter().unzip();
         let workload = ComparedWorkload {
             id: id.clone(),
@@ -439,20 +414,53 @@ impl PairedMeasurement<'_> {
             } else {
                 Vec::new()
             },
-            pairs: contested
-                .map(|contested| contested.pairs.clone())
+            pairs: paired
+                .map(|paired| paired.pairs.clone())
                 .unwrap_or_default(),
-            wall_ns: contested.map_or(0, |contested| {
-                u64::try_from(contested.wall.as_nanos()).unwrap_or(u64::MAX)
+            wall_ns: paired.map_or(0, |paired| {
+                u64::try_from(paired.wall.as_nanos()).unwrap_or(u64::MAX)
             }),
         };
         (entries, workload)
     }
 }
 
+/// Collects the warnings of both sides and of their comparison, each with its kind and its text.
+fn collect_warnings(
+    each: &WorkloadPair,
+    records: &[JobRecord; 2],
+    paired: Option<&PairedResult>,
+    time_changed: bool,
+) -> Vec<(SidedKind, String)> {
+    let mut warnings: Vec<(SidedKind, String)> = Vec::new();
+    let worded = |one: &SidedWarning| (one.kind(), one.to_string());
+    warnings.extend(each.notes.iter().map(worded));
+    for (record, side) in records.iter().zip([WarnedSide::A, WarnedSide::B]) {
+        let own = record.warnings.iter().zip(&record.warning_kinds);
+        warnings.extend(own.map(|(text, kind)| {
+            let sided = SidedKind {
+                kind: *kind,
+                side: Some(side),
+            };
+            (sided, format!("{}: {text}", side.name()))
+        }));
+    }
+    warnings.extend(
+        paired
+            .iter()
+            .flat_map(|paired| paired.warnings.iter().map(worded)),
+    );
+    if let ([Ok(a), Ok(b)], true) = (&each.sides, time_changed) {
+        warnings.extend(side::warn_of_layout([a, b]).iter().map(worded));
+    }
+    let trends = paired.iter().flat_map(|paired| find_trends(paired));
+    warnings.extend(trends.map(|one| worded(&one)));
+    warnings
+}
+
 /// Warns about sides whose time grows or falls inside their processes.
-fn find_trends(contested: &PairedResult) -> Vec<SidedWarning> {
-    let pairs = &contested.pairs;
+fn find_trends(paired: &PairedResult) -> Vec<SidedWarning> {
+    let pairs = &paired.pairs;
     let a: Vec<ProcessSamples> = pairs
         .iter()
         .map(|pair| (&pair.a_ns[..], pair.iterations))
