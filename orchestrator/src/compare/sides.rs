@@ -47,8 +47,8 @@ impl ParameterVariation {
         })
     }
 
-    /// Refuses the option for the first of the problems that its values make: the scenario by
-    /// itself has none.
+    /// Refuses the option because of the first problem that its values cause. The scenario without
+    /// the option has no problem.
     fn refuse(&self, problems: &[FileProblem]) -> CommandError {
         let Some(problem) = problems.first() else {
             return CommandError::input(format!("--set {}", self.text));
@@ -70,12 +70,12 @@ impl ParameterVariation {
     }
 }
 
-/// The scenario with the varied parameter as one side has it.
+/// Returns the scenario with one side's value of the varied parameter.
 fn vary(scenario: &Scenario, variation: Option<&ParameterVariation>, side: usize) -> Scenario {
     let mut varied = scenario.clone();
     if let Some(variation) = variation {
         for entry in &mut varied.entries {
-            // In a matrix both values would be in both sides.
+            // As a dimension of the matrix, the parameter would have both values on both sides.
             entry.matrix.retain(|(name, _)| *name != variation.param);
             entry.params.extend(variation.of_side(side));
         }
@@ -87,7 +87,7 @@ fn vary(scenario: &Scenario, variation: Option<&ParameterVariation>, side: usize
 pub(crate) struct SideContext<'a> {
     pub(crate) loaded: &'a LoadedScenario,
     pub(crate) variation: Option<&'a ParameterVariation>,
-    /// The plugin that a library takes the place of.
+    /// Key of the plugin that a library replaces.
     pub(crate) replaced: Option<&'a str>,
     pub(crate) filter: Option<&'a str>,
     /// Only jobs with these ids.
@@ -103,8 +103,8 @@ pub(crate) fn build_plugins(
     observer: &mut dyn ProgressObserver,
 ) -> Result<PluginSet, CommandError> {
     let scenario = &common.loaded.scenario;
-    // Compared with itself it would be called equivalent, whatever was changed. Two values of a
-    // parameter can be compared.
+    // A plugin compared with itself is equivalent, whatever was changed elsewhere. Two values of a
+    // parameter can still be compared.
     let same = |key: &str, spec: &PluginSpec, at: &Revision| {
         let asked = common.variation.is_some() || common.replaced == Some(key);
         let why = revision::same_everywhere(spec, &common.loaded.root, at).filter(|_| !asked)?;
@@ -147,8 +147,8 @@ pub(crate) fn build_plugins(
     )
 }
 
-/// Whether any workload of a plugin may pass the filter. Ids are derived later, so only a plain one
-/// is looked at.
+/// Whether any workload of a plugin may pass the filter. Ids of matrix entries are derived later,
+/// so those entries count as passing.
 fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
     let pattern = filter.map(wildmatch::WildMatch::new);
     scenario
@@ -163,7 +163,7 @@ fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
         })
 }
 
-/// The plugin that a library given as a side stands for.
+/// Finds the plugin that a library given as a side replaces.
 pub(crate) fn find_replaced_plugin(
     scenario: &Scenario,
     asked: Option<&str>,
@@ -190,132 +190,184 @@ pub(crate) fn find_replaced_plugin(
     }
 }
 
-/// The jobs of both sides in the scenario's order; where a side does not know a job's workload or
-/// parameters, why. Workloads that do not have the varied parameter are left out, with a note.
+/// Expands the jobs of both sides, in the order of the scenario. Workloads that do not have the
+/// varied parameter are left out, and a note lists them.
 pub(crate) fn expand_jobs(
     common: &SideContext,
     plugins: [&PluginSet; 2],
     observer: &mut dyn ProgressObserver,
 ) -> Result<Vec<SideJobs>, CommandError> {
-    let scenarios = [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side));
-    let pattern = common.filter.map(wildmatch::WildMatch::new);
-    let only: Option<HashSet<&str>> = common
-        .only
-        .map(|only| only.iter().map(String::as_str).collect());
-    let mut found = Vec::new();
-    let mut ids = Vec::new();
-    let mut left_out: Vec<(String, Vec<FileProblem>)> = Vec::new();
-    let mut wrong: Vec<FileProblem> = Vec::new();
-    // Of workloads that take one of the option's values only.
-    let mut half: Vec<FileProblem> = Vec::new();
-    for index in 0..scenarios[0].entries.len() {
-        let unchecked = [0, 1].map(|side| expand_entry(&scenarios[side], index, |_| None));
-        let offer = |side: usize| move |key: &str| plugins[side].described.get(key);
-        let checked = [0, 1].map(|side| expand_entry(&scenarios[side], index, offer(side)));
-        let [Ok(a), Ok(b)] = unchecked else {
-            let [a, b] = unchecked;
-            return Err(common
-                .loaded
-                .refuse(a.err().or(b.err()).unwrap_or_default()));
-        };
-        ids.extend(a.iter().map(|job| job.id.clone()));
-        let wanted = |job: &Job| {
-            pattern
-                .as_ref()
-                .is_none_or(|pattern| pattern.matches(&job.id))
-                && only
-                    .as_ref()
-                    .is_none_or(|only| only.contains(job.id.as_str()))
-        };
-        let chosen: Vec<(Job, Job)> = a
-            .into_iter()
-            .zip(b)
-            .filter(|(job, _)| wanted(job))
+    let mut expansion = JobExpansion {
+        common,
+        plugins,
+        scenarios: [0, 1].map(|side| vary(&common.loaded.scenario, common.variation, side)),
+        pattern: common.filter.map(wildmatch::WildMatch::new),
+        only: common
+            .only
+            .map(|only| only.iter().map(String::as_str).collect()),
+        found: Vec::new(),
+        ids: Vec::new(),
+        left_out: Vec::new(),
+        wrong: Vec::new(),
+        one_sided: Vec::new(),
+    };
+    for index in 0..common.loaded.scenario.entries.len() {
+        expansion.add_entry(index)?;
+    }
+    expansion.refuse_misfits()?;
+    if !expansion.left_out.is_empty() {
+        let ids: Vec<&str> = expansion
+            .left_out
+            .iter()
+            .map(|(id, _)| id.as_str())
             .collect();
-        if chosen.is_empty() {
-            continue;
-        }
-        if let [Err(problems), Err(_)] = &checked {
-            let fits_without = (0..2)
-                .all(|side| expand_entry(&common.loaded.scenario, index, offer(side)).is_ok());
-            if common.variation.is_some() && fits_without {
-                left_out.extend(
-                    chosen
-                        .into_iter()
-                        .map(|(job, _)| (job.id, problems.clone())),
-                );
-                continue;
-            }
-            // A name that neither side has is a mistake in the scenario. All of them are reported
-            // at once.
-            wrong.extend(
-                problems
-                    .iter()
-                    .filter(|problem| !wrong.contains(problem))
-                    .cloned()
-                    .collect::<Vec<_>>(),
-            );
-            continue;
-        }
-        let fits_without =
-            |side: usize| expand_entry(&common.loaded.scenario, index, offer(side)).is_ok();
-        if let ([Err(problems), Ok(_)], true) | ([Ok(_), Err(problems)], true) = (
-            &checked,
-            common.variation.is_some() && (0..2).all(fits_without),
-        ) {
-            half.extend(problems.iter().cloned());
-        }
-        let unknown = checked.map(|result| {
-            result
-                .err()
-                .and_then(|problems| problems.first().map(|problem| problem.message.clone()))
-        });
-        found.extend(chosen.into_iter().map(|(a, b)| SideJobs {
-            jobs: [a, b],
-            unknown: unknown.clone(),
-        }));
-    }
-    let none_fits = found
-        .iter()
-        .all(|job: &SideJobs| job.unknown.iter().any(Option::is_some));
-    if let (true, false, Some(variation)) = (none_fits, half.is_empty(), common.variation) {
-        return Err(variation.refuse(&half));
-    }
-    if !wrong.is_empty() {
-        return Err(common.loaded.refuse(wrong));
-    }
-    if let (true, Some((_, problems)), Some(variation)) =
-        (found.is_empty(), left_out.first(), common.variation)
-    {
-        return Err(variation.refuse(problems));
-    }
-    if !left_out.is_empty() {
-        let ids: Vec<&str> = left_out.iter().map(|(id, _)| id.as_str()).collect();
         let text = format!(
             "left out, because --set does not fit them: {}",
             format::listed(&ids)
         );
         observer.see(ProgressEvent::Note { text: &text });
     }
-    if found.is_empty() {
-        return Err(CommandError::input(format!(
-            "no job of {} matches --filter '{}'",
-            common.loaded.shown,
-            common.filter.unwrap_or_default()
-        ))
-        .with_hint(format!("its jobs are {}", format::listed(&ids))));
+    expansion.into_jobs()
+}
+
+/// The jobs of both sides found so far, and the problems of those that do not fit.
+struct JobExpansion<'a> {
+    common: &'a SideContext<'a>,
+    plugins: [&'a PluginSet; 2],
+    /// The scenario of each side, with its value of the varied parameter.
+    scenarios: [Scenario; 2],
+    pattern: Option<wildmatch::WildMatch>,
+    /// Ids to which the comparison is restricted.
+    only: Option<HashSet<&'a str>>,
+    found: Vec<SideJobs>,
+    /// Ids of all jobs, chosen or not.
+    ids: Vec<String>,
+    /// Jobs that do not have the varied parameter, with the problems that it would cause.
+    left_out: Vec<(String, Vec<FileProblem>)>,
+    /// Problems on both sides: mistakes in the scenario.
+    wrong: Vec<FileProblem>,
+    /// Problems of workloads that take only one of the values of the varied parameter.
+    one_sided: Vec<FileProblem>,
+}
+
+impl JobExpansion<'_> {
+    fn add_entry(&mut self, index: usize) -> Result<(), CommandError> {
+        let [a, b] = match self
+            .scenarios
+            .each_ref()
+            .map(|side| expand_entry(side, index, |_| None))
+        {
+            [Ok(a), Ok(b)] => [a, b],
+            [Err(problems), _] | [_, Err(problems)] => {
+                return Err(self.common.loaded.refuse(problems));
+            }
+        };
+        self.ids.extend(a.iter().map(|job| job.id.clone()));
+        let chosen: Vec<[Job; 2]> = a
+            .into_iter()
+            .zip(b)
+            .filter(|(job, _)| self.is_chosen(job))
+            .map(<[Job; 2]>::from)
+            .collect();
+        if chosen.is_empty() {
+            return Ok(());
+        }
+        let checked = [0, 1].map(|side| self.check_entry(&self.scenarios[side], index, side));
+        let only_variation_misfits = self.common.variation.is_some()
+            && (0..2).all(|side| {
+                let unvaried = &self.common.loaded.scenario;
+                self.check_entry(unvaried, index, side).is_ok()
+            });
+        match &checked {
+            [Err(problems), Err(_)] if only_variation_misfits => {
+                for [job, _] in chosen {
+                    self.left_out.push((job.id, problems.clone()));
+                }
+                return Ok(());
+            }
+            // A name that neither side has is a mistake in the scenario. All of them are reported
+            // at once.
+            [Err(problems), Err(_)] => {
+                for problem in problems {
+                    if !self.wrong.contains(problem) {
+                        self.wrong.push(problem.clone());
+                    }
+                }
+                return Ok(());
+            }
+            [Err(problems), Ok(_)] | [Ok(_), Err(problems)] if only_variation_misfits => {
+                self.one_sided.extend(problems.iter().cloned());
+            }
+            _ => {}
+        }
+        let unknown = checked.map(|result| {
+            result
+                .err()
+                .and_then(|problems| problems.first().map(|problem| problem.message.clone()))
+        });
+        self.found.extend(chosen.into_iter().map(|jobs| SideJobs {
+            jobs,
+            unknown: unknown.clone(),
+        }));
+        Ok(())
     }
-    Ok(found)
+
+    fn is_chosen(&self, job: &Job) -> bool {
+        let matches = |pattern: &wildmatch::WildMatch| pattern.matches(&job.id);
+        let is_listed = |only: &HashSet<&str>| only.contains(job.id.as_str());
+        self.pattern.as_ref().is_none_or(matches) && self.only.as_ref().is_none_or(is_listed)
+    }
+
+    /// Checks an entry against the workloads that a side's plugins offer.
+    fn check_entry(
+        &self,
+        scenario: &Scenario,
+        index: usize,
+        side: usize,
+    ) -> Result<Vec<Job>, Vec<FileProblem>> {
+        let plugins = self.plugins[side];
+        expand_entry(scenario, index, |key| plugins.described.get(key))
+    }
+
+    /// Fails if the scenario has mistakes, or if no job can be compared with the varied parameter.
+    fn refuse_misfits(&mut self) -> Result<(), CommandError> {
+        let is_lost = |job: &SideJobs| job.unknown.iter().any(Option::is_some);
+        let none_fits = self.found.iter().all(is_lost);
+        match (self.common.variation, self.left_out.first()) {
+            (Some(variation), _) if none_fits && !self.one_sided.is_empty() => {
+                Err(variation.refuse(&self.one_sided))
+            }
+            _ if !self.wrong.is_empty() => {
+                Err(self.common.loaded.refuse(std::mem::take(&mut self.wrong)))
+            }
+            (Some(variation), Some((_, problems))) if self.found.is_empty() => {
+                Err(variation.refuse(problems))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn into_jobs(self) -> Result<Vec<SideJobs>, CommandError> {
+        if !self.found.is_empty() {
+            return Ok(self.found);
+        }
+        Err(CommandError::input(format!(
+            "no job of {} matches --filter '{}'",
+            self.common.loaded.shown,
+            self.common.filter.unwrap_or_default()
+        ))
+        .with_hint(format!("its jobs are {}", format::listed(&self.ids))))
+    }
 }
 
 /// One job on both sides.
 pub(crate) struct SideJobs {
     pub(crate) jobs: [Job; 2],
-    /// Reason why a side lacks it.
+    /// Reason why a side lacks the job.
     pub(crate) unknown: [Option<String>; 2],
 }
 
-/// The jobs of one entry.
+/// Expands the jobs of one entry.
 pub(crate) fn expand_entry<'a>(
     scenario: &Scenario,
     index: usize,
