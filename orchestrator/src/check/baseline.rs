@@ -52,8 +52,8 @@ impl CheckBaseline {
     }
 }
 
-/// The final choice, given the plugins of the proposed baseline and of the working tree. None: the
-/// first choice stands.
+/// Makes the final choice from the plugins of the proposed baseline and of the working tree. `None`
+/// keeps the first choice.
 pub(super) fn settle(
     proposal: Option<&BaselineFacts>,
     plugins: &[PluginSet; 2],
@@ -70,8 +70,7 @@ fn refuse(error: &BaselineError) -> CommandError {
     CommandError::input(format!("{error}"))
 }
 
-/// Whether any plugin of one side is another one on the other side: another file with other machine
-/// code.
+/// Whether the machine code of any plugin differs between the sides.
 fn compare_plugins([a, b]: &[PluginSet; 2]) -> ChangeReach {
     let is_same = |key: &String| match (a.prepared.get(key), b.prepared.get(key)) {
         (Some(Ok(a)), Some(Ok(b))) => {
@@ -88,7 +87,7 @@ fn compare_plugins([a, b]: &[PluginSet; 2]) -> ChangeReach {
     }
 }
 
-/// Finds the baseline: what the earlier check used, what the user names, or the usual one.
+/// Finds the baseline: that of the earlier check, the one that the user names, or the default.
 pub(super) fn find_baseline(
     request: &CheckRequest,
     loaded: &LoadedScenario,
@@ -133,7 +132,7 @@ pub(super) fn find_baseline(
             Ok(CheckBaseline::named(CompareTarget::Library(path), because))
         }
         CompareTarget::Record(record) => {
-            // Its processes are gone, but what it measured can be built again.
+            // A record holds no build, but its commit can be built again.
             let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
             let revision = commit
                 .and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
@@ -163,8 +162,8 @@ pub(super) fn find_baseline(
     }
 }
 
-/// Words the note that the working tree has no changes against a baseline, so that no regression
-/// can be found; empty if it has some.
+/// Words the note that the working tree equals the baseline, so that no regression can be found.
+/// The note is empty if they differ.
 fn note_equal_tree(loaded: &LoadedScenario, baseline: &git::Revision) -> &'static str {
     let tree = git::state_of(&loaded.repository);
     if !tree.dirty && tree.commit.as_ref() == Some(&baseline.commit) {

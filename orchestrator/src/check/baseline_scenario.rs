@@ -36,8 +36,8 @@ fn baseline_commit(comparison: &Comparison) -> Option<&str> {
         .and_then(|git| git.commit.as_deref())
 }
 
-/// Jobs of the baseline's scenario, none if that commit lacks it; unknown where the baseline is no
-/// commit, or where its scenario is not read, which is a finding.
+/// Lists the jobs of the baseline's scenario; the list is empty if the commit lacks the scenario.
+/// `None` if the baseline is no commit or if its scenario cannot be read, which is a finding.
 pub(super) fn find_baseline_jobs(
     loaded: &LoadedScenario,
     comparison: &Comparison,
@@ -67,8 +67,8 @@ pub(super) fn find_baseline_jobs(
     }
 }
 
-/// Ids of the jobs that the baseline's scenario has and the working tree's lacks, as far as the
-/// check is about them.
+/// Lists the ids of jobs that the baseline's scenario has and the working tree's lacks, within the
+/// selection of the check.
 pub(super) fn list_dropped_jobs(
     before: Option<&[Job]>,
     now: &[Job],
@@ -87,9 +87,9 @@ pub(super) fn list_dropped_jobs(
     gone.map(|job| job.id.clone()).filter(is_asked).collect()
 }
 
-/// Lists rules of the scenario that are weaker than at the baseline or at HEAD, because uncommitted
-/// edits may weaken them too. The list is empty for a commit without a scenario that this orch
-/// reads. `dropped`: ids that the gate judges.
+/// Lists rules of the scenario that are weaker than at the baseline or at HEAD. HEAD is included
+/// because uncommitted edits may weaken rules too. The list is empty if this version of orch cannot
+/// read the commit's scenario. `dropped` has the ids that the gate judges.
 pub(super) fn find_weaker_rules(
     loaded: &LoadedScenario,
     comparison: &Comparison,
@@ -120,8 +120,7 @@ pub(super) fn find_weaker_rules(
     found
 }
 
-/// Ids of the scenario's jobs with their settings, as far as they are known before anything is
-/// built.
+/// Expands the scenario's jobs as far as they are known before anything is built.
 pub(super) fn expand_jobs(loaded: &LoadedScenario) -> Vec<Job> {
     expand_scenario(&loaded.scenario)
 }

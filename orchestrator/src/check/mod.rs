@@ -27,7 +27,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Largest number of pairs of a check with a budget. The usual number is for checks without one.
+/// Largest number of pairs of a check with a time budget. Checks without one use the default.
 const BUDGET_PAIRS: usize = 1000;
 
 /// Request for a check.
@@ -36,7 +36,7 @@ pub(crate) struct CheckRequest {
     pub(crate) scenario: Option<PathBuf>,
     /// A revision, a library, a record or `accepted`.
     pub(crate) baseline: Option<String>,
-    /// Whether `git bisect run` asks.
+    /// Whether the exit code is for `git bisect run`.
     pub(crate) for_git_bisect: bool,
     /// Id or folder of an earlier check whose failures are measured again.
     pub(crate) only: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) struct CheckRequest {
     pub(crate) seed: Option<u64>,
 }
 
-/// A check that was judged.
+/// A completed check.
 pub(crate) struct CheckResult {
     pub(crate) comparison: Comparison,
     pub(crate) gate: GateResult,
@@ -100,7 +100,7 @@ pub(crate) fn check(
         .targets
         .iter()
         .filter(|target| !target.metric.is_counted());
-    // One day for what is measured and for what is judged, also of a check that runs past midnight.
+    // Measuring and judging use the same day, even if the check runs past midnight.
     let today = jiff::Zoned::now().date();
     let mut engine = PairedComparison {
         context,
@@ -217,7 +217,7 @@ fn choose_limits(
     })
 }
 
-/// The command that repeats the check with the same coins.
+/// Builds the command that repeats the check with the same random choices.
 fn repeating_command(
     request: &CheckRequest,
     loaded: &LoadedScenario,
@@ -241,7 +241,7 @@ fn repeating_command(
     format!("{command} --seed {seed}")
 }
 
-/// Commands that find the commits behind what got worse.
+/// Builds the commands that find the commits behind the regressions.
 fn list_bisects(
     loaded: &LoadedScenario,
     repo: Option<&Path>,
@@ -275,7 +275,7 @@ fn list_bisects(
             .unwrap_or_default();
         format!("orch bisect {scenario} --workload {job} --good {good} --bad {bad}{metric}{repo}")
     };
-    // Metrics of one job most likely have one culprit.
+    // Changes of several metrics of a job most likely have the same culprit.
     let mut jobs = HashSet::new();
     let findings = gate
         .findings

@@ -8,7 +8,7 @@ use crate::scenario::Job;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// An earlier check, by its id, folder or file.
+/// Reads an earlier check, given by its id, folder or file.
 pub(super) fn read_earlier(name: &str, results: &Path) -> Result<Comparison, CommandError> {
     let places = [
         PathBuf::from(name),
@@ -32,7 +32,7 @@ pub(super) fn read_earlier(name: &str, results: &Path) -> Result<Comparison, Com
     Ok(comparison)
 }
 
-/// Ids of the jobs that kept a check from passing.
+/// Lists the ids of the jobs that kept a check from passing.
 pub(super) fn list_failed(comparison: &Comparison) -> Vec<String> {
     let gate: Option<GateResult> = comparison
         .gate
@@ -45,7 +45,7 @@ pub(super) fn list_failed(comparison: &Comparison) -> Vec<String> {
             .filter(|one| one.kind < FindingKind::Accepted)
             .map(|one| one.job)
             .collect(),
-        // A comparison without a gate says what got worse.
+        // Without a gate, a job failed if it got worse.
         None => {
             let worse = |verdict: Verdict| verdict < Verdict::Inconclusive;
             comparison
@@ -62,10 +62,10 @@ pub(super) fn list_failed(comparison: &Comparison) -> Vec<String> {
     ids
 }
 
-/// Refuses an earlier check of which no job is left.
+/// Refuses an earlier check if the scenario has none of its jobs any more.
 pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), CommandError> {
     let failed = list_failed(before);
-    // Sorted by id.
+    // `failed` is sorted by id.
     if jobs.iter().any(|job| failed.binary_search(&job.id).is_ok()) {
         return Ok(());
     }
@@ -77,8 +77,8 @@ pub(super) fn check_jobs(before: &Comparison, jobs: &[Job]) -> Result<(), Comman
     .with_hint("leave out --only to check the jobs of the scenario"))
 }
 
-/// Name of the baseline of an earlier check. Its jobs are compared with the same baseline again;
-/// with another one they could appear to be fixed.
+/// Returns the name of the baseline of an earlier check. Its jobs are compared with the same
+/// baseline again; compared with another one they could appear to be fixed.
 pub(super) fn name_baseline(before: &Comparison) -> String {
     commit_of(before).unwrap_or(&before.a.name).to_owned()
 }
@@ -92,7 +92,7 @@ fn commit_of(before: &Comparison) -> Option<&str> {
     git.commit.as_deref()
 }
 
-/// Refuses another baseline than the earlier check had.
+/// Refuses a baseline other than that of the earlier check.
 pub(super) fn check_baseline(
     before: &Comparison,
     asked: &str,
@@ -114,8 +114,8 @@ pub(super) fn check_baseline(
     )))
 }
 
-/// Jobs of which more than an open verdict that the scenario lets pass was said; all where there
-/// was no gate.
+/// Lists the jobs that the gate judged, apart from open verdicts that the scenario lets pass.
+/// Without a gate, lists all jobs.
 fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
     let gate: GateResult = before
         .gate
@@ -128,8 +128,8 @@ fn kept_from_passing(before: &Comparison) -> Option<HashSet<String>> {
     Some(failing.map(|one| one.job).collect())
 }
 
-/// States of the jobs that had failed. A job that was not measured again keeps the check from
-/// passing, and so does an undecided one that kept it from passing before.
+/// Returns the states of the jobs that had failed. The check cannot pass while one of them is not
+/// measured again, or is undecided and kept the earlier check from passing.
 pub(super) fn compare_states(
     before: &Comparison,
     now: &Comparison,

@@ -89,7 +89,7 @@ pub(crate) fn compare(
     let find = |name: &str| target::find_target(name, &repository, &results);
     let [a, b] = &request.names;
     let targets = [find(a)?, find(b)?];
-    // Tried before anything is measured: hours may go by until it is needed.
+    // The folder is tested first, because hours may pass until it is needed.
     store::check_folder(&results).map_err(|error| {
         CommandError::system_while(&format!("cannot write to {}", results.display()), &error)
     })?;
@@ -145,7 +145,8 @@ fn parse_time(request: &CompareRequest) -> Result<Duration, CommandError> {
     Ok(time)
 }
 
-/// A record holds no process that could take turns with a build.
+/// Refuses to compare a record with a build: a record holds no process that could take turns with
+/// one.
 fn refuse_record_beside_build(record: &Record) -> CommandError {
     let hint = match &record.git.commit {
         Some(commit) if !record.git.dirty => {
@@ -163,7 +164,7 @@ fn refuse_record_beside_build(record: &Record) -> CommandError {
     .with_hint(hint)
 }
 
-/// The command that repeats the comparison with the same coins.
+/// Builds the command that repeats the comparison with the same random choices.
 fn repeating_command(request: &CompareRequest, seed: u64) -> String {
     let [a, b] = &request.names;
     let mut command = format!("orch compare {} {}", quoted(a), quoted(b));

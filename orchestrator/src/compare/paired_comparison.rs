@@ -45,7 +45,7 @@ pub(crate) struct PairedComparison<'a> {
     pub(crate) more: &'static str,
     pub(crate) seed: u64,
     pub(crate) variation: Option<ParameterVariation>,
-    /// Key of the plugin that a library replaces, as the user gave it.
+    /// Key of the plugin that a library replaces, if the user gave it.
     pub(crate) plugin: Option<String>,
     pub(crate) filter: Option<String>,
     /// Ids of the only jobs to measure.
@@ -54,9 +54,9 @@ pub(crate) struct PairedComparison<'a> {
     pub(crate) control: bool,
     /// Patterns of the jobs whose time is measured even if both sides are the same code.
     pub(crate) timed: Vec<String>,
-    /// Rules of a check. What they name has to exist.
+    /// Rules of a check. The jobs and metrics that they name must exist.
     pub(crate) rules: Option<&'a GateRules>,
-    /// Patterns of the jobs whose output may differ. Their costs are judged all the same.
+    /// Patterns of the jobs whose output may differ. Their costs are judged nevertheless.
     pub(crate) output_accepted: Vec<String>,
     /// Time spent on builds so far.
     pub(crate) building: Duration,
@@ -104,7 +104,7 @@ impl PairedComparison<'_> {
         Ok(built)
     }
 
-    /// Calls `then` with what both sides have in common.
+    /// Calls `then` with the inputs that both sides have in common.
     fn with_side_context<T>(
         &self,
         loaded: &LoadedScenario,
@@ -161,7 +161,7 @@ impl PairedComparison<'_> {
                 }
             })
             .collect();
-        // With only some of the jobs, the metrics of the others are unknown.
+        // A selection of jobs does not show the metrics of the others.
         if let Some(gate) = self
             .rules
             .filter(|_| self.only.is_none() && self.filter.is_none())
@@ -209,7 +209,7 @@ impl PairedComparison<'_> {
         })
     }
 
-    /// Compares what two records hold.
+    /// Compares two records.
     pub(crate) fn compare_records(
         &self,
         a: &Record,
@@ -267,7 +267,7 @@ impl PairedComparison<'_> {
             kind: target.kind(),
             git: match target {
                 CompareTarget::Revision(revision) => Some(git::GitState::at(revision)),
-                // A library by itself belongs to no commit.
+                // A library file belongs to no commit.
                 CompareTarget::Library(_) => None,
                 _ => Some(git::state_of(&self.repository)),
             },

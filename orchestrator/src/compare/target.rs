@@ -7,7 +7,7 @@ use crate::git::{self, Revision};
 use crate::record::{self, Record, store};
 use std::path::{Path, PathBuf};
 
-/// A side of a comparison, found.
+/// A resolved side of a comparison.
 pub(crate) enum CompareTarget {
     Record(Box<Record>),
     Library(PathBuf),
@@ -38,7 +38,7 @@ pub(crate) fn find_target(
     let file = path.exists().then(|| path.to_owned());
     let stored = Some(results.join(name))
         .filter(|folder| !name.is_empty() && folder.join(store::FILE).is_file());
-    // The same folder by its path is no second meaning.
+    // A record's id and the path of its folder mean the same.
     let stored = stored.filter(|folder| file.as_ref().is_none_or(|file| !same(file, folder)));
     let revision = git::revision::resolve(root, name);
     let revision = match revision {

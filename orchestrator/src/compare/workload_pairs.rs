@@ -13,7 +13,7 @@ use crate::versus::WorkloadPair;
 use orch_core::judge::verdict;
 use orch_core::protocol::Phase;
 
-/// Descriptions of a job by the plugins of both sides.
+/// Returns the descriptions of a job by the plugins of both sides.
 pub(super) fn offered_job(each: &WorkloadPair) -> OfferedJob<'_> {
     OfferedJob {
         id: &each.jobs[0].id,
@@ -21,7 +21,7 @@ pub(super) fn offered_job(each: &WorkloadPair) -> OfferedJob<'_> {
     }
 }
 
-/// The build effect of a workload, as far as it was measured; none for plugins that orch does not
+/// Returns the build effect of a workload if it was measured; `None` for plugins that orch does not
 /// build.
 pub(crate) fn build_effect(
     loaded: &LoadedScenario,
@@ -51,7 +51,7 @@ pub(crate) fn build_effect(
     kept.build_effect(key).map(|effect| effect.tau)
 }
 
-/// One workload of both sides, with the margin that its build effect `tau` asks for.
+/// Pairs a workload's sides, with the margin that its build effect `tau` requires.
 pub(super) fn matched(
     job: SideJobs,
     tau: f64,

@@ -31,7 +31,7 @@ fn note(observer: &mut dyn ProgressObserver, text: &str) {
     observer.see(ProgressEvent::Note { text });
 }
 
-/// A pinned build, and the jobs as it knows them.
+/// A pinned build and its jobs.
 pub(super) struct Anchor {
     pub(super) record: AnchorRecord,
     plugins: PluginSet,
@@ -44,11 +44,11 @@ pub(super) struct AnchorContext<'a> {
     pub(super) filter: Option<&'a str>,
     pub(super) mark: &'a str,
     pub(super) interrupt: &'a Interrupt,
-    /// Of the run.
+    /// Plugins of the run.
     pub(super) plugins: &'a PluginSet,
 }
 
-/// The commit that the scenario's anchor means, before anything is built.
+/// Finds the commit of the scenario's anchor, before anything is built.
 pub(super) fn find_revision(
     loaded: &LoadedScenario,
     observer: &mut dyn ProgressObserver,
@@ -150,7 +150,7 @@ pub(super) fn prepare_anchors(
     Ok(anchors)
 }
 
-/// Earlier runs of the scenario, which later runs are compared with.
+/// Earlier runs of the scenario, with which later runs are compared.
 pub(super) struct EarlierRuns<'a> {
     pub(super) results: &'a Path,
     pub(super) scenario: &'a str,
@@ -158,13 +158,14 @@ pub(super) struct EarlierRuns<'a> {
 }
 
 impl EarlierRuns<'_> {
-    /// The anchor of the newest run that had one; those without are no end of a row.
+    /// Returns the anchor of the newest run that had one. Runs without an anchor do not interrupt
+    /// the series.
     fn anchor(&self) -> Option<AnchorRecord> {
         own_anchor(&self.newest(|night| own_anchor(night).is_some())?).cloned()
     }
 
-    /// The readings that those of a run with these anchors are held against: of the first run with
-    /// the same anchor of its own whose kernels were the same, whatever was run in between.
+    /// Returns the reference for the sentinel's readings: those of the first run with the same
+    /// anchor and the same kernels, whatever ran in between.
     pub(super) fn levels(&self, anchors: &[Anchor], kernel: &str) -> Option<EarlierLevels> {
         let own = anchors
             .iter()
@@ -180,7 +181,7 @@ impl EarlierRuns<'_> {
         };
         let night = self.newest(|night| same(night) && read(night))?;
         let sentinel = night.sentinel?;
-        // Each run hands on what it was held against itself.
+        // Each run stores the reference that it was compared with.
         let first = EarlierLevels {
             record: night.id,
             levels: sentinel.levels(),
@@ -188,7 +189,7 @@ impl EarlierRuns<'_> {
         Some(sentinel.anchor.unwrap_or(first))
     }
 
-    /// On this class of machine, of all jobs, and not stopped halfway.
+    /// Whether a run is complete, has all jobs, and is of this class of machine.
     fn newest(&self, wanted: impl Fn(&EarlierRun) -> bool) -> Option<EarlierRun> {
         let whole = |night: &EarlierRun| {
             night.machine.class == self.machine.class
@@ -201,7 +202,7 @@ impl EarlierRuns<'_> {
     }
 }
 
-/// The anchor of a record's own scenario, if it could be built.
+/// Returns the anchor of a record's own scenario, if it could be built.
 fn own_anchor(night: &EarlierRun) -> Option<&AnchorRecord> {
     let built = |anchor: &AnchorRecord| anchor.artefacts.values().any(Option::is_some);
     night
@@ -213,7 +214,7 @@ fn own_anchor(night: &EarlierRun) -> Option<&AnchorRecord> {
 /// Measurements of each job with each anchor, indexed by both.
 pub(super) type AnchorSeriesByPlace = HashMap<(usize, usize), AnchorSeries>;
 
-/// Measures the pairs of all jobs that have two sides and were measured themselves.
+/// Measures pairs of all jobs that the run measured and that the anchor has too.
 pub(super) fn measure_anchors(
     anchors: &[Anchor],
     around: &AnchorContext,
@@ -239,7 +240,7 @@ pub(super) fn measure_anchors(
             }
         }
     }
-    // A resumed run draws new coins, not those that were used before.
+    // A resumed run makes new random choices instead of repeating the first ones.
     let mut random = SeededRandom::from_seed(seed ^ (0x616e_6368 + done.len() as u64));
     let tied = anchor_pairs::measure_pairs(
         &ties,
@@ -253,7 +254,7 @@ pub(super) fn measure_anchors(
     Ok(places.into_iter().zip(tied).collect())
 }
 
-/// The builds of both sides of a job, or why it cannot be paired.
+/// Returns the builds of both sides of a job, or the reason why it cannot be paired.
 fn both<'a>(
     anchor: &'a Anchor,
     side_jobs: &SideJobs,
@@ -280,7 +281,7 @@ fn both<'a>(
     Ok([of(&anchor.plugins, "the anchor")?, of(plugins, "the run")?])
 }
 
-/// Addition to the record of each job, by its id.
+/// Judges the pairs of each job with its anchors. The keys of the result are ids of jobs.
 pub(super) fn judge_anchors(
     anchors: &[Anchor],
     around: &AnchorContext,

@@ -14,7 +14,7 @@ const PAIR_TIME: Duration = Duration::from_millis(350);
 
 /// The plan of a run.
 pub(crate) struct DryRun {
-    /// Jobs, order, and about how long it takes.
+    /// Jobs, their order, and an estimate of the time.
     pub(crate) text: String,
     /// Whether all jobs can be measured here.
     pub(crate) is_complete: bool,
@@ -127,7 +127,7 @@ fn text(
     text
 }
 
-/// The ids of the jobs in each round of timing, in their order.
+/// Lists the ids of the jobs in each round of timing, in order.
 fn rounds<'a>(plan: &Plan, jobs: &'a [Job]) -> Vec<Vec<&'a str>> {
     let mut rounds: Vec<Vec<&str>> = Vec::new();
     for step in &plan.steps {

@@ -12,9 +12,9 @@ use orch_core::protocol::Phase;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-/// The build of orch, which the sentinel's kernels are part of. Version and target are the same for
-/// every commit and compiler, so its file is what tells builds apart; `/proc/self/exe` is that file
-/// even where another lies there by now.
+/// Identifies the build of orch, which contains the sentinel's kernels. Version and target do not
+/// change with the commit or the compiler, so the hash of the file identifies the build.
+/// `/proc/self/exe` is that file even if another one has replaced it since.
 pub(super) fn identify_orch() -> Result<String, CommandError> {
     let optimised = if cfg!(debug_assertions) {
         "debug"
@@ -31,11 +31,11 @@ pub(super) fn identify_orch() -> Result<String, CommandError> {
     ))
 }
 
-/// The files that the parameters of jobs name, as they were before the first pass.
+/// The files that the parameters of jobs name, in their state before the first pass.
 pub(super) struct InputFiles {
-    /// Of each job.
+    /// Files of each job.
     named: Vec<Vec<InputFile>>,
-    /// SHA-256 of those that can be read and are not too large for it.
+    /// SHA-256 of the files that can be read and are not too large.
     hashes: HashMap<PathBuf, String>,
 }
 
@@ -48,7 +48,7 @@ impl InputFiles {
         Self::of(jobs.iter().map(named).collect(), &hashed)
     }
 
-    /// Each file is read once, however many jobs name it.
+    /// Reads each file once, however many jobs name it.
     fn of(named: Vec<Vec<InputFile>>, hash: &dyn Fn(&Path) -> Option<String>) -> Self {
         let paths: HashSet<&Path> = named
             .iter()
@@ -62,7 +62,7 @@ impl InputFiles {
         Self { named, hashes }
     }
 
-    /// Input files in the record of a job.
+    /// Returns the input files for the record of a job.
     pub(super) fn of_job(&self, index: usize) -> IndexMap<String, String> {
         let hash = |one: &InputFile| Some((one.shown.clone(), self.hashes.get(&one.path)?.clone()));
         self.named
@@ -73,7 +73,7 @@ impl InputFiles {
             .collect()
     }
 
-    /// Those that no plugin of theirs may have written, by their paths.
+    /// Lists the paths of files that no plugin of their jobs may have written.
     pub(super) fn all(&self) -> BTreeMap<String, String> {
         let guarded = self.named.iter().flatten().filter(|one| one.guarded);
         let hash = |one: &InputFile| {
@@ -85,7 +85,7 @@ impl InputFiles {
         guarded.filter_map(hash).collect()
     }
 
-    /// Those that are no longer what they were.
+    /// Lists the files that have changed.
     fn changed(&self, hash: &dyn Fn(&Path) -> Option<String>) -> HashSet<&Path> {
         let other = |(path, known): &(&PathBuf, &String)| hash(path).as_ref() != Some(*known);
         self.hashes
@@ -96,7 +96,8 @@ impl InputFiles {
     }
 }
 
-/// Largest file that is hashed twice in a run, because more would make the run much longer.
+/// Size above which a file is hashed only once, because a second time would make the run much
+/// longer.
 fn hashed(path: &Path) -> Option<String> {
     const MOST: u64 = 256 << 20;
     path.metadata()
@@ -105,9 +106,9 @@ fn hashed(path: &Path) -> Option<String> {
     hash::file(path).ok()
 }
 
-/// Failures of all jobs of which a file is no longer the one that was hashed: which of both was
-/// measured is unknown. Libraries that orch built are copies that do not change; those of `path:`
-/// are the user's.
+/// Returns a failure for each job of which a file has changed since it was hashed: which of the two
+/// states was measured is unknown. Libraries that orch built are copies that do not change; those
+/// of `path:` belong to the user.
 pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFiles) -> Vec<PassEnd> {
     let libraries: HashSet<&str> = plugins
         .prepared
@@ -125,7 +126,7 @@ pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFile
             let message = "the plugin's file changed during the run; do not build while measuring";
             return Some(failure(job, Phase::Load, message.to_owned()));
         }
-        // Without a sandbox it may have been the job's own plugin, whose file it is then.
+        // Without a sandbox, the job's own plugin may have written the file.
         let file = named
             .iter()
             .find(|one| one.guarded && files.contains(one.path.as_path()))?;

@@ -118,7 +118,7 @@ fn prepare_plugins(
     )
 }
 
-/// The jobs that the filter lets through. Refuses rules that name no job or metric.
+/// Selects the jobs that match the filter. Refuses rules that name no job or metric.
 fn choose_jobs(
     loaded: &LoadedScenario,
     plugins: &PluginSet,
@@ -134,7 +134,7 @@ fn choose_seed(request: &RunRequest) -> u64 {
     request.seed.unwrap_or_else(orch_core::random::draw_seed)
 }
 
-/// Refuses rules of the scenario that name no job or metric: `orch check` refuses them too.
+/// Refuses rules of the scenario that name no job or metric, as `orch check` does.
 fn check_rules(loaded: &LoadedScenario, plugins: &PluginSet) -> Result<(), CommandError> {
     let all = project::chosen_jobs(loaded, &loaded.scenario, plugins, None)?;
     let ids: Vec<&str> = all.iter().map(|job| job.id.as_str()).collect();
@@ -167,7 +167,7 @@ struct PreparedRun {
     anchors: Vec<Anchor>,
     /// The build of orch.
     orch: String,
-    /// Levels that the sentinel's readings are compared with.
+    /// Levels with which the sentinel's readings are compared.
     levels: Option<EarlierLevels>,
     prepare_time: Duration,
 }
@@ -182,7 +182,7 @@ impl PreparedRun {
     ) -> Result<Self, CommandError> {
         let loaded = load(request, has_report)?;
         let revision = anchors::find_revision(&loaded, observer)?;
-        // Before any build, which may leave files behind.
+        // The state of the tree is read before any build, because builds may leave files behind.
         let git = git::state_of(&loaded.root);
         let plugins = prepare_plugins(&loaded, wait, context, observer)?;
         let jobs = choose_jobs(&loaded, &plugins, request)?;
@@ -364,7 +364,7 @@ impl PreparedRun {
     }
 }
 
-/// Reports are looked for before anything is measured.
+/// Refuses unknown reports before anything is measured.
 fn check_reports(
     loaded: &LoadedScenario,
     has_report: &dyn Fn(&LoadedScenario, &str) -> bool,

@@ -177,12 +177,12 @@ impl PreparedRun {
         }
     }
 
-    /// The command that repeats the run in the same order.
+    /// Builds the command that repeats the run in the same order.
     fn command(&self, seed: u64) -> String {
         format!("{} --seed {seed}", self.repeating_command())
     }
 
-    /// The command that measures the same.
+    /// Builds the command that measures the same jobs.
     pub(super) fn repeating_command(&self) -> String {
         let mut command = format!("orch run {}", project::quoted(&self.loaded.shown));
         if let Some(filter) = &self.request.filter {
@@ -237,7 +237,7 @@ impl PreparedRun {
         }
     }
 
-    /// A path as records show it: relative to the project's root where it lies inside.
+    /// Returns a path as records show it: relative to the project's root if it lies inside.
     fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.loaded.root)
             .unwrap_or(path)

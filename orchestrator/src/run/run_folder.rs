@@ -15,9 +15,9 @@ pub(super) struct StartedRun {
     /// When it began, UTC.
     pub(super) at: jiff::Timestamp,
     pub(super) seed: u64,
-    /// Passes that were done before; empty of a new run.
+    /// Passes done before the run was resumed; empty for a new run.
     pub(super) done: Vec<PassEnd>,
-    /// The same of pairs with anchors.
+    /// Pairs with anchors measured before the run was resumed.
     pub(super) pairs: Vec<AnchorPair>,
 }
 
@@ -98,7 +98,7 @@ pub(super) fn resume_run(
     })
 }
 
-/// A journal that this orch does not understand is left for the one that does.
+/// Words why a journal cannot be read. Its file is kept, because another version may read it.
 fn refused(error: JournalError) -> CommandError {
     match error {
         JournalError::Io(error) => CommandError::system_while("cannot read the journal", &error),

@@ -3,17 +3,17 @@
 use crate::record::{self, Record, RunWall};
 use std::time::Duration;
 
-/// Times from before the measuring.
+/// Times spent before the first measurement.
 pub(super) struct TimeSpent {
     pub(super) prepare_time: Duration,
-    /// Time of waiting for measurements of others.
+    /// Time spent waiting for measurements of other processes.
     pub(super) lock_time: Duration,
-    /// Time of the passes that a resumed run had before.
+    /// Time of the passes done before the run was resumed.
     pub(super) earlier: Duration,
 }
 
 impl TimeSpent {
-    /// The times of a run with this record, `elapsed` after it began.
+    /// Computes the times of a run with this record, `elapsed` after it began.
     pub(super) fn sum_up(&self, elapsed: Duration, record: &Record) -> RunWall {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let sum = |part: &dyn Fn(&record::JobWall) -> u64| {
