@@ -347,7 +347,7 @@ pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
         .find(|symbol| holds(symbol.address(), symbol.size()));
     match symbol.and_then(|symbol| symbol.name().ok()) {
         Some(name) => {
-            let name = symbol_names::demangle(name);
+            let name = symbol_names::demangle_shown(name);
             CodePlace::Function(NamedFunction {
                 name,
                 source: source_lines::line_at(&file, offset),

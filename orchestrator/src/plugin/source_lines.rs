@@ -53,7 +53,7 @@ fn source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
     let (file, is_foreign) = shorten_path(location.file?);
     let inlined = frame.function.as_ref().and_then(|function| {
         let name = function.raw_name().ok()?;
-        Some(symbol_names::demangle(&name))
+        Some(symbol_names::demangle_shown(&name))
     });
     Some(SourceLine {
         inlined,

@@ -32,7 +32,7 @@ mod tables;
 mod tests;
 mod walk;
 
-use super::symbol_names::demangle;
+use super::symbol_names::{demangle, demangle_shown};
 use image::LibraryImage;
 use serde::{Deserialize, Serialize};
 

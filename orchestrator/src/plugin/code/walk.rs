@@ -4,7 +4,7 @@ use super::function::{CodeReference, DecodedFunction, ReferenceSpan, split_refer
 use super::image::{AddressTarget, LibraryImage};
 use super::shape::shape_of;
 use super::tables::ImageSymbol;
-use super::{CodeChange, CodeChangeKind, CodeSameness, CodeShape, demangle};
+use super::{CodeChange, CodeChangeKind, CodeSameness, CodeShape, demangle, demangle_shown};
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
@@ -153,7 +153,10 @@ impl<'d> CodeWalk<'_, 'd> {
         let named = object
             .filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
         let symbol = named.or_else(|| self.a.functions.covering(owner));
-        let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| demangle(symbol.name));
+        let function = symbol.map_or_else(
+            || format!("{owner:#x}"),
+            |symbol| demangle_shown(symbol.name),
+        );
         self.note_change(CodeChange {
             function,
             kind: CodeChangeKind::Data,
@@ -208,7 +211,7 @@ impl<'d> CodeWalk<'_, 'd> {
         let (Some(code_a), Some(code_b)) = (self.code_a(&symbol_a), self.code_b(&symbol_b)) else {
             return self.note_unclear(&format!(
                 "the code of `{}` cannot be decoded",
-                demangle(symbol_a.name)
+                demangle_shown(symbol_a.name)
             ));
         };
         self.compared.insert(a, symbol_a.end - symbol_a.start);
@@ -226,7 +229,7 @@ impl<'d> CodeWalk<'_, 'd> {
         if !same {
             let (a, b) = (Some(shape_of(&code_a)), Some(shape_of(&code_b)));
             self.note_change(CodeChange {
-                function: demangle(symbol_a.name),
+                function: demangle_shown(symbol_a.name),
                 kind: CodeChangeKind::Different,
                 a,
                 b,
@@ -271,7 +274,7 @@ impl<'d> CodeWalk<'_, 'd> {
                     .a
                     .functions
                     .covering(owner)
-                    .map_or_else(String::new, |it| demangle(it.name));
+                    .map_or_else(String::new, |it| demangle_shown(it.name));
                 self.note_unclear(&format!(
                     "`{by}` refers to an address that belongs to no known code or data"
                 ));
