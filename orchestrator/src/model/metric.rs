@@ -4,7 +4,7 @@ use orch_core::format::change::ChangedQuantity;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A metric that `orch` measures of every job, or one with a name of its own.
+/// A metric that `orch` measures for every job, or a metric with a name of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub(crate) enum Metric {
@@ -27,7 +27,8 @@ impl Metric {
         Self::Digest,
     ];
 
-    /// Quantity that the metric measures: times are long, everything else is much.
+    /// Returns the quantity that the metric measures, which chooses the words for a change: times
+    /// get longer, everything else gets more.
     pub(crate) fn quantity(&self) -> ChangedQuantity {
         if *self == Self::Time {
             ChangedQuantity::Time
@@ -36,7 +37,7 @@ impl Metric {
         }
     }
 
-    /// Name in files, reports and options.
+    /// Returns the name in files, reports and options.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Time => "time",
@@ -48,22 +49,22 @@ impl Metric {
         }
     }
 
-    /// Whether every job has the metric.
+    /// Returns whether every job has the metric.
     pub(crate) fn is_own(&self) -> bool {
         !matches!(self, Self::Plugin(_))
     }
 
-    /// Whether every job has the metric, and it takes no time: what was counted or computed.
+    /// Returns whether every job has the metric and its value was counted or computed, not timed.
     pub(crate) fn is_counted(&self) -> bool {
         self.is_own() && *self != Self::Time
     }
 
-    /// Whether the metric is a count, where fewer is better.
+    /// Returns whether the metric is a count of which fewer is better.
     pub(crate) fn is_amount(&self) -> bool {
         self.is_counted() && *self != Self::Digest
     }
 
-    /// Whether its values are numbers of bytes.
+    /// Returns whether its values are numbers of bytes.
     pub(crate) fn is_bytes(&self) -> bool {
         matches!(self, Self::Bytes | Self::PeakBytes)
     }

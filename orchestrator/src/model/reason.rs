@@ -1,5 +1,5 @@
-//! Owns the reasons of verdicts: their kinds, and the one place where they are worded. Decisions
-//! use the kind, never the wording.
+//! Owns the reasons of verdicts: their kinds, and the one place with their wording. Decisions use
+//! the kind, never the wording.
 
 use orch_core::format;
 use orch_core::judge::verdict::{ALPHA, FEWEST_PAIRS};
@@ -43,7 +43,7 @@ pub(crate) enum ReasonKind {
 /// A reason with its figures.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Reason {
-    /// Some side was not measured, in the words of its record.
+    /// At least one side was not measured; the text is its record's message.
     NotMeasured(String),
     /// The anchor does not have the job.
     AnchorLacksJob(String),
@@ -61,9 +61,9 @@ pub(crate) enum Reason {
     Uncounted,
     NotComparable(ComparisonObstacle),
     SameCode,
-    /// The machine code is the same, so a change of time is none of the code.
+    /// The machine code is the same, so the code did not cause the change of time.
     LayoutOnly,
-    /// The machine code is the same; the reason of the times alone.
+    /// The machine code is the same; the inner reason is about the times alone.
     SameMachineCode(Box<Self>),
     OutputsAgree,
     OutputsWithinTolerance,
@@ -88,7 +88,8 @@ pub(crate) enum Reason {
         pairs: usize,
         margin: f64,
     },
-    /// The same against an anchor, judged together with other jobs.
+    /// Significant against an anchor, judged together with other jobs, and the estimate reaches the
+    /// margin.
     DecidedByAnchor {
         pairs: usize,
         jobs: usize,
@@ -104,7 +105,7 @@ pub(crate) enum Reason {
         /// Option of the command that gives a workload more time; empty if there is none.
         more: String,
     },
-    /// Against an anchor; the anchor's commit.
+    /// Not decided against an anchor; `anchor` is its commit.
     OpenByAnchor {
         pairs: usize,
         anchor: String,
@@ -112,7 +113,7 @@ pub(crate) enum Reason {
     Interrupted {
         pairs: usize,
     },
-    /// Two records through an anchor that they share.
+    /// Finding about two records from an anchor that they share.
     ThroughAnchor {
         anchor: String,
         pairs: usize,
@@ -121,7 +122,8 @@ pub(crate) enum Reason {
     Unpaired(UnpairedCause),
     /// The sentinel's message.
     MachineChanged(String),
-    /// One sample per side; printed memory of both sides, if it grew from nothing.
+    /// One sample per side. `memory` holds the printed memory of both sides if it grew from
+    /// nothing.
     OneSample {
         memory: Option<[String; 2]>,
     },
@@ -143,7 +145,7 @@ pub(crate) enum ComparisonObstacle {
 pub(crate) enum OutputDifference {
     Scores([f64; 2]),
     Values([String; 2]),
-    /// Of the anchor and the run.
+    /// Values of the anchor and of the run.
     SinceAnchor([String; 2]),
     OneSideOnly,
 }
@@ -193,7 +195,7 @@ pub(crate) enum NextMeasurement {
 pub(crate) enum UnpairedCause {
     NoCommonAnchor,
     StoppedEarly,
-    /// Only what was counted is judged.
+    /// Only counted metrics are judged.
     CountsAlone,
 }
 
@@ -286,7 +288,8 @@ impl fmt::Display for Reason {
                 phase,
                 message,
             } => write!(f, "{side} failed in {}: {message}", phase.name()),
-            // The evidence is against no change at all; of the margin only the estimate speaks.
+            // The evidence only excludes no change at all. Only the estimate is compared with the
+            // margin.
             Self::Decided {
                 pairs: count,
                 margin,
@@ -397,8 +400,8 @@ impl fmt::Display for OutputDifference {
 impl fmt::Display for InexactCount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // A process by itself may differ from the next one too, by its address or number for
-            // example.
+            // Counts of one process may also differ from those of the next one, for example because
+            // of its address or number.
             Self::Processes {
                 ranges: [a, b],
                 other_threads,

@@ -1,5 +1,5 @@
-//! Owns the warnings of a job: their kinds, and the one place where they are worded. Decisions use
-//! the kind, never the wording.
+//! Owns the warnings of a job: their kinds, and the one place with their wording. Decisions use the
+//! kind, never the wording.
 
 use orch_core::format;
 use orch_core::format::change::{self, ChangedQuantity, size};
@@ -41,7 +41,7 @@ pub(crate) enum WarningKind {
 }
 
 impl WarningKind {
-    /// Whether the median of such a job says little, so that nothing is concluded from it.
+    /// Returns whether the warning makes a job's median unreliable, so that no conclusion uses it.
     pub(crate) fn spoils_median(self) -> bool {
         matches!(
             self,
@@ -49,8 +49,8 @@ impl WarningKind {
         )
     }
 
-    /// Whether the texts of two such warnings differ in their figures alone, so that one of them
-    /// stands for the others.
+    /// Returns whether the texts of two such warnings differ only in their figures, so that one of
+    /// them can stand for the others.
     pub(crate) fn differs_in_figures(self) -> bool {
         !matches!(
             self,
@@ -77,13 +77,13 @@ impl WarnedSide {
         }
     }
 
-    /// A is the side 0, B every other one.
+    /// Returns A for side 0 and B for any other side.
     pub(crate) fn of_index(side: usize) -> Self {
         if side == 0 { Self::A } else { Self::B }
     }
 }
 
-/// Kind of a warning of a comparison, and its side; none if it is about neither by itself.
+/// Kind of a comparison's warning, and its side; no side if the warning is about the comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct SidedKind {
     pub(crate) kind: WarningKind,
@@ -121,27 +121,27 @@ impl fmt::Display for SidedWarning {
 pub(crate) enum JobWarning {
     /// More blocks lived than the table of live blocks holds.
     Untracked,
-    /// Blocks were freed or resized that no counted call had given out.
+    /// A free or a resize met blocks that no counted call had returned.
     ForeignBlocks {
         blocks: u64,
     },
-    /// The plugin's library holds an allocator, which gives out blocks by this function.
+    /// The plugin's library holds an allocator; `name` is the function that returns its blocks.
     OwnAllocator {
         name: String,
     },
-    /// Resident memory grew by so many bytes more than was allocated.
+    /// Resident memory grew by `bytes` more than was allocated.
     Uncounted {
         bytes: f64,
     },
-    /// Iterations differ in their allocations; so many were counted.
+    /// Iterations differ in their allocations; `iterations` were counted.
     UnevenIterations {
         iterations: u64,
     },
-    /// Each iteration leaves so many bytes.
+    /// Each iteration leaves `bytes` allocated.
     Leak {
         bytes: f64,
     },
-    /// The interval over processes is wide; `threads`: the job has several.
+    /// The interval over processes is wide; `threads` states whether the job has several threads.
     Scattered {
         width: f64,
         low_ns: f64,
@@ -162,12 +162,14 @@ pub(crate) enum JobWarning {
         first_ns: f64,
         last_ns: f64,
     },
-    /// It falls: the first phase is slow, and part of the samples.
+    /// The time of an iteration falls inside each process. Part of the samples belongs to the slow
+    /// beginning.
     SlowStart {
         first_ns: f64,
         last_ns: f64,
     },
-    /// Warming up never saw two windows agree, and parts of a process differ by so much (relative).
+    /// No two windows agreed during warm-up, and the parts of a process differ by `apart`
+    /// (relative).
     Unsteady {
         apart: f64,
     },
@@ -183,7 +185,7 @@ pub(crate) enum JobWarning {
     DigestUnreadable {
         error: String,
     },
-    /// Digests of two processes.
+    /// The digests of two processes differ.
     OutputDiffers {
         digests: [String; 2],
     },
@@ -200,7 +202,8 @@ pub(crate) enum JobWarning {
     /// The system gives both sides of a pair random addresses.
     RandomAddresses,
     UnalignedFunctions,
-    /// In words of its own, such as a note about a build, or a warning of an older journal.
+    /// A warning with its own wording, such as a note about a build or a warning of an older
+    /// journal.
     #[serde(untagged)]
     Worded(String),
 }
@@ -410,7 +413,7 @@ fn describe_recording(complaint: &ScopeComplaint, f: &mut fmt::Formatter<'_>) ->
     }
 }
 
-/// Change from the first samples of a process to the last ones.
+/// Describes the change from the first samples of a process to the last ones.
 fn trend(first_ns: f64, last_ns: f64) -> String {
     let [first, last] = change::times([first_ns, last_ns]);
     format!(
