@@ -8,8 +8,9 @@ use std::fs;
 /// The machine of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Machine {
-    /// Class of the machine. Records with the same class are comparable: CPU model and features,
-    /// CPUs online, caches, memory class, hypervisor, allocator. It never contains the host's name.
+    /// Class of the machine. Records of the same class are comparable. The class covers CPU model
+    /// and features, CPUs online, caches, memory class, hypervisor and allocator. It never contains
+    /// the host's name.
     pub(crate) class: String,
     pub(crate) os: String,
     pub(crate) kernel: String,
@@ -110,7 +111,7 @@ impl CpuTimes {
     }
 
     /// Parses the line of all CPUs: user, nice, system, idle, iowait, irq, softirq, steal. The time
-    /// of guests is part of user's.
+    /// of guests is part of user time.
     pub(crate) fn parse(stat: &str) -> Option<Self> {
         let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
         let numbers: Vec<u64> = line
@@ -126,8 +127,8 @@ impl CpuTimes {
         })
     }
 
-    /// Returns the share of the CPUs' time that the host gave to others since an earlier reading; 0
-    /// if no time passed.
+    /// Returns the share of the CPUs' time that the host gave to other machines since an earlier
+    /// reading; 0 if no time passed.
     pub(crate) fn stolen_since(self, earlier: Self) -> f64 {
         let all = self.all.saturating_sub(earlier.all);
         if all == 0 {

@@ -6,18 +6,18 @@ use orch_core::format;
 use serde::{Deserialize, Serialize};
 use std::fs;
 
-/// Share of other programs from which on times get a warning.
+/// Share of other programs above which times get a warning.
 const BUSY: f64 = 0.05;
-/// The same for the share of the host.
+/// Share of the host above which times get a warning.
 const STOLEN: f64 = 0.005;
-/// Fewest ticks for a share, because a tick is coarse.
+/// Fewest ticks from which a share is computed, because a tick is coarse.
 const FEWEST_TICKS: u64 = 10;
 
 /// The CPUs' time up to a moment, in ticks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LoadReading {
     cpus: CpuTimes,
-    /// Ticks of orch itself and of the workers that ended.
+    /// Ticks of orch itself and of the workers that have ended.
     own: u64,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct MachineLoad {
 }
 
 impl LoadReading {
-    /// Takes a reading; `None` where the system does not report the times.
+    /// Takes a reading, or returns `None` if the system does not report the times.
     pub(crate) fn read() -> Option<Self> {
         Self::parse(
             &fs::read_to_string("/proc/stat").ok()?,
@@ -39,8 +39,8 @@ impl LoadReading {
         )
     }
 
-    /// `own` is /proc/self/stat, with user and system time of the process and of its children
-    /// behind the name.
+    /// Parses a reading. `own` is /proc/self/stat, which holds user and system time of the process
+    /// and of its children after the name.
     fn parse(stat: &str, own: &str) -> Option<Self> {
         let (_, fields) = own.rsplit_once(')')?;
         let ticks: Vec<u64> = fields
