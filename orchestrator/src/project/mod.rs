@@ -28,16 +28,16 @@ use wildmatch::WildMatch;
 /// The scenario that a plugin's project begins with.
 pub(crate) const BENCH: &str = "bench.yaml";
 
-/// A throw-away worker that describes a plugin has this long.
+/// Time limit of a throw-away worker that describes a plugin.
 const DESCRIBE_TIMEOUT: Duration = Duration::from_secs(20);
 const DESCRIBE_MEMORY: u64 = 1 << 30;
 
 /// A scenario file that was read.
 pub(crate) struct LoadedScenario {
-    /// As the user wrote it.
+    /// Path as the user wrote it.
     pub(crate) shown: String,
     pub(crate) root: PathBuf,
-    /// A folder of the repository whose commits are meant: the project's, or that of `--repo`.
+    /// A folder of the repository whose commits are compared: the project's, or that of `--repo`.
     pub(crate) repository: PathBuf,
     pub(crate) file: PathBuf,
     pub(crate) text: String,
@@ -45,15 +45,15 @@ pub(crate) struct LoadedScenario {
 }
 
 impl LoadedScenario {
-    /// Turns findings into the message that the user gets.
+    /// Converts findings to the error that the user gets.
     pub(crate) fn refuse(&self, problems: Vec<FileProblem>) -> CommandError {
         CommandError::problems(&self.shown, &self.text, problems)
     }
 }
 
 impl LoadedScenario {
-    /// Lays plugins over the commits of another repository: all that orch builds and that do not
-    /// lie in it.
+    /// Marks for overlay every plugin that orch builds and that lies outside of the repository, and
+    /// makes that repository the one whose commits are compared.
     pub(crate) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
         let root = git::root_of(repository)
             .filter(|_| repository.exists())
@@ -85,8 +85,8 @@ impl LoadedScenario {
     }
 }
 
-/// Reads and checks a scenario file, and lays its plugins over the commits of another repository if
-/// there is one.
+/// Reads and checks a scenario file. If another repository is given, its commits get the plugins of
+/// the scenario as an overlay.
 pub(crate) fn load_over(
     path: &Path,
     repository: Option<&Path>,
@@ -98,7 +98,7 @@ pub(crate) fn load_over(
     Ok(loaded)
 }
 
-/// Reads and checks a scenario file by itself.
+/// Reads and checks a scenario file without another repository.
 pub(crate) fn load(path: &Path) -> Result<LoadedScenario, CommandError> {
     let shown = path.display().to_string();
     let text = std::fs::read(path).map_err(|error| {
@@ -150,8 +150,8 @@ pub(crate) fn load(path: &Path) -> Result<LoadedScenario, CommandError> {
     }
 }
 
-/// The nearest folder at or above a scenario that holds `.git` or `orch.yaml`, else the scenario's
-/// own.
+/// Returns the nearest folder at or above a scenario that contains `.git` or `orch.yaml`, or else
+/// the scenario's own folder.
 pub(crate) fn root_of(file: &Path) -> PathBuf {
     let own = file.parent().unwrap_or(Path::new("/"));
     own.ancestors()
@@ -160,8 +160,8 @@ pub(crate) fn root_of(file: &Path) -> PathBuf {
         .to_owned()
 }
 
-/// The scenario that the user named, or the one that is meant when none is named. `how` says how
-/// one is named.
+/// Returns the scenario that the user named, or else the project's default one. `how` is the hint
+/// that shows the way to name a scenario.
 pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBuf, CommandError> {
     if let Some(named) = named {
         return Ok(named.to_owned());
@@ -185,7 +185,7 @@ pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
         })
         .collect();
     let nightly = folder.join("nightly.yaml");
-    // The one scenario of a plugin's own project.
+    // A plugin's own project has one scenario beside its sources.
     let own = root.join(BENCH);
     let meant = match &found[..] {
         _ if nightly.is_file() => nightly,
@@ -200,13 +200,13 @@ pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
             .with_hint(how));
         }
     };
-    // As the user would have written it.
+    // The path is relative to the current folder, as a user would write it.
     Ok(meant
         .strip_prefix(&here)
         .map_or_else(|_| meant.clone(), Path::to_owned))
 }
 
-/// PluginSet that are ready, and what they offer; or why not.
+/// Plugins that are ready with their descriptions, and the failures of the others.
 #[derive(Clone)]
 pub(crate) struct PluginSet {
     pub(crate) prepared: HashMap<String, Result<PreparedPlugin, PluginFailure>>,
@@ -215,21 +215,21 @@ pub(crate) struct PluginSet {
     pub(crate) waited: Duration,
 }
 
-/// Builds a plugin, from the working tree or from another source.
+/// A function that builds a plugin, from the working tree or from another source.
 pub(crate) type Build<'a> =
     dyn Fn(&str, &PluginSpec, &mut BuildWatcher) -> Result<PreparedPlugin, PluginFailure> + 'a;
 
-/// Plugins whose builds wait until measurements of other processes have ended.
+/// The choice of plugins whose builds wait for the end of other processes' measurements.
 #[derive(Clone, Copy)]
 pub(crate) enum BuildWait<'a> {
-    /// None: nothing is measured, and the user only looks.
+    /// No plugin waits, because the command measures nothing.
     Never,
-    /// Those for which this says that a compiler has work to do.
+    /// The plugins for which this function returns that a compiler has work to do.
     Where(&'a dyn Fn(&str, &PluginSpec) -> bool),
 }
 
 impl BuildWait<'_> {
-    /// For plugins of the working tree.
+    /// Waits for plugins of the working tree that are not up to date.
     pub(crate) const OF_TREE: Self = Self::Where(&|_, spec| !build::is_current(spec));
 }
 
@@ -281,10 +281,10 @@ pub(crate) fn prepare(
             note: None,
         };
         let mut prepared = build(key, spec, &mut watch);
-        // A build may have started a server; that is no plugin's.
+        // A build may have started a server, which must not count as a plugin's process.
         orphans::spare_present();
         if let Ok(ready) = &mut prepared {
-            // A description that takes longer than any job of the plugin may take is of no use.
+            // A description may not take longer than the longest job of the plugin.
             let own = scenario.entries.iter().filter(|entry| entry.plugin == *key);
             let timeout = own
                 .map(|entry| entry.settings.timeout)
@@ -304,14 +304,14 @@ pub(crate) fn prepare(
         plugins.prepared.insert(key.clone(), prepared);
     }
     report_missing_sandbox(&plugins, observer);
-    // A build that Ctrl-C ended looks like one that failed.
+    // A build that Ctrl-C ended looks like a failed build.
     if interrupt.requested() {
         return Err(CommandError::interrupted());
     }
     Ok(plugins)
 }
 
-/// Waits for the lock of this machine, for as long as the user allows.
+/// Waits for the lock of this machine, until it is free or the user stops the command.
 pub(crate) fn take_lock(
     purpose: LockPurpose,
     interrupt: &Interrupt,
@@ -326,7 +326,8 @@ pub(crate) fn take_lock(
     .ok_or_else(CommandError::interrupted)
 }
 
-/// Says once what the sandboxes of plugins lack on this machine; records of runs hold it too.
+/// Reports once the protections that the sandboxes of plugins lack on this machine. Records of runs
+/// contain them too.
 fn report_missing_sandbox(plugins: &PluginSet, observer: &mut dyn ProgressObserver) {
     static SAID: Once = Once::new();
     let missing = plugins
@@ -348,7 +349,7 @@ fn report_missing_sandbox(plugins: &PluginSet, observer: &mut dyn ProgressObserv
     }
 }
 
-/// Asks a plugin what it offers, in a worker that is thrown away.
+/// Reads a plugin's description from a throw-away worker.
 fn describe(
     prepared: &PreparedPlugin,
     timeout: Duration,
@@ -399,7 +400,7 @@ fn describe(
     })
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a shell.
 pub(crate) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-=,:@%+".contains(c);
     if word.chars().all(plain) && !word.is_empty() {
@@ -409,17 +410,17 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
-/// Folder of the results: the one that the user names, or the project's.
+/// Returns the results folder: the one that the user named, or else the project's.
 pub(crate) fn results_folder(named: Option<&Path>, root: &Path) -> PathBuf {
     named.map_or_else(|| root.join("results"), Path::to_owned)
 }
 
-/// The folder of the user's own templates.
+/// Returns the folder of the user's own templates.
 pub(crate) fn templates(root: &Path) -> PathBuf {
     root.join("templates")
 }
 
-/// The scenario's jobs that the filter lets through.
+/// Returns the scenario's jobs that match the filter.
 pub(crate) fn chosen_jobs(
     loaded: &LoadedScenario,
     scenario: &Scenario,

@@ -1,5 +1,5 @@
-//! Rules of a scenario that name a job or a metric that does not exist. They would stay for ever
-//! without judging anything.
+//! Finds rules of a scenario that name a job or a metric that does not exist. Such rules would stay
+//! for ever and judge nothing.
 
 use crate::error::CommandError;
 use crate::model::metric::Metric;
@@ -9,14 +9,15 @@ use indexmap::IndexSet;
 use orch_core::format;
 use wildmatch::WildMatch;
 
-/// Refuses a target or acceptance that none of the jobs has. `ids`: of all jobs of the scenario.
+/// Refuses a target or an acceptance that matches no job. `ids` are the ids of all jobs of the
+/// scenario.
 pub(crate) fn check_jobs(
     rules: &GateRules,
     ids: &[&str],
     scenario: &str,
 ) -> Result<(), CommandError> {
     let patterns = rules.targets.iter().map(|target| ("targets", &target.job));
-    // A dropped job is in the scenario of the baseline, if in any.
+    // A dropped job can only be in the scenario of the baseline.
     let present = rules
         .accepted
         .iter()
@@ -34,15 +35,15 @@ pub(crate) fn check_jobs(
     Ok(())
 }
 
-/// A job, and what the plugin offers for it on each side; none on a side where the plugin was not
-/// built.
+/// A job and the plugin's offer for it on each side, which is `None` if the plugin was not built
+/// there.
 pub(crate) struct OfferedJob<'a> {
     pub(crate) id: &'a str,
     pub(crate) offers: Vec<Option<&'a WorkloadInfo>>,
 }
 
-/// Refuses a rule whose metric none of its jobs has, on either side. `jobs`: all jobs of the
-/// scenario. The metrics of a plugin that was not built are unknown, and so are its rules.
+/// Refuses a rule whose metric none of its jobs has, on either side. `jobs` are all jobs of the
+/// scenario. The metrics of a plugin that was not built are unknown, so its rules are not checked.
 pub(crate) fn check_metrics(
     rules: &GateRules,
     jobs: &[OfferedJob],
