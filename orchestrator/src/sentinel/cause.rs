@@ -30,12 +30,12 @@ pub(crate) enum CauseId {
     Level,
 }
 
-/// Share of the CPUs' time from which on samples are affected.
+/// Share of the CPUs' time that the host takes above which samples are affected.
 const STOLEN: f64 = 0.005;
-/// Minor faults of a reading, whose memory was touched long before.
+/// Minor faults above which a reading is suspicious. Its memory was touched long before.
 const FAULTS: u64 = 16;
 
-/// Returns all visible causes, or the finding that no cause is visible.
+/// Returns all visible causes, or one entry that states that no cause is visible.
 pub(crate) fn find_causes(readings: &[SentinelReading], steal: Option<f64>) -> Vec<SentinelCause> {
     let levels = KernelLevels::of(readings);
     let mut found: Vec<SentinelCause> = [

@@ -83,9 +83,9 @@ impl SentinelKernel {
         }
     }
 
-    /// Returns the relative change that shows another state of the machine. The chain stayed within
-    /// 0.6 % while four builds ran on two CPUs. The walk moves by a quarter when a neighbour begins
-    /// to use the memory.
+    /// Returns the relative change above which the machine is in another state. The chain stayed
+    /// within 0.6 % while four builds ran on two CPUs. The walk moves by a quarter when a neighbour
+    /// begins to use the memory.
     pub(crate) fn margin(self) -> f64 {
         match self {
             Self::Compute => 0.02,
@@ -95,8 +95,8 @@ impl SentinelKernel {
 }
 
 impl KernelLevels {
-    /// Returns the levels: of each reading the shortest sample of the chain, which has a floor, and
-    /// the median of the walk, which has none.
+    /// Returns the levels. The level of a reading is the shortest sample of the chain, which has a
+    /// floor, and the median sample of the walk, which has none.
     pub(crate) fn of(readings: &[SentinelReading]) -> Self {
         let shortest = |samples: &[u64]| samples.iter().min().map(|ns| *ns as f64);
         let middle =
