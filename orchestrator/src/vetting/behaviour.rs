@@ -7,11 +7,11 @@ use crate::runner::process::LimitsMet;
 use orch_core::format;
 use orch_core::protocol::{CallWork, InstanceCheck, Phase, PluginErrorKind};
 
-/// Growth of resident memory beyond malloc's blocks from which on the memory has another source.
+/// Growth of resident memory, beyond malloc's blocks, above which the memory has another source.
 const UNSEEN: i64 = 4 << 20;
 /// Memory that a second instance may leave behind without counting as a leak.
 const KEPT: i64 = 1 << 10;
-/// Setup time from which on short jobs mostly wait for setup.
+/// Setup time above which short jobs mostly wait for setup.
 const LONG_SETUP_NS: u64 = 1_000_000_000;
 
 /// Worker limits of a trial.
@@ -30,8 +30,8 @@ pub(crate) struct PassEnding<'a> {
     pub(crate) limits: LimitsMet,
 }
 
-/// Judges a pass without a result. Too slow or too large is no fault of a trial at the end of a
-/// parameter's range.
+/// Judges a pass without a result. At the end of a parameter's range, a trial that is too slow or
+/// too large is no fault of the plugin.
 pub(crate) fn judge_failure(
     place: &str,
     ending: &PassEnding,
@@ -162,8 +162,8 @@ pub(crate) fn judge_life(place: &str, checked: &InstanceCheck) -> Vec<PluginFind
     found
 }
 
-/// Judges a second instance in one process. Memory that it leaves is no cache that the first
-/// instance filled.
+/// Judges a second instance in one process. The memory that it leaves cannot be a cache that the
+/// first instance filled.
 pub(crate) fn judge_second_life(place: &str, checked: &InstanceCheck) -> Option<PluginFinding> {
     let what = format!(
         "{} of an instance are still allocated after destroy",
@@ -325,7 +325,7 @@ pub(crate) fn judge_record(place: &str, record: &JobRecord) -> Vec<PluginFinding
         .collect()
 }
 
-/// Meaning of a warning in a job's record for the plugin: its level, and the remedy.
+/// Returns the level of a warning in a job's record as a finding about the plugin, and the remedy.
 fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
     match kind {
         WarningKind::Leak => (
@@ -393,7 +393,7 @@ fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
     }
 }
 
-/// Whether a record belongs to a workload that could be measured.
+/// Returns whether a record belongs to a workload that could be measured.
 pub(crate) fn is_measured(record: &JobRecord) -> bool {
     record.outcome == JobOutcome::Measured
 }

@@ -22,8 +22,8 @@ const WORKLOAD_KEYS: [&str; 7] = [
 ];
 const METRIC_KEYS: [&str; 7] = ["id", "unit", "better", "about", "counter", "per", "scale"];
 
-/// Reads the document that two processes wrote. Without a description, there are no further
-/// findings.
+/// Reads the document that two processes wrote. If it holds no description, nothing further is
+/// checked.
 pub(crate) fn read_document(
     text: &str,
     again: &str,
@@ -144,7 +144,7 @@ fn judge_parameters(schema: &Value, add: &mut impl FnMut(FindingLevel, String, &
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {
         if let Some(default) = property.get("default") {
-            // Wrapped in an object, so that the message names the parameter.
+            // The values are wrapped in an object, so that the message names the parameter.
             let (schema, value) = (
                 json!({ "properties": { name: property } }),
                 json!({ name: default }),

@@ -10,7 +10,7 @@ pub(crate) struct Trial {
     pub(crate) params: Map<String, Value>,
 }
 
-/// Most sets of one workload that are tried.
+/// Most sets of parameters that are tried for one workload.
 pub(crate) const MOST: usize = 64;
 
 /// Returns the defaults first, then the ends of each parameter with the others at their defaults.
