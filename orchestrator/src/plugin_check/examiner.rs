@@ -1,4 +1,5 @@
-//! Building a plugin and running its workloads in throw-away workers, for `orch plugin check`.
+//! The examination of a plugin: builds it and runs its workloads in throw-away workers, for `orch
+//! plugin check`.
 
 use super::PluginUnderTest;
 use crate::context::CommandContext;
@@ -30,7 +31,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use wildmatch::WildMatch;
 
-/// Limits with the defaults: those of a scenario that says nothing.
+/// Limits with the default parameters: the settings of a scenario that sets none.
 const WHOLE: TrialBounds = TrialBounds {
     seconds: 60,
     memory: 2 << 30,
@@ -40,7 +41,7 @@ const SHORT: TrialBounds = TrialBounds {
     seconds: 5,
     memory: 2 << 30,
 };
-/// A timing pass that shows whether many iterations in a row work; its figures are not used.
+/// A timing pass that shows whether many successive iterations work. Its figures are not used.
 const TIME: Pass = Pass::Time {
     budget_ns: 5_000_000,
     sample_ns: 200_000,
@@ -51,28 +52,28 @@ const TIME: Pass = Pass::Time {
 pub(crate) struct ExaminedPlugin {
     pub(crate) key: String,
     pub(crate) path: String,
-    /// Its document could be read.
+    /// Whether its document could be read.
     pub(crate) described: bool,
     /// Ids of all its workloads.
     pub(crate) offered: Vec<String>,
     pub(crate) workloads: Vec<TriedWorkload>,
-    /// The most severe findings come first.
+    /// Findings, the most severe ones first.
     pub(crate) findings: Vec<PluginFinding>,
 }
 
-/// By workload: parameters that a scenario gives.
+/// Parameters that a scenario gives, by workload.
 type Given = HashMap<String, Map<String, Value>>;
 
 /// A workload that was run.
 pub(crate) struct TriedWorkload {
     pub(crate) id: String,
-    /// Sets of parameters.
+    /// Number of sets of parameters.
     pub(crate) trials: usize,
     pub(crate) setup_ns: Option<u64>,
     pub(crate) iteration_ns: Option<u64>,
 }
 
-/// Parts that all plugins of a check have in common.
+/// Parts that the examinations of all plugins share.
 pub(super) struct PluginExaminer<'a> {
     wanted: Option<WildMatch>,
     interrupt: &'a Interrupt,
@@ -98,15 +99,15 @@ impl<'a> PluginExaminer<'a> {
         })
     }
 
-    /// All about one plugin.
+    /// Builds and examines one plugin.
     pub(super) fn examine(
         &mut self,
         subject: &PluginUnderTest,
         observer: &mut dyn ProgressObserver,
     ) -> Result<ExaminedPlugin, CommandError> {
         let PluginUnderTest { key, spec, given } = subject;
-        // Like a reader it waits for no measurement: no figure depends on times, and most of its
-        // workers live for milliseconds.
+        // The check does not wait for measurements of other processes, like a command that only
+        // reads: no figure depends on times, and most of its workers live for milliseconds.
         let mut examined = ExaminedPlugin {
             key: key.clone(),
             path: spec.source.folder().display().to_string(),
@@ -117,7 +118,8 @@ impl<'a> PluginExaminer<'a> {
         };
         match self.prepare(key, spec, observer) {
             Ok(mut prepared) => {
-                // Parameters that the plugin's own document thinks of open no file.
+                // Paths in parameters that the plugin's own document supplies must not open any
+                // file.
                 prepared.named_are_open = false;
                 let files: Vec<PathBuf> = given
                     .iter()
@@ -216,7 +218,7 @@ impl<'a> PluginExaminer<'a> {
         Ok(())
     }
 
-    /// One workload: with its defaults in all passes, then at the ends of its parameters.
+    /// Examines one workload: with its defaults in all passes, then at the ends of its parameters.
     fn workload(
         &self,
         prepared: &PreparedPlugin,
@@ -278,8 +280,8 @@ impl<'a> PluginExaminer<'a> {
             )?;
             tried.trials += 1;
             if let Ok(WorkerReply::Checked(checked)) = &ended.result {
-                // The times of an iteration and of setup are said of the defaults; at the ends they
-                // may be anything.
+                // Warnings and notes about the times of an iteration and of setup apply to the
+                // defaults only. At the ends, the times may be anything.
                 let life = behaviour::judge_life(&place, checked);
                 let new = life
                     .into_iter()
@@ -366,7 +368,7 @@ impl<'a> PluginExaminer<'a> {
             found.push(PluginFinding::new(FindingLevel::Error, place, what, remedy));
             return Ok(found);
         }
-        // PluginSet that can have one instance only are measured all the same.
+        // Plugins that support one instance only are measured nevertheless.
         let second = self.run(
             prepared,
             Pass::Check {
@@ -421,7 +423,8 @@ fn failed_start(error: std::io::Error) -> CommandError {
     CommandError::system_while("cannot start a worker", &error)
 }
 
-/// The finding of a pass without an answer; none of one that answered, or that the user stopped.
+/// Returns the finding about a pass that returned no answer, or `None` if the pass answered or the
+/// user stopped it.
 fn failure(
     place: &str,
     ended: &FinishedPass,
@@ -446,7 +449,7 @@ fn failure(
     ))
 }
 
-/// A check shows only what it found.
+/// An observer that ignores progress, because a check shows only its findings.
 struct Silent;
 
 impl ProgressObserver for Silent {

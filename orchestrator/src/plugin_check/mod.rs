@@ -1,4 +1,4 @@
-//! The verb `plugin check`: finds the plugins that a path means, and examines each.
+//! The verb `plugin check`: finds the plugins below a path and examines each of them.
 
 mod examiner;
 
@@ -14,8 +14,8 @@ use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::Path;
 
-/// Examines the plugins that `path` means: a library, a crate, a scenario or a project. `workload`
-/// is a pattern of the workloads to try.
+/// Examines the plugins at `path`: a library, a crate, a scenario or a project. `workload` is a
+/// pattern of the workloads to try.
 pub(crate) fn check_plugins(
     path: &Path,
     workload: Option<&str>,
@@ -53,11 +53,11 @@ pub(crate) fn check_plugins(
 pub(super) struct PluginUnderTest {
     pub(super) key: String,
     pub(super) spec: PluginSpec,
-    /// By workload: the parameters of its first job, where a scenario has one.
+    /// Parameters of the first job of each workload, for workloads in a scenario.
     pub(super) given: HashMap<String, Map<String, Value>>,
 }
 
-/// The plugins that a path means.
+/// Returns the plugins at a path.
 fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
     let shown = subject.display();
     let path = subject.canonicalize().map_err(|error| {
@@ -95,7 +95,7 @@ fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
         return Ok(one(PluginSource::File(path.clone())));
     }
     if path.join("Cargo.toml").is_file() {
-        // The permissions in the plugin's own scenario hold here too, such as files that it may
+        // The permissions in the plugin's own scenario apply here too, such as files that it may
         // read.
         let mut own = if path.join(BENCH).is_file() {
             find_scenario_plugins(&subject.join(BENCH))?
@@ -131,7 +131,7 @@ fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
     find_scenario_plugins(&scenario)
 }
 
-/// The plugins of a scenario, with the parameters that it gives.
+/// Returns the plugins of a scenario, with the parameters that the scenario gives.
 fn find_scenario_plugins(path: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
     let scenario = project::load(path)?.scenario;
     let given = |key: &str| {
