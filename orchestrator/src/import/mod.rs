@@ -11,13 +11,13 @@ use crate::project;
 use orch_core::judge::verdict::ALPHA;
 use std::path::Path;
 
-/// Reads a table from a file.
+/// Reads a table from a file and converts it to a comparison.
 pub(crate) fn import(file: &Path) -> Result<Comparison, CommandError> {
     of_table(&file.display().to_string(), &read(file)?)
 }
 
-/// The comparison that a table says; when it was made, and where it is stored, is still open.
-/// `file` is its name in messages.
+/// Converts a table to a comparison, without its time and its place of storage. `file` is the name
+/// in messages.
 pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandError> {
     let mut table = table::read(file, text)?;
     let guesses = nesting::infer_parents(&mut table.claims.rows);

@@ -1,5 +1,5 @@
-//! Reading a table of two runs: columns by name, in any order, and every problem at once with its
-//! line and column.
+//! Reads a table of two runs: finds columns by name, in any order, and reports every problem at
+//! once with its line and column.
 
 use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 /// Content of a file.
 pub(super) struct Table {
     pub(super) claims: Claims,
-    /// Columns that mean nothing here.
+    /// Columns with unknown names.
     pub(super) ignored: Vec<String>,
 }
 
@@ -28,7 +28,7 @@ enum Column {
     ReportedStatus,
 }
 
-/// Names of the columns, and whether a table needs them.
+/// Names of the columns, and whether a table must have them.
 const COLUMNS: [(&str, Column, bool); 8] = [
     ("method", Column::Method, true),
     ("previous_ms", Column::PreviousMs, true),
@@ -40,10 +40,10 @@ const COLUMNS: [(&str, Column, bool); 8] = [
     ("reported_status", Column::ReportedStatus, false),
 ];
 
-/// More problems than this are counted only.
+/// Most problems that are shown; further ones are only counted.
 const MOST_SHOWN: usize = 20;
 
-/// Something that is wrong with the file.
+/// A problem of the file.
 struct Problem {
     line: u64,
     message: String,
@@ -136,7 +136,7 @@ fn broken(error: &csv::Error) -> Problem {
     }
 }
 
-/// Meaning of each column of the file; `None` for an unknown one.
+/// Returns the meaning of each column of the file; `None` for an unknown column.
 fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
     let columns: Vec<Option<Column>> = header
         .iter()
@@ -196,7 +196,7 @@ fn listed(header: &[String]) -> String {
     }
 }
 
-/// A column as messages name it; `number` is its place where it is known, from 1 on.
+/// Describes a column for messages. `number` counts from 1 and is 0 if unknown.
 fn place(number: usize, columns: &[Option<Column>], column: Column) -> String {
     let number = if number > 0 {
         number
@@ -251,7 +251,7 @@ fn row(
     }
 }
 
-/// Puts a value where it belongs; else what is wrong with it, and the remedy.
+/// Stores a value in its row, or returns the problem and its remedy.
 fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (String, &'static str)> {
     const NUMBER: &str =
         "write a number with a decimal point, such as 12.34, without thousands separators";
@@ -295,7 +295,7 @@ fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (Strin
     Ok(())
 }
 
-/// All problems as the message that the user gets.
+/// Converts all problems to the error that the user gets.
 fn refuse(file: &str, mut problems: Vec<Problem>) -> CommandError {
     problems.sort_by_key(|problem| problem.line);
     let count = problems.len();
