@@ -41,7 +41,7 @@ pub(crate) struct WorkloadPair {
     pub(crate) unknown: [Option<String>; 2],
     /// Relative difference of time that matters.
     pub(crate) margin: f64,
-    /// Whether its time is measured even if both sides are the same code.
+    /// Whether its time is measured even if the code of both sides is the same.
     pub(crate) timed: bool,
     /// Whether its output may differ, so that its costs are measured nevertheless.
     pub(crate) output_accepted: bool,
@@ -119,9 +119,9 @@ struct PairedMeasurement<'a> {
     ends: HashMap<(usize, usize), Vec<PassEnd>>,
 }
 
-/// Returns the relation that the files alone show. With the same file at the same path and the same
-/// parameters, the libraries and input files are the same too, because both sides load them from
-/// there now.
+/// Returns the relation of both sides that follows from the files alone. If file, path and
+/// parameters are the same, the libraries and input files are the same too, because both sides load
+/// them from there now.
 fn compare_files(each: &WorkloadPair) -> CodeRelation {
     let [Ok(a), Ok(b)] = &each.sides else {
         return CodeRelation::Unknown("a side was not built".to_owned());
@@ -137,7 +137,7 @@ fn compare_files(each: &WorkloadPair) -> CodeRelation {
     CodeRelation::Different
 }
 
-/// Compares the machine code of both sides' libraries; `None` if a library cannot be read.
+/// Compares the machine code of both sides' libraries; returns `None` if a library cannot be read.
 fn compare_machine_code(
     each: &WorkloadPair,
     index: usize,
@@ -157,7 +157,8 @@ fn compare_machine_code(
 }
 
 impl PairedMeasurement<'_> {
-    /// Profiles and counts every workload on both sides, and identical code only once.
+    /// Profiles and counts every workload on both sides. Identical code is profiled and counted
+    /// once.
     fn run_exact_passes(&mut self) -> io::Result<()> {
         let mut jobs = Vec::new();
         let mut places = Vec::new();
@@ -242,8 +243,8 @@ impl PairedMeasurement<'_> {
         )
     }
 
-    /// Measures pairs of the chosen workloads, by index. A change by layout alone is no finding, so
-    /// the machine code is compared as soon as there seems to be a change.
+    /// Measures pairs of the chosen workloads, which `chosen` lists by index. A change by layout
+    /// alone is no finding, so the machine code is compared as soon as a change appears.
     fn measure_pairs(
         &mut self,
         chosen: &[usize],
@@ -352,7 +353,7 @@ impl PairedMeasurement<'_> {
         Ok(())
     }
 
-    /// Judges a workload from all that was measured of it.
+    /// Judges a workload from all its measurements.
     fn judge_measured(
         &self,
         index: usize,
@@ -364,7 +365,7 @@ impl PairedMeasurement<'_> {
         let records = self.assemble_records(index, paired);
         let sides = [&records[0], &records[1]];
         let missing = describe_absence(each).or_else(|| entries::describe_unmeasured(sides));
-        // As a control, the same code is judged like other code.
+        // In a control, the same code is judged like different code.
         let judged = if self.terms.control && code == CodeRelation::Identical {
             CodeRelation::Different
         } else {

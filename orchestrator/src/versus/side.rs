@@ -63,8 +63,8 @@ pub(crate) fn find_beginnings(ends: &[PassEnd]) -> Option<Vec<u64>> {
     })
 }
 
-/// Compares the machine code of two libraries from the beginnings of the workload in each; `None`
-/// if a library cannot be read.
+/// Compares the machine code of two libraries from the beginnings of the workload in each; returns
+/// `None` if a library cannot be read.
 pub(crate) fn compare_machine_code(
     [a, b]: [&PreparedPlugin; 2],
     beginnings: [&[u64]; 2],
@@ -92,7 +92,7 @@ pub(crate) fn compare_machine_code(
 }
 
 /// Warns about a change of time between different libraries whose functions are not aligned,
-/// because the place of the code alone can change the time.
+/// because the position of the code alone can change the time.
 pub(crate) fn warn_of_layout(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning> {
     if sides[0].hash == sides[1].hash {
         return None;
