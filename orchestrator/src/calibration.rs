@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct MachineCalibration {
-    /// By crate folder, workload, parameters and threads.
+    /// Build effects by crate folder, workload, parameters and threads.
     build_effects: BTreeMap<String, BuildEffect>,
-    /// By the same key.
+    /// Noise by the same key.
     noise: BTreeMap<String, PairNoise>,
     memory: Option<MemorySpeed>,
     arithmetic: Option<ArithmeticSpeed>,
@@ -41,12 +41,12 @@ pub(crate) struct PairNoise {
     /// null where too few pairs were measured.
     pub(crate) detectable_at_16: Option<f64>,
     pub(crate) detectable_at_64: Option<f64>,
-    /// Number of comparisons, pairs of each comparison, and comparisons that called the same code
+    /// Number of comparisons, pairs per comparison, and comparisons that called the same code
     /// changed.
     pub(crate) comparisons: usize,
     pub(crate) pairs: usize,
     pub(crate) false_findings: usize,
-    /// The same number if every difference mattered.
+    /// Number of comparisons that would have called it changed if every difference mattered.
     pub(crate) false_without_margin: usize,
     /// The relative difference that mattered.
     pub(crate) margin: f64,
@@ -66,7 +66,7 @@ pub(crate) struct MemorySpeed {
     pub(crate) measured: String,
 }
 
-/// Lower bound of the speed at which one thread computes.
+/// Speed at which one thread computes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ArithmeticSpeed {
     /// A lower bound of the peak.
@@ -113,8 +113,8 @@ impl CalibrationKey<'_> {
 }
 
 impl MachineCalibration {
-    /// Reads the calibration of this machine's class. It is empty where nothing was measured, or
-    /// where the stored file cannot be read.
+    /// Reads the calibration of this machine's class. It is empty if nothing was measured or the
+    /// stored file cannot be read.
     pub(crate) fn load(machine: &Machine) -> Self {
         let read = || serde_json::from_slice(&std::fs::read(file(machine).ok()?).ok()?).ok();
         read().unwrap_or_default()
@@ -132,7 +132,8 @@ impl MachineCalibration {
         self.noise.insert(subject.key(), noise);
     }
 
-    /// Keeps the faster value: other users of the memory can only slow down a copy.
+    /// Stores a memory speed unless the stored one is faster: other users of the memory can only
+    /// slow down a copy.
     pub(crate) fn set_memory(&mut self, found: MemorySpeed) {
         let kept = self
             .memory
@@ -143,7 +144,7 @@ impl MachineCalibration {
         }
     }
 
-    /// Keeps the higher value: both are lower bounds.
+    /// Stores an arithmetic speed unless the stored one is higher: both are lower bounds.
     pub(crate) fn set_arithmetic(&mut self, found: ArithmeticSpeed) {
         let kept = self
             .arithmetic
@@ -154,7 +155,7 @@ impl MachineCalibration {
         }
     }
 
-    /// Returns the sum over all workloads; `None` where no workload was calibrated.
+    /// Returns the sum over all workloads, or `None` if no workload was calibrated.
     pub(crate) fn false_alarms(&self) -> Option<FalseAlarms> {
         let newest = self
             .noise
@@ -170,8 +171,8 @@ impl MachineCalibration {
 
     pub(crate) fn store(&self, machine: &Machine) -> io::Result<PathBuf> {
         let path = file(machine)?;
-        // Written to a file beside it and renamed, so that a reader finds the old file or the new
-        // one.
+        // The new file is renamed into place, so that a reader finds the old content or the new
+        // content.
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
         std::fs::write(&beside, serde_json::to_vec_pretty(self)?)?;
         std::fs::rename(&beside, &path)?;

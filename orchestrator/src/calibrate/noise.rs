@@ -22,17 +22,18 @@ use orch_core::random::SeededRandom;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Pairs of each comparison: a clear change is decided by 14.
+/// Pairs of each comparison. A clear change is decided after 14 pairs.
 const PAIRS: usize = 16;
 /// Comparisons of all workloads together, unless the user says otherwise.
 const COMPARISONS: usize = 60;
-/// Of each workload: together they have 64 pairs.
+/// Fewest comparisons of each workload; together they have 64 pairs.
 const LEAST_COMPARISONS: usize = 4;
-/// The turns of a pair take at most 300 ms; two processes, and what they set up, come on top.
+/// Estimated time of a pair. Its turns take at most 300 ms; the rest is for two processes and their
+/// setup.
 const PAIR: Duration = Duration::from_millis(350);
-/// Larger than any cache: a multiple of the largest, and at least this.
+/// Least size of the buffer, which is four times the largest cache and larger than any cache.
 const BUFFER: usize = 256 << 20;
-/// A product of such sides keeps a core's units busy.
+/// Side of a matrix product that keeps a core's units busy.
 const LARGE_SIDE: u64 = 256;
 
 /// A workload that can be measured, with its build.
@@ -55,13 +56,13 @@ struct NoiseOrder {
 /// The noise of a workload.
 pub(crate) struct WorkloadNoise {
     pub(crate) id: String,
-    /// None where no comparison is whole.
+    /// Noise, or `None` if no comparison is complete.
     pub(crate) noise: Option<PairNoise>,
     pub(crate) tau: Option<f64>,
     pub(crate) lost: Option<String>,
 }
 
-/// The measurements.
+/// Result of the noise measurements.
 pub(crate) struct NoiseResult {
     pub(crate) rows: Vec<WorkloadNoise>,
     pub(crate) memory: MemorySpeed,
@@ -71,11 +72,12 @@ pub(crate) struct NoiseResult {
     /// File that keeps the result.
     pub(crate) file: PathBuf,
     pub(crate) seed: u64,
-    /// Whether the user stopped it; only whole comparisons were kept then.
+    /// Whether the user stopped the measurement. The result then covers complete comparisons only.
     pub(crate) is_interrupted: bool,
 }
 
-/// Measures the workloads of a scenario and keeps the result. `comparisons`: of each workload.
+/// Measures the workloads of a scenario and stores the result. `comparisons` is the number per
+/// workload.
 pub(crate) fn measure_noise(
     request: &CalibrateRequest,
     comparisons: Option<usize>,
@@ -185,7 +187,7 @@ fn find_candidates<'a>(
     jobs.iter().map(candidate).collect()
 }
 
-/// Compares all workloads with themselves, again and again. Ctrl-C ends it after the last whole
+/// Compares all workloads with themselves repeatedly. Ctrl-C ends this after the last complete
 /// comparison.
 fn measure(
     candidates: &mut [NoiseCandidate],
@@ -211,7 +213,7 @@ fn measure(
                         failed.message
                     ));
                 }
-                // One that is lost has no more pairs.
+                // A workload that failed has an incomplete series.
                 _ if series.pairs.len() < PAIRS => {}
                 _ => candidate.comparisons.push(series),
             }
@@ -222,8 +224,8 @@ fn measure(
     Ok(())
 }
 
-/// One comparison: a pair of each workload in random order, then the next. `None`: the user stopped
-/// it.
+/// Makes one comparison of each workload. Each turn measures one pair of every workload, in random
+/// order. Returns `None` if the user stopped it.
 fn compare_once(
     candidates: &[NoiseCandidate],
     ground: &PairContext,
@@ -236,8 +238,8 @@ fn compare_once(
         let mut turn: Vec<usize> = (0..candidates.len()).collect();
         random.shuffle_items(&mut turn);
         for index in turn {
-            // Coins of its own: how many a pair uses depends on how long its turns are, and later
-            // ones must not.
+            // Each pair has a generator of its own. The number of coins that a pair uses depends on
+            // the length of its turns, and must not change later coins.
             let mut coins = random.draw_generator();
             let candidate = &candidates[index];
             let series = &mut found[index];
@@ -263,7 +265,7 @@ fn compare_once(
     Ok(Some(found))
 }
 
-/// Summarises the complete comparisons of a workload; `None` if there are none.
+/// Summarises the complete comparisons of a workload; returns `None` if there are none.
 fn noise(candidate: &NoiseCandidate, seed: u64) -> Option<PairNoise> {
     let comparisons: Vec<Vec<f64>> = candidate
         .comparisons
@@ -272,8 +274,8 @@ fn noise(candidate: &NoiseCandidate, seed: u64) -> Option<PairNoise> {
         .collect();
     let all = comparisons.concat();
     let detectable = |pairs: usize| alarms::detectable_shift(&all, pairs).map(f64::exp_m1);
-    // Each as if it had been compared alone: then the evidence asked for is least, and false
-    // findings are likeliest.
+    // Each comparison is judged alone. The required evidence is then least, and false findings are
+    // most likely.
     let alarmed = |margin: f64| {
         let alone = |differences: &&Vec<f64>| {
             alarms::find_false_findings(std::slice::from_ref(*differences), &[margin])
@@ -335,7 +337,7 @@ fn row(candidate: &NoiseCandidate, seed: u64) -> WorkloadNoise {
 }
 
 fn memory(machine: &Machine) -> MemorySpeed {
-    // `L3 32768K`
+    // A cache is listed as `L3 32768K`.
     let kib = |cache: &String| {
         cache
             .rsplit(' ')
@@ -345,7 +347,7 @@ fn memory(machine: &Machine) -> MemorySpeed {
             .ok()
     };
     let largest = machine.cpu.caches.iter().filter_map(kib).max().unwrap_or(0) << 10;
-    // A small machine must not swap for it.
+    // The buffer must not make a small machine swap.
     let affordable = usize::try_from(machine.memory_bytes / 16).unwrap_or(BUFFER);
     let buffer_bytes = (4 * largest).max(BUFFER).min(affordable.max(1 << 20));
     let bytes_per_second = bandwidth::measure_copy(buffer_bytes);
@@ -356,7 +358,7 @@ fn memory(machine: &Machine) -> MemorySpeed {
     }
 }
 
-/// The best rate of a large matrix product on one thread.
+/// Returns the best rate of a large matrix product on one thread.
 fn arithmetic(candidates: &[NoiseCandidate]) -> Option<ArithmeticSpeed> {
     let rate = |candidate: &NoiseCandidate| {
         let flop = flop(candidate.job)?;
@@ -378,7 +380,8 @@ fn arithmetic(candidates: &[NoiseCandidate]) -> Option<ArithmeticSpeed> {
     })
 }
 
-/// Operations of one iteration of a large product on one thread; `None` for any other job.
+/// Returns the operations of one iteration of a large product on one thread; `None` for any other
+/// job.
 fn flop(job: &Job) -> Option<f64> {
     let side = |name: &str| {
         job.params
@@ -391,7 +394,7 @@ fn flop(job: &Job) -> Option<f64> {
     is_product.then_some(2.0 * m? as f64 * k? as f64 * n? as f64)
 }
 
-/// Of both sides, per iteration.
+/// Returns the shortest time of an iteration over both sides.
 fn shortest_ns(pair: &PairRecord) -> Option<f64> {
     let shortest = pair.a_ns.iter().chain(&pair.b_ns).min()?;
     Some(*shortest as f64 / pair.iterations.max(1) as f64)

@@ -1,4 +1,5 @@
-//! Rebuilds of the same code at other addresses: the differences of their times, per workload.
+//! Measures rebuilds of the same code at other addresses: the differences of their times, per
+//! workload.
 
 use super::{CalibrateRequest, find_built, find_spec};
 use crate::calibration::{BuildEffect, CalibrationKey, MachineCalibration};
@@ -20,16 +21,16 @@ use orch_core::random::{self, SeededRandom};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Pairs of each rebuild: fewer than any verdict needs, because none is wanted here.
+/// Pairs of each rebuild. Any verdict would need more, but a rebuild gets no verdict.
 const PAIRS: usize = 12;
-/// Sizes of the code put in front are multiples of this, the alignment that compilers give
-/// functions by themselves.
+/// Unit of the sizes of the code put in front: the alignment that compilers give functions by
+/// default.
 const STEP: usize = 16;
 const MOST_STEPS: usize = 16 << 10;
 
 /// The build effects of a scenario's workloads.
 pub(crate) struct RebuildResult {
-    /// Of each job: its build effect, or what kept it from being measured.
+    /// For each job, its build effect or the reason why it was not measured.
     pub(crate) effects: Vec<(String, Result<BuildEffect, String>)>,
     pub(crate) rebuilds: usize,
     /// Pairs of each rebuild.
@@ -86,7 +87,7 @@ pub(crate) fn measure_rebuilds(
     measuring.keep(effects, rebuilds.len())
 }
 
-/// A measurement of build effects at work.
+/// An ongoing measurement of build effects.
 struct RebuildMeasuring<'a> {
     loaded: LoadedScenario,
     context: &'a CommandContext<'a>,
@@ -101,7 +102,7 @@ impl RebuildMeasuring<'_> {
             .any(|(known, spec)| known == key && matches!(spec.source, PluginSource::Crate { .. }))
     }
 
-    /// The crates as they are, then each rebuild of them.
+    /// Returns the crates as they are, followed by each rebuild of them.
     fn builds(
         &mut self,
         rebuilds: usize,
@@ -109,7 +110,7 @@ impl RebuildMeasuring<'_> {
     ) -> Result<Vec<PluginSet>, CommandError> {
         let mut builds = Vec::new();
         for build in 0..=rebuilds {
-            // Every place inside of a cache line has its turn.
+            // The remainder of the build's number makes every position inside a cache line occur.
             let steps = self.random.draw_from(0..MOST_STEPS / 4) * 4 + build % 4;
             let prepare = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| match build {
                 0 => build::prepare_kept(key, spec, watch),
@@ -130,8 +131,8 @@ impl RebuildMeasuring<'_> {
         Ok(builds)
     }
 
-    /// Pairs of each rebuild with the plain build: all jobs of the first rebuild, then all of the
-    /// next.
+    /// Measures pairs of each rebuild with the plain build: all jobs of the first rebuild, then all
+    /// jobs of the next one.
     fn measure(
         &mut self,
         jobs: &[Job],
@@ -183,7 +184,7 @@ impl RebuildMeasuring<'_> {
         Ok(paired)
     }
 
-    /// Keeps the build effects for later comparisons.
+    /// Stores the build effects for later comparisons.
     fn keep(
         &self,
         effects: Vec<(&Job, Result<BuildEffect, String>)>,
@@ -217,7 +218,7 @@ impl RebuildMeasuring<'_> {
     }
 }
 
-/// The build effect from the pairs of all rebuilds; or what kept them from being measured.
+/// Returns the build effect from the pairs of all rebuilds, or the reason why it was not measured.
 fn effect(rebuilds: &[&PairedResult]) -> Result<BuildEffect, String> {
     let (mut estimates, mut errors) = (Vec::new(), Vec::new());
     for rebuild in rebuilds {
