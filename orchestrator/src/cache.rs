@@ -12,7 +12,7 @@ thread_local! {
         const { std::cell::RefCell::new(None) };
 }
 
-/// Returns the cache folder, made if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or
+/// Returns the cache folder and makes it if needed: `$XDG_CACHE_HOME/orch`, `~/.cache/orch`, or
 /// `orch-<uid>` among temporary files.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     #[cfg(test)]
@@ -102,7 +102,7 @@ pub(crate) fn free(folder: &Path) -> io::Result<u64> {
     Ok(found.f_bavail * found.f_frsize)
 }
 
-/// Returns a folder inside the cache, made if needed.
+/// Returns a folder inside the cache and makes it if needed.
 pub(crate) fn subfolder(name: &str) -> io::Result<PathBuf> {
     let folder = folder()?.join(name);
     make_private(&folder)?;
@@ -114,8 +114,8 @@ pub(crate) fn artefact(hash: &str) -> io::Result<PathBuf> {
     Ok(subfolder("artefacts")?.join(format!("{hash}.so")))
 }
 
-/// Copies a file into the cache under the name of its content, so that no rebuild changes it during
-/// a measurement. The copy appears completely or not at all.
+/// Copies a file into the cache under its hash, so that no rebuild changes it during a measurement.
+/// The copy appears completely or not at all.
 pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
     let kept = artefact(hash)?;
     if !kept.is_file() {

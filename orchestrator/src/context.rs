@@ -31,12 +31,12 @@ impl<'a> CommandContext<'a> {
         }
     }
 
-    /// Time since the command began.
+    /// Returns the time since the command began.
     pub(crate) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
 
-    /// The clock of scopes, calibrated over the time since the command began.
+    /// Returns the clock of scopes, calibrated over the time since the command began.
     pub(crate) fn clock(&self) -> ScopeClock {
         self.calibration.end()
     }

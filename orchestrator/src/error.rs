@@ -50,12 +50,12 @@ impl CommandError {
         }
     }
 
-    /// Wrong input. The message is a sentence without "error:".
+    /// Returns an error about wrong input. The message is a sentence without "error:".
     pub(crate) fn input(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Input, ErrorText::Sentence(message.into()))
     }
 
-    /// Wrong places in a file, which is shown by this name.
+    /// Returns an error about wrong places in a file. `file` is its name in messages.
     pub(crate) fn problems(file: &str, text: &str, problems: Vec<FileProblem>) -> Self {
         let text = ErrorText::Problems {
             file: file.to_owned(),
@@ -65,39 +65,40 @@ impl CommandError {
         Self::new(ErrorKind::Input, text)
     }
 
-    /// Wrong input whose message is already a list of lines with places.
+    /// Returns an error about wrong input whose message is already a list of lines with places.
     pub(crate) fn lines(lines: String) -> Self {
         Self::new(ErrorKind::Input, ErrorText::Lines(lines))
     }
 
-    /// A refusal of the system.
+    /// Returns an error about a refusal of the system.
     pub(crate) fn system(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::System, ErrorText::Sentence(message.into()))
     }
 
-    /// A refusal of the system during an action, which comes first in the message.
+    /// Returns an error about a refusal of the system. The message begins with the attempted
+    /// action.
     pub(crate) fn system_while(action: &str, error: &dyn Display) -> Self {
         Self::system(format!("{action}: {error}"))
     }
 
-    /// A stop by the user, which needs no message.
+    /// Returns the error of a command that the user stopped. It needs no message.
     pub(crate) fn interrupted() -> Self {
         Self::new(ErrorKind::Interrupted, ErrorText::Lines(String::new()))
     }
 
-    /// A closed standard output, which leaves nothing to do and nothing to say.
+    /// Returns the error of a closed standard output. There is nothing left to do or to print.
     pub(crate) fn output_closed() -> Self {
         Self::new(ErrorKind::OutputClosed, ErrorText::Lines(String::new()))
     }
 
-    /// A state that orch's own code rules out.
+    /// Returns an error about a state that orch's own code rules out.
     pub(crate) fn defect(what: &str) -> Self {
         let message = format!("defect of orch: {what}");
         Self::new(ErrorKind::Defect, ErrorText::Sentence(message))
             .with_hint("please report it, with the command and the results folder")
     }
 
-    /// Adds what the user can do about it.
+    /// Adds a remedy for the user.
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
@@ -107,7 +108,8 @@ impl CommandError {
         self.kind
     }
 
-    /// The whole text for a terminal, without a line feed at the end; empty where nothing is shown.
+    /// Formats the whole text for a terminal, without a line feed at the end; empty if nothing is
+    /// shown.
     pub(crate) fn show(&self, colour: bool) -> String {
         let mut shown = match &self.text {
             ErrorText::Sentence(message) => format!("error: {message}"),

@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 
-/// A file that lines are appended to.
+/// A file to which lines are appended.
 #[derive(Debug)]
 pub(crate) struct JournalFile {
     file: File,
@@ -38,16 +38,14 @@ impl JournalFile {
         self.file.set_len(whole)
     }
 
-    /// Appends a line. The kernel has the line when this returns, so a killed process does not lose
-    /// it.
+    /// Appends a line. On return the kernel has the line, so it survives if the process is killed.
     pub(crate) fn append(&mut self, content: &impl Serialize) -> io::Result<()> {
         let mut line = serde_json::to_vec(content)?;
         line.push(b'\n');
         self.file.write_all(&line)
     }
 
-    /// Claims the file. Returns whether no other process has claimed it; the claim lasts until this
-    /// process ends.
+    /// Claims the file until this process ends. Returns `false` if another process has claimed it.
     pub(crate) fn claim(&self) -> bool {
         self.file.try_lock().is_ok()
     }

@@ -3,8 +3,8 @@
 use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, SchemeUrlLoader, ValidationError};
 use serde_json::Value;
 
-/// Address of a schema without an `$id` of its own. It has the form of a file's, so that references
-/// inside the schema resolve.
+/// Address of a schema without an `$id` of its own. It has the form of a file's address, so that
+/// references inside the schema resolve.
 pub(crate) const ADDRESS: &str = "orch:///schema";
 
 /// A schema, ready to check values.
@@ -14,8 +14,9 @@ pub(crate) struct CompiledSchema {
 }
 
 impl CompiledSchema {
-    /// Compiles a schema of any draft, the newest where it names none. References to files and
-    /// other hosts are not followed. The error describes the defect of the schema.
+    /// Compiles a schema of any draft; a schema that names no draft is read as the newest.
+    /// References to files and other hosts are not followed. The error describes the defect of the
+    /// schema.
     pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(SchemeUrlLoader::new()));
@@ -40,8 +41,8 @@ impl CompiledSchema {
     }
 }
 
-/// Moves the violations of a tree into a list. Groups, references and `allOf` only hold others. A
-/// schema that refers to itself without an end is no mistake in the value.
+/// Moves the violations of a tree into a list. Groups, references and `allOf` only hold other
+/// violations. A schema that refers to itself without an end is no mistake in the value.
 fn collect_leaves<'a>(error: ValidationError<'a, 'a>, leaves: &mut Vec<ValidationError<'a, 'a>>) {
     let is_branch = matches!(
         error.kind,
@@ -59,8 +60,9 @@ fn collect_leaves<'a>(error: ValidationError<'a, 'a>, leaves: &mut Vec<Validatio
     }
 }
 
-/// Whether an error is none of the value: an endless reference of the schema, or a remainder that
-/// is only the rounding of decimal fractions, such as that of 0.3 and a multiple of 0.1.
+/// Returns whether an error is no fault of the value: an endless reference of the schema, or a
+/// remainder that only comes from rounding decimal fractions, such as that of 0.3 and a multiple of
+/// 0.1.
 fn is_harmless(kind: &ErrorKind) -> bool {
     const ROUNDING: f64 = 1e-9;
     match kind {

@@ -43,7 +43,7 @@ mod vetting;
 
 use std::process::ExitCode;
 
-/// Runs the program, or, when started by it, a worker.
+/// Runs the orchestrator, or a worker if the orchestrator started this process.
 pub fn main() -> ExitCode {
     if std::env::args_os()
         .nth(1)
@@ -51,7 +51,7 @@ pub fn main() -> ExitCode {
     {
         orch_core::worker::main();
     }
-    // A panic is a defect of orch, and has an exit code of its own; its message is already on
+    // A panic is a defect of orch and has an exit code of its own. Its message is already on
     // standard error.
     std::panic::catch_unwind(cli::main)
         .unwrap_or(cli::exit::Exit::Bug)

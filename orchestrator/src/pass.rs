@@ -38,7 +38,7 @@ impl PassEnd {
     }
 }
 
-/// Groups the ends by the id of their job, in their order.
+/// Groups the ends by the id of their job and keeps their order.
 pub(crate) fn group_by_job(ends: &[PassEnd]) -> HashMap<&str, Vec<&PassEnd>> {
     let mut by_job: HashMap<&str, Vec<&PassEnd>> = HashMap::new();
     for end in ends {
@@ -50,12 +50,12 @@ pub(crate) fn group_by_job(ends: &[PassEnd]) -> HashMap<&str, Vec<&PassEnd>> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PassName {
-    /// Nothing was started: the plugin had failed, or the machine is too small.
+    /// No worker was started: the plugin had failed, or the machine is too small.
     None,
     Profile,
     Count,
     Time,
-    /// A pass of the run itself, and of no job.
+    /// A pass of the run itself, which belongs to no job.
     Sentinel,
 }
 
@@ -67,9 +67,9 @@ pub(crate) enum PassResult {
     Skipped { phase: Phase, message: String },
 }
 
-/// Whether counts are exact: there were no other threads, no block came from elsewhere, and all
-/// processes agree. A thread pool without allocations in these iterations may allocate in the next
-/// ones.
+/// Returns whether counts are exact: there were no other threads, no block came from elsewhere, no
+/// block escaped the table, and all processes agree. The absence of other threads is required
+/// because a thread pool that does not allocate in these iterations may allocate in the next ones.
 pub(crate) fn is_exact(counts: &[&AllocationCounts]) -> bool {
     let quantities = |count: &AllocationCounts| {
         (

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 /// Number of workers whose counts form the range of a count that is not exact.
 pub(crate) const RANGE_RUNS: u32 = 5;
-/// Iterations of a count pass. The number is the same everywhere, so that counts compare.
+/// Iterations of a count pass. All jobs have the same number, so that their counts compare.
 const COUNTED_ITERATIONS: u64 = 8;
-/// Time of an iteration from which on a workload is counted over one iteration.
+/// Time of an iteration above which a workload is counted over one iteration only.
 const LONG_ITERATION: Duration = Duration::from_millis(500);
 /// Time inside `run` after which a profile ends.
 pub(crate) const PROFILE_TIME: Duration = Duration::from_millis(100);
@@ -51,8 +51,8 @@ pub(crate) fn build_plan(jobs: &[Job], seed: u64) -> Plan {
 }
 
 /// Orders the passes of jobs of which some belong together, such as both sides of a workload. All
-/// jobs of a group are profiled before one of them is counted, so that one number of counted
-/// iterations can be chosen for the group. Each job is in one group.
+/// jobs of a group are profiled before any of them is counted, so that one number of counted
+/// iterations can be chosen for the group. Each job belongs to exactly one group.
 pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed: u64) -> Plan {
     let mut random = SeededRandom::from_seed(seed);
     let mut order: Vec<usize> = (0..jobs.len()).collect();
@@ -88,12 +88,11 @@ pub(crate) fn build_grouped_plan(jobs: &[Job], mut groups: Vec<Vec<usize>>, seed
     Plan { seed, steps }
 }
 
-/// Approximate time between readings of the sentinel. There are at least three readings and at most
-/// nine.
+/// Approximate time between readings of the sentinel. A run has three to nine readings.
 const READING_EVERY: Duration = Duration::from_millis(250);
 
-/// Returns the steps before which the sentinel is read, evenly over the run. The number of steps
-/// stands for the end of the run.
+/// Returns the indices of the steps before which the sentinel is read, spread evenly over the run.
+/// An index equal to the number of steps means the end of the run.
 pub(crate) fn place_readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
     let whole: Duration = plan
         .steps
@@ -106,17 +105,19 @@ pub(crate) fn place_readings(plan: &Plan, jobs: &[Job]) -> Vec<usize> {
         .collect()
 }
 
-/// Number of iterations of a count pass.
+/// Rule for the number of iterations of a count pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CountedIterations {
-    /// As many as the longest iteration of the group allows, in the profile.
+    /// 8 iterations, or 1 if an iteration took long in any profile of the group.
     Group,
-    /// As many as another count had, unless they would take most of the timeout.
+    /// As many iterations as another count had, or 1 if they would take more than half of the
+    /// timeout.
     Like(u64),
 }
 
 impl CountedIterations {
-    /// Returns the number, given the times of an iteration in the profiles of the group.
+    /// Returns the number of iterations. `profiled` holds the times of an iteration in the profiles
+    /// of the group.
     pub(crate) fn choose_iterations(self, profiled: &[Duration], timeout: Duration) -> u64 {
         let longest = profiled.iter().copied().max().unwrap_or_default();
         match self {
@@ -142,8 +143,8 @@ pub(crate) fn warm_up_limit(job: &Job) -> Duration {
     (time_per_process(job) / 2).max(SAMPLE_TIME * 12)
 }
 
-/// Returns the longest time of a step if its iterations are short. No better estimate exists before
-/// the step runs.
+/// Estimates the time of a step as the longest that it takes if its iterations are short. No better
+/// estimate exists before the step runs.
 pub(crate) fn estimate_step(step: PlanStep, jobs: &[Job]) -> Duration {
     let job = &jobs[step.job];
     PROCESS_TIME

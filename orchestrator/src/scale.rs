@@ -20,9 +20,10 @@ pub struct ScalePiece {
     pub name: &'static str,
     /// Unit of the size: jobs or rows.
     pub unit: &'static str,
-    /// The size that is promised to work.
+    /// Largest size that orch promises to handle.
     pub size: usize,
-    /// Makes an input of a size. The work itself returns the bytes of its output.
+    /// Makes an input of a size. The returned closure does the work and returns the bytes of its
+    /// output.
     pub prepare: fn(usize) -> Box<dyn Fn() -> usize>,
 }
 
@@ -76,7 +77,7 @@ pub const PIECES: [ScalePiece; 7] = [
 const JOBS: usize = 3_000;
 /// Rows of a large table.
 const ROWS: usize = 20_000;
-/// No folder of templates: the built-in ones are used.
+/// A folder that does not exist, so that the built-in templates are used.
 const NOWHERE: &str = "/nonexistent/templates";
 /// Repetitions of a sentence in the message of a failed job: about 3 KiB.
 const MESSAGE_SENTENCES: usize = 80;
@@ -101,7 +102,7 @@ fn load(jobs: usize) -> Box<dyn Fn() -> usize> {
     })
 }
 
-/// A scenario with an entry for each job.
+/// Returns a scenario with an entry for each job.
 fn scenario_text(jobs: usize) -> String {
     let mut text = "plugins: { k: { crate: here } }\nworkloads:\n".to_owned();
     for job in 1..=jobs {
@@ -154,8 +155,8 @@ fn imports(rows: usize) -> Box<dyn Fn() -> usize> {
     })
 }
 
-/// A table in which rows share prefixes, sizes, words and figures, so that all rules have work to
-/// do.
+/// Returns a table in which rows share prefixes, sizes, words and figures, so that all rules have
+/// work to do.
 fn table(rows: usize) -> String {
     let mut text =
         "method,previous_ms,current_ms,delta_percent,previous_alloc_mb,current_alloc_mb,\
@@ -189,7 +190,7 @@ fn size(text: &Result<String, render::RenderError>) -> usize {
     text.as_ref().map_or(0, String::len)
 }
 
-/// A run of which every second job failed, each with a long message of its own.
+/// Returns the record of a run in which every second job failed with a long message of its own.
 pub(crate) fn large_record(jobs: usize, allocations: u64) -> Record {
     Record {
         schema: record::SCHEMA.to_owned(),
@@ -234,7 +235,7 @@ pub(crate) fn large_record(jobs: usize, allocations: u64) -> Record {
     }
 }
 
-/// One job; `allocations`: of an iteration.
+/// Returns one job whose iterations make `allocations` allocations.
 fn large_job(job: usize, allocations: u64) -> Option<JobRecord> {
     let is_lost = job % 2 == 1;
     let long = |what: &str| {
@@ -281,7 +282,7 @@ fn large_job(job: usize, allocations: u64) -> Option<JobRecord> {
     serde_json::from_value(value).ok()
 }
 
-/// Two such runs against each other; what was measured allocates more in B.
+/// Compares two such runs, of which B allocates more.
 fn large_comparison(jobs: usize) -> Comparison {
     let (a, b) = (large_record(jobs, 1), large_record(jobs, 3));
     let outcome = stored::compare_records(&a, &b, None);

@@ -24,7 +24,7 @@ const LICENCES: [(&str, &str); 3] = [
 const STARTER: &str = "starter";
 /// Path of the SDK, as seen from the Rust starter and from a project.
 const SDK_PATH: [&str; 2] = ["path = \"../sdk\"", "path = \"vendor/orch-sdk\""];
-/// Sections that only the root of a workspace may contain. The starter is no root.
+/// Sections that only the root of a workspace may contain. The starter is not a root.
 const ROOT: &str = "
 # A workspace of its own, wherever this folder lies.
 [workspace]
@@ -65,7 +65,7 @@ pub(crate) fn project_files(name: &str, language: PluginLanguage) -> Vec<Starter
             "vendor/orch-sdk",
             sdk.chain(LICENCES.iter().map(vendored)),
         )),
-        // A single file, which states its own licence.
+        // A single file that states its own licence.
         PluginLanguage::C | PluginLanguage::Cpp => {
             let header = sdk.filter_map(|file| {
                 let path = file.path.strip_prefix("include/")?.to_owned();
@@ -159,7 +159,7 @@ pub(crate) fn name_problem(name: &str) -> Option<String> {
             *path == "Cargo.lock" && text.lines().any(|line| line == in_lock_file)
         })
     };
-    // The starter's own name is in that list too, and is allowed.
+    // The lock file also lists the starter's own name, which is allowed.
     if taken(&TAKEN) || (name != STARTER && brought_along()) {
         return Some(format!(
             "`{name}` is the name of a crate that plugins build on\nhint: try `{name}-bench`"
@@ -270,7 +270,7 @@ mod tests {
         }
     }
 
-    /// The versions in the project are the ones that this repository is tested with.
+    /// The versions in the project equal those with which this repository is tested.
     #[test]
     fn lock_file_holds_tested_versions() {
         let tested: Vec<&str> = include_str!("../../Cargo.lock")
