@@ -10,7 +10,7 @@ pub(crate) struct ChangeCause {
     pub(crate) kind: CauseKind,
     /// Relative to the repository.
     pub(crate) files: Vec<String>,
-    /// Packages that are taken in other versions.
+    /// Packages whose versions the commit changes.
     #[serde(default)]
     pub(crate) dependencies: Vec<DependencyChange>,
 }
@@ -18,19 +18,19 @@ pub(crate) struct ChangeCause {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CauseKind {
-    /// Nothing but Cargo.lock: other versions of dependencies.
+    /// Only Cargo.lock: other versions of dependencies.
     Dependencies,
-    /// Nothing but the choice of the compiler.
+    /// Only the choice of the compiler.
     Toolchain,
-    /// Nothing but those two and cargo's manifests and settings.
+    /// Only those two and cargo's manifests and settings.
     BuildSettings,
     Sources,
     /// The files could not be listed.
     Unknown,
 }
 
-/// Tells the kind of a change from the files that differ; `None` if they are not known. Which
-/// packages they concern is the caller's to add.
+/// Returns the cause that the changed files show; `None` for `files` means that they are not known.
+/// The caller adds the packages whose versions changed.
 pub(crate) fn of(files: Option<&[PathBuf]>) -> ChangeCause {
     let Some(files) = files.filter(|files| !files.is_empty()) else {
         return ChangeCause {
@@ -58,8 +58,8 @@ pub(crate) fn of(files: Option<&[PathBuf]>) -> ChangeCause {
     }
 }
 
-/// Prior weight of a commit as the culprit, relative to others. A commit that touches only
-/// documents has a small one.
+/// Returns the prior weight of a commit as the culprit, relative to others. A commit that touches
+/// only documents has a small weight.
 pub(crate) fn weight(files: Option<&[PathBuf]>) -> f64 {
     const DOCUMENTS: f64 = 0.1;
     match files {

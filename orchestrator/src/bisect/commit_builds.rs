@@ -1,4 +1,4 @@
-//! Builds of commits, and what the workload of each allocates and computes.
+//! Builds of commits, and the allocations and output of the workload of each.
 
 use crate::bisect::state::ProbeRecord;
 use crate::compare::sides;
@@ -41,7 +41,7 @@ pub(crate) struct BisectContext<'a> {
 
 /// Reasons for which a bisect ends early.
 pub(crate) enum BisectStop {
-    /// The user stopped it, or something that every commit needs failed.
+    /// The user stopped the bisect, or something that every commit needs failed.
     Failed(CommandError),
     /// An end, or a commit that others are measured against, cannot be measured.
     Unmeasurable { position: usize, reason: String },
@@ -82,7 +82,8 @@ impl BisectContext<'_> {
         }
     }
 
-    /// Builds a commit, or finds it in the cache. The inner error says why it cannot be measured.
+    /// Builds a commit or finds it in the cache. The inner error is the reason why it cannot be
+    /// measured.
     pub(crate) fn ready(
         &self,
         revision: &Revision,
@@ -140,8 +141,8 @@ impl BisectContext<'_> {
         }
     }
 
-    /// Profiles and counts a commit's workload. `counted`: how many iterations the good end
-    /// counted.
+    /// Profiles and counts a commit's workload. `counted` is the number of iterations that the good
+    /// end counted.
     pub(crate) fn probe(
         &self,
         ready: &ReadyCommit,
@@ -201,7 +202,7 @@ impl BisectContext<'_> {
         }))
     }
 
-    /// Takes the machine for itself until the guard is dropped.
+    /// Takes the measuring lock and returns its guard.
     pub(crate) fn measuring(
         &self,
         observer: &mut dyn ProgressObserver,
@@ -214,7 +215,8 @@ impl BisectContext<'_> {
     }
 }
 
-/// Observer that passes on only that the lock is awaited: passes of one workload need no bar.
+/// Observer that only passes on that orch waits for the lock, because passes of one workload need
+/// no progress bar.
 pub(crate) struct QuietObserver<'a>(pub(crate) &'a mut dyn ProgressObserver);
 
 impl ProgressObserver for QuietObserver<'_> {

@@ -30,9 +30,9 @@ use serde_json::Value;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Makes the report. What is not known yet is measured: what the culprits changed, and the bad end
-/// without them. Of a bisect that was stopped nothing more is measured: a culprit whose changes are
-/// not known stays open.
+/// Makes the report, and measures what it still needs: the changes of the culprits, and the bad end
+/// without them. After a stop nothing more is measured, and a culprit without known changes stays
+/// open.
 pub(super) fn build_report(
     task: &BisectTask,
     header: &BisectHeader,
@@ -149,7 +149,8 @@ pub(super) fn build_report(
     })
 }
 
-/// A commit that was found by its value, and not compared with the one before it yet.
+/// Returns the open change of a commit that was found by its value and not yet compared with the
+/// commit before it.
 fn open_unexplained(located: &LocatedStep) -> OpenChange {
     OpenChange {
         commits: located.commits.clone(),
@@ -174,7 +175,7 @@ fn describe_culprit(
         answers.ground.revision(located.shown),
     );
     let files = history::changed_files(parent, shown).ok();
-    // Of a metric that is made of the time too: the comparison knows what becomes of it.
+    // The comparison has an entry for each metric, including those that are computed from time.
     let change = entries
         .iter()
         .find(|entry| entry.metric == task.metric)
@@ -204,7 +205,7 @@ fn describe_culprit(
     })
 }
 
-/// Packages that a commit takes in other versions than the one before it.
+/// Returns the packages that a commit takes in other versions than the commit before it.
 fn dependency_changes(
     files: &[PathBuf],
     parent: &Revision,
@@ -216,7 +217,7 @@ fn dependency_changes(
     dependencies::find_changes(files, &|path| before.text(path), &|path| after.text(path))
 }
 
-/// The value of a counted metric at a commit; null for times.
+/// Returns the value of a counted metric at a commit; null for times.
 fn counted_value(task: &BisectTask, answers: &CommitEvidence, position: usize) -> Value {
     if answers.is_time() || task.metric != answers.metric {
         Value::Null
@@ -291,7 +292,7 @@ fn list_skipped(task: &BisectTask, answers: &CommitEvidence) -> Vec<SkippedCommi
         .collect()
 }
 
-/// The bad end with a culprit undone, against the bad end.
+/// Compares the bad end with a culprit undone against the bad end.
 fn describe_revert(
     task: &BisectTask,
     answers: &mut CommitEvidence,

@@ -1,5 +1,5 @@
-//! Answers to the search's questions, from builds and processes, or from an earlier part of the
-//! same bisect.
+//! Answers to the search's requests, from builds and processes, or from an earlier part of the same
+//! bisect.
 
 use super::BisectObserver;
 use super::commit_builds::{BisectContext, BisectStop, QuietObserver, ReadyCommit};
@@ -20,7 +20,7 @@ use orch_core::search::{Confirmation, Evidence, SectionStage, SectionView};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
-/// A suspect is confirmed by at most this many pairs.
+/// Limits of the pairs that confirm a suspect.
 const CONFIRMING: PairLimits = PairLimits {
     pairs: 256,
     time: Duration::from_secs(300),
@@ -30,7 +30,7 @@ const CONFIRMING: PairLimits = PairLimits {
 const RECENT: usize = 64;
 /// Time for a commit that is already built: lookup, description and exact passes.
 const KEPT_SECONDS: f64 = 0.5;
-/// Assumed times of a build and of a pair before the first one was measured.
+/// Assumed times of a build and of a pair before the first one is measured.
 const FIRST_BUILD_SECONDS: f64 = 20.0;
 const FIRST_PAIR_SECONDS: f64 = 0.06;
 
@@ -53,8 +53,7 @@ pub(super) struct CommitEvidence<'a> {
     pub(super) metric: Metric,
     /// Basis on which a metric of the plugin is computed from its counter and the time.
     pub(super) per: Option<CounterBasis>,
-    /// Probability of each position to have made the change that the whole range is searched for
-    /// first.
+    /// Probability of each position, for the first search over the whole range.
     pub(super) posterior: Vec<f64>,
     random: SeededRandom,
     state: &'a mut BisectState,
@@ -109,7 +108,7 @@ impl<'a> CommitEvidence<'a> {
         })
     }
 
-    /// Commits that were built, those that failed to included.
+    /// Returns the number of commits that were built or failed to build.
     pub(super) fn count_builds(&self) -> usize {
         self.looks.values().filter(|look| look.built).count()
     }
@@ -123,12 +122,12 @@ impl<'a> CommitEvidence<'a> {
             .map(|probe| &**probe)
     }
 
-    /// Number of iterations over which a commit is counted.
+    /// Returns the number of iterations over which a commit was counted.
     fn counted(&self, position: usize) -> Option<u64> {
         self.find_probe(position).and_then(counted)
     }
 
-    /// Reason why a commit cannot be measured.
+    /// Returns the reason why a commit cannot be measured.
     pub(super) fn skip_reason(&self, position: usize) -> Option<&str> {
         self.looks
             .get(&position)?
@@ -138,7 +137,8 @@ impl<'a> CommitEvidence<'a> {
             .map(String::as_str)
     }
 
-    /// Builds a commit and runs its exact passes, or finds that it cannot be measured.
+    /// Builds a commit and runs its exact passes. The result holds the reason if the commit cannot
+    /// be measured.
     fn examine(&mut self, position: usize) -> Result<(f64, CommitProbe), BisectStop> {
         let ground = self.ground;
         let revision = ground.revision(position);
@@ -176,7 +176,8 @@ impl<'a> CommitEvidence<'a> {
     }
 
     /// Refuses a commit whose output differs from the good end's, because it is neither faster nor
-    /// slower.
+    /// slower. Also refuses a commit whose iterations are too long to count as many as at the good
+    /// end.
     fn require_same_output(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
         match self.find_probe(0) {
             Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
@@ -196,7 +197,7 @@ impl<'a> CommitEvidence<'a> {
         }
     }
 
-    /// Looks at a commit, once.
+    /// Examines a commit unless it was examined before. Returns whether it can be measured.
     pub(super) fn examine_commit(&mut self, position: usize) -> Result<bool, BisectStop> {
         if !self.looks.contains_key(&position) {
             let (seconds, look) = match self.before.looks.remove(&position) {
@@ -216,8 +217,8 @@ impl<'a> CommitEvidence<'a> {
             if look.built {
                 self.build_seconds.push(seconds);
             }
-            // An end that cannot be measured is no skipped commit, but the end of the bisect, and
-            // told there.
+            // An end that cannot be measured is not reported as a skipped commit, because it ends
+            // the bisect and is reported then.
             let is_end = position == 0 || position == self.ground.history.candidates.len();
             if look.result.is_ok() || !is_end {
                 self.observer
@@ -228,7 +229,8 @@ impl<'a> CommitEvidence<'a> {
         Ok(self.find_probe(position).is_some())
     }
 
-    /// A commit that was looked at before the bisect was killed is found again.
+    /// Prepares a commit if it is not ready. A commit that was examined before the bisect was
+    /// killed is in the cache.
     pub(super) fn ensure_built(&mut self, position: usize) -> Result<(), BisectStop> {
         if self.ready.contains_key(&position) {
             return Ok(());
@@ -261,7 +263,7 @@ impl<'a> CommitEvidence<'a> {
         Ok(is_same(code.as_ref()) && a.job.params == b.job.params)
     }
 
-    /// One more pair. `None`: the commit fails.
+    /// Measures one more pair. Returns `None` if the commit fails.
     fn measure_pair(
         &mut self,
         reference: usize,
@@ -313,7 +315,7 @@ impl<'a> CommitEvidence<'a> {
                 });
             }
         }
-        // Nothing was added: the user stopped it.
+        // There is no new pair if the user stopped the measurement.
         let pair = series.pairs.pop().ok_or_else(BisectStop::interrupted)?;
         self.store_step(&BisectStep::Pair {
             reference,
@@ -380,7 +382,7 @@ impl<'a> CommitEvidence<'a> {
         }
     }
 
-    /// A suspect against the commit before it, in all metrics.
+    /// Returns the comparison of a suspect with the commit before it, in all metrics.
     pub(super) fn explain_change(
         &mut self,
         parent: usize,
@@ -398,7 +400,7 @@ impl<'a> CommitEvidence<'a> {
             .ok_or_else(|| BisectStop::defect("the comparison of a suspect is missing"))
     }
 
-    /// Whether it is known what a suspect changed.
+    /// Returns whether the comparison of a suspect with the commit before it is known.
     pub(super) fn is_explained(&self, parent: usize, position: usize) -> bool {
         let key = (parent, position);
         self.confirmed.contains_key(&key) || self.before.confirmed.contains_key(&key)
@@ -441,7 +443,7 @@ impl<'a> CommitEvidence<'a> {
     }
 }
 
-/// Number of iterations over which a probe was counted.
+/// Returns the number of iterations over which a probe was counted.
 fn counted(probe: &ProbeRecord) -> Option<u64> {
     probe
         .record
@@ -563,7 +565,8 @@ impl Evidence for CommitEvidence<'_> {
 }
 
 impl CommitEvidence<'_> {
-    /// Seconds of a build, if one was measured.
+    /// Returns the expected seconds of a build: the mean of the measured builds, else an earlier
+    /// build's time, else an assumed time.
     pub(super) fn build_time(&self) -> f64 {
         let known = self.build_seconds.iter().sum::<f64>() / self.build_seconds.len() as f64;
         let known = Some(known).filter(|seconds| seconds.is_finite());
@@ -573,7 +576,7 @@ impl CommitEvidence<'_> {
             .max(KEPT_SECONDS)
     }
 
-    /// An earlier commit that was found to run the same code.
+    /// Returns an earlier commit that runs the same code.
     pub(super) fn find_twin(&self, position: usize) -> Option<usize> {
         self.codes.iter().find_map(|(&(one, other), same)| {
             let (earlier, later) = (one.min(other), one.max(other));

@@ -15,7 +15,8 @@ use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
 use crate::runner::plan_execution;
 
-/// Finds a metric of the plugin's among those that it describes, with the direction that is better.
+/// Finds the requested metric among those that the plugin describes. Returns it with the direction
+/// that is better.
 pub(super) fn find<'a>(
     task: &BisectTask,
     described: &'a [MetricInfo],
@@ -46,9 +47,9 @@ pub(super) fn find<'a>(
     Ok((info, better))
 }
 
-/// Refuses what the bisect itself would refuse: threads that this machine does not have, and a
-/// metric that the plugin does not have. Only for a metric of its own the plugin has to be asked,
-/// as it is at the good end, which is built if it has to be.
+/// Refuses a task that the bisect itself would refuse: one with more threads than this machine has
+/// CPUs, or with a metric that the plugin does not have. A metric of the plugin's own requires its
+/// description at the good end, which is built if necessary.
 pub(super) fn check_before(
     task: &BisectTask,
     interrupt: &Interrupt,

@@ -1,4 +1,4 @@
-//! The verb `bisect`: finds the range, answers the search's questions, explains the culprit.
+//! The verb `bisect`: finds the range, answers the search's requests, explains the culprit.
 
 pub(crate) mod cause;
 pub(crate) mod commit_builds;
@@ -59,26 +59,28 @@ pub(crate) struct BisectRequest {
     pub(crate) retry_failed: bool,
     /// Number of pairs after which the search is undecided.
     pub(crate) pairs: usize,
-    /// Repository of the code under test, where it is not the scenario's.
+    /// Repository of the code under test, if it is not the scenario's.
     pub(crate) repo: Option<PathBuf>,
-    /// Folder of the results, where it is not the project's.
+    /// Folder of the results, if it is not the project's.
     pub(crate) results: Option<PathBuf>,
     pub(crate) seed: Option<u64>,
 }
 
 /// Receiver of the events of a bisect.
 pub(crate) trait BisectObserver: ProgressObserver {
-    /// A commit is about to be built, or found among earlier builds.
+    /// Called before a commit is built, or found among earlier builds.
     fn begin_probe(&mut self, revision: &Revision, is_built: bool);
-    /// A commit was built and counted, or cannot be. `seconds`: the time that it took.
+    /// Called after a commit was built and counted, or turned out to be unusable. `seconds` is the
+    /// time that it took.
     fn end_probe(&mut self, revision: &Revision, look: &CommitProbe, seconds: f64);
-    /// One more pair was measured; `differences` are the log ratios of all pairs so far.
+    /// Called after one more pair; `differences` are the log ratios of all pairs so far.
     fn end_pair(&mut self, revision: &Revision, differences: &[f64]);
-    /// A batch of pairs is complete.
+    /// Called after a batch of pairs is complete.
     fn end_batch(&mut self, reference: &Revision, revision: &Revision, pairs: &[PairRecord]);
-    /// A suspect is about to be compared with the commit before it.
+    /// Called before a suspect is compared with the commit before it.
     fn begin_confirmation(&mut self, parent: &Revision, revision: &Revision);
-    /// The state of a search by time, with the estimated times of a pair and a build in seconds.
+    /// Shows the state of a search by time, with the estimated times of a pair and a build in
+    /// seconds.
     fn show_search(
         &mut self,
         view: &SectionView<'_>,
@@ -86,17 +88,17 @@ pub(crate) trait BisectObserver: ProgressObserver {
         pair_seconds: f64,
         build_seconds: f64,
     );
-    /// The state of a search by exact numbers: candidates and builds that are left.
+    /// Shows the state of a search by exact numbers: candidates and builds that are left.
     fn show_candidates(&mut self, candidates: usize, reads: f64, build_seconds: f64);
-    /// Nothing more is measured.
+    /// Called when nothing more is measured.
     fn end(&mut self);
 }
 
 /// End of a bisect.
 pub(crate) enum BisectEnd {
-    /// The report answers the question.
+    /// The bisect is complete.
     Done,
-    /// The user stopped it, or something failed that does not depend on a commit.
+    /// The user stopped the bisect, or something failed that does not depend on a commit.
     Stopped(CommandError),
     /// An end, or a commit that others are measured against, cannot be measured.
     Unmeasurable(String),
@@ -105,7 +107,7 @@ pub(crate) enum BisectEnd {
 /// A bisect that ended.
 pub(crate) struct BisectResult {
     pub(crate) end: BisectEnd,
-    /// The report; without one where a bisect was stopped before it found anything.
+    /// The report, or `None` if the bisect was stopped before it found anything.
     pub(crate) report: Option<BisectReport>,
     /// State for resuming, on disk.
     pub(crate) state: BisectState,
@@ -140,7 +142,7 @@ impl BisectBeginning {
     }
 }
 
-/// Describes the range of a bisect, and about how many builds and how long it takes.
+/// Describes the range of a bisect, and estimates its builds and its time.
 pub(crate) fn plan_bisect(
     request: &BisectRequest,
     context: &CommandContext,
@@ -234,7 +236,7 @@ pub(crate) fn bisect(
     })
 }
 
-/// Cause of an end before the bisect is done.
+/// Returns the cause of an end before the bisect is done.
 fn find_cause(stop: &BisectStop) -> StopCause {
     match stop {
         BisectStop::Failed(error) if error.kind() == ErrorKind::Interrupted => {
@@ -245,8 +247,8 @@ fn find_cause(stop: &BisectStop) -> StopCause {
     }
 }
 
-/// Whether a stopped bisect deserves a report: some commit was looked at, or, where resuming cannot
-/// help, a culprit is known.
+/// Returns whether a stopped bisect gets a report: after a failure, if any commit was examined; if
+/// resuming cannot help, only if a culprit is known.
 fn deserves_report(stop: &BisectStop, found: &SearchFinding, answers: &CommitEvidence) -> bool {
     match stop {
         BisectStop::Failed(error) if error.kind() == ErrorKind::Input => false,
@@ -270,7 +272,7 @@ fn name_position(ground: &BisectContext, position: usize, reason: &str) -> Strin
     }
 }
 
-/// Asks until it is known. An error has what was found until then, if the search had begun.
+/// Runs the search. An error contains what was found until then, if the search had begun.
 fn search(
     task: &BisectTask,
     header: &BisectHeader,
@@ -305,8 +307,8 @@ fn search(
     }
 }
 
-/// Settles what is searched by: a metric that is made of the time is searched by time. Returns
-/// where the time goes then.
+/// Sets the metric of the search: a metric that is computed from time is searched by time. Returns
+/// the direction of the search.
 fn searched_by(
     task: &BisectTask,
     answers: &mut CommitEvidence,
@@ -368,7 +370,7 @@ fn begin(header: &BisectHeader) -> Result<BisectState, CommandError> {
         .map_err(|error| CommandError::system_while("cannot store the bisect's state", &error))
 }
 
-/// Finds the newest bisect of this repository that did not come to its end.
+/// Finds the newest stopped bisect of this repository.
 fn resume(
     request: &BisectRequest,
     observer: &mut dyn ProgressObserver,

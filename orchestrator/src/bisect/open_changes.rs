@@ -1,4 +1,4 @@
-//! Changes beside the culprits that the bisect left open, and the command that continues there.
+//! Changes beside the culprits that the bisect left open, and the command that continues with them.
 
 use super::evidence::CommitEvidence;
 use super::search_result::{OpenChange, to_relative_change};
@@ -16,10 +16,10 @@ use orch_core::search::{
     UndecidedReason, UnsearchedPart,
 };
 
-/// Rebuilds that tell the build effect, and so many where a few left it open.
+/// Rebuilds from which the build effect is measured, and their number if fewer left it open.
 const REBUILDS: usize = 8;
 const MORE_REBUILDS: usize = 32;
-/// Factor by which the next attempt has more pairs.
+/// Factor between the pairs of this attempt and of the next one.
 const MORE_PAIRS: usize = 4;
 
 pub(super) fn list_open_times(conclusion: &SearchConclusion) -> Vec<OpenChange> {
@@ -42,7 +42,7 @@ pub(super) fn list_open_times(conclusion: &SearchConclusion) -> Vec<OpenChange> 
     open.collect()
 }
 
-/// A change that is known to be there, and that a stopped search had not found yet.
+/// Lists changes that are certain and that a stopped search had not located yet.
 pub(super) fn list_open_counts(conclusion: &ExactConclusion<Box<ProbeRecord>>) -> Vec<OpenChange> {
     let open = conclusion
         .open
@@ -58,7 +58,7 @@ pub(super) fn list_open_counts(conclusion: &ExactConclusion<Box<ProbeRecord>>) -
     open.collect()
 }
 
-/// One part, by positions.
+/// One part, with its ends as positions.
 struct PositionedPart {
     ends: (usize, usize),
     state: PartState,
@@ -84,8 +84,8 @@ fn sort_parts(answers: &CommitEvidence, mut parts: Vec<PositionedPart>) -> Vec<R
     parts.into_iter().map(part).collect()
 }
 
-/// Parts in which no change was found. The whole range is one as long as it is open whether its
-/// ends differ.
+/// Lists the parts in which no change was found. The whole range is such a part if it is open
+/// whether its ends differ.
 pub(super) fn list_parts_of_times(
     answers: &CommitEvidence,
     conclusion: &SearchConclusion,
@@ -130,7 +130,7 @@ pub(super) fn list_parts_of_times(
     )
 }
 
-/// Parts that were not searched. What is counted and alike at both ends of a part needs none.
+/// Lists the parts that were not searched. A part with the same count at both ends needs no search.
 pub(super) fn list_parts_of_counts(
     answers: &CommitEvidence,
     conclusion: &ExactConclusion<Box<ProbeRecord>>,
@@ -171,7 +171,8 @@ pub(super) fn list_parts_of_counts(
     )
 }
 
-/// Bounds of everything beside the culprits; `None` where something is open.
+/// Returns the bounds of all changes beside the culprits, or `None` if any change is open or there
+/// is no culprit.
 pub(super) fn bound_rest(
     culprits: &[Culprit],
     open: &[OpenChangeReport],
@@ -201,7 +202,7 @@ pub(super) fn describe_open(answers: &CommitEvidence, open: &OpenChange) -> Open
     }
 }
 
-/// The command that repeats the bisect with the same coins.
+/// Returns the command that repeats the bisect with the same coins.
 pub(super) fn resume_command(task: &BisectTask, header: &BisectHeader) -> String {
     let mut command = bisect_command(task, &header.good, &header.bad);
     if task.all {
@@ -230,7 +231,7 @@ fn bisect_command(task: &BisectTask, good: &str, bad: &str) -> String {
     command + &repository_option(task)
 }
 
-/// The option that names the repository, where it is not the scenario's.
+/// Returns the option that names the repository; empty if it is the scenario's.
 fn repository_option(task: &BisectTask) -> String {
     match task.loaded.repository != task.loaded.root {
         true => format!(
@@ -254,7 +255,7 @@ pub(super) struct ReportedChanges<'a> {
     pub(super) stopped: Option<StopCause>,
 }
 
-/// The next command, where something is left to do.
+/// Returns the next command, or `None` if nothing is left to do.
 pub(super) fn choose_next_command(
     task: &BisectTask,
     header: &BisectHeader,
@@ -293,7 +294,7 @@ pub(super) fn choose_next_command(
     if let Some(command) = merge_command(task, results.culprits) {
         return Some(command);
     }
-    // Further pairs name no commit where the change is layout or spread over several commits.
+    // Further pairs cannot name a commit if the change is layout or spread over several commits.
     let may_be_named =
         |open: &&OpenChangeReport| !matches!(open.why, OpenReason::Layout | OpenReason::Below);
     if let Some(open) = results.open.iter().find(may_be_named) {
@@ -305,7 +306,7 @@ pub(super) fn choose_next_command(
     }
     let unsearched = part(PartState::NotSearched)?;
     Some(match header.first {
-        // Every build is in the cache.
+        // All builds of the whole range are in the cache.
         true => format!(
             "{}{}",
             bisect_command(task, &header.good, &header.bad),
@@ -315,8 +316,8 @@ pub(super) fn choose_next_command(
     })
 }
 
-/// The command that measures the build effect; of what orch cannot rebuild, the suspect against the
-/// commit before it.
+/// Returns the command that measures the build effect. If orch cannot rebuild the plugin, the
+/// command compares the suspect with the commit before it.
 fn rebuilds_command(task: &BisectTask, open: &OpenChangeReport) -> String {
     let (scenario, id) = (quoted(&task.loaded.shown), quoted(&task.job.id));
     if matches!(task.spec.source, PluginSource::Crate { .. }) {
@@ -334,7 +335,7 @@ fn rebuilds_command(task: &BisectTask, open: &OpenChangeReport) -> String {
     )
 }
 
-/// The command that looks inside of a merge that was named.
+/// Returns the command that searches inside a merge that is a culprit.
 fn merge_command(task: &BisectTask, culprits: &[Culprit]) -> Option<String> {
     let merge = |commit: &String| {
         task.history
@@ -352,7 +353,8 @@ fn merge_command(task: &BisectTask, culprits: &[Culprit]) -> Option<String> {
         .iter()
         .map(|each| &each.revision)
         .find(|each| each.commit == *inside)?;
-    // From where the branch began: its commits do not descend from what was merged into meanwhile.
+    // The range begins at the fork point, because the branch's commits do not descend from what was
+    // merged into the other side meanwhile.
     let base = history::find_fork_point(revision)?;
     Some(format!(
         "{} --all",

@@ -1,4 +1,4 @@
-//! Counted metrics of a commit, which one exact reading settles.
+//! Counted metrics of a commit, which one exact reading decides.
 
 use super::commit_builds::BisectStop;
 use super::evidence::CommitEvidence;
@@ -12,7 +12,7 @@ use orch_core::search::{ExactProgress, ExactReadings};
 use serde_json::Value;
 
 impl CommitEvidence<'_> {
-    /// The metric's value at a commit that can be measured.
+    /// Returns the metric's value at a commit that can be measured.
     pub(super) fn value(&self, position: usize) -> Value {
         let entry = self
             .find_probe(position)
@@ -20,7 +20,7 @@ impl CommitEvidence<'_> {
         entry.map_or(Value::Null, |entry| entry.a)
     }
 
-    /// The plugin's metrics, as the good end describes them.
+    /// Returns the plugin's metrics, as its description at the good end lists them.
     pub(super) fn described(&mut self) -> Result<Vec<MetricInfo>, BisectStop> {
         self.ensure_built(0)?;
         Ok(self
@@ -30,7 +30,7 @@ impl CommitEvidence<'_> {
             .unwrap_or_default())
     }
 
-    /// Entry of the metric, with the reference as A.
+    /// Judges the metric, with the reference as A.
     fn judged(&self, reference: &ProbeRecord, probe: &ProbeRecord) -> Option<MetricEntry> {
         let facts = WorkloadFacts {
             id: self.ground.id,
@@ -60,7 +60,7 @@ impl ExactReadings for CommitEvidence<'_> {
         let Some(probe) = self.find_probe(commit).cloned() else {
             return Ok(None);
         };
-        // Against itself: a number that is not exact is not even equal to itself.
+        // The probe is compared with itself: a number that is not exact does not even equal itself.
         match self.judged(&probe, &probe).map(|entry| entry.verdict) {
             Some(Verdict::Inconclusive) => {
                 self.note_failure(

@@ -1,4 +1,4 @@
-//! Answers from before an interruption, kept until the search asks for them again.
+//! Answers from before an interruption, kept until the search requests them again.
 
 use crate::bisect::state::{BisectStep, ProbeRecord};
 use crate::comparison::{ComparedWorkload, MetricEntry};
@@ -7,19 +7,19 @@ use std::collections::{HashMap, VecDeque};
 
 /// Result of a commit.
 pub(crate) struct CommitProbe {
-    /// It was built for this bisect; what failed to build was too.
+    /// Whether this bisect built it, or tried to.
     pub(crate) built: bool,
     pub(crate) result: Result<Box<ProbeRecord>, String>,
 }
 
-/// A suspect against the commit before it.
+/// Comparison of a suspect with the commit before it.
 #[derive(Clone)]
 pub(crate) struct ConfirmedSuspect {
     pub(crate) entries: Vec<MetricEntry>,
     pub(crate) workload: ComparedWorkload,
 }
 
-/// Answers from before a kill that the search has not asked for again yet.
+/// Answers from before an interruption that the search has not requested again yet.
 #[derive(Default)]
 pub(crate) struct EarlierSteps {
     pub(crate) looks: HashMap<usize, (f64, CommitProbe)>,

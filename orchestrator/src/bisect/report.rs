@@ -14,16 +14,16 @@ use serde_json::{Map, Value};
 /// The value of a report's `schema`.
 pub(crate) const SCHEMA: &str = "orch/bisect/1";
 
-/// The name of a report in its folder.
+/// File name of a report in its folder.
 pub(crate) const FILE: &str = "bisect.json";
 
 /// Report of a bisect.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BisectReport {
     pub(crate) schema: String,
-    /// Name of the folder that the report lies in.
+    /// Name of the folder that contains the report.
     pub(crate) id: String,
-    /// When it began and ended, UTC; with the time between where it was resumed.
+    /// Start and end of the bisect, UTC; for a resumed bisect, the pause lies between them.
     pub(crate) started: String,
     pub(crate) ended: String,
     pub(crate) outcome: BisectOutcome,
@@ -31,11 +31,11 @@ pub(crate) struct BisectReport {
     pub(crate) reason: String,
     /// Version of orch.
     pub(crate) orch: String,
-    /// The command that repeats it.
+    /// Command that repeats the bisect.
     pub(crate) command: String,
     /// Command to run next, if there is one.
     pub(crate) next: Option<String>,
-    /// From which all coins were drawn.
+    /// Seed of all coins.
     pub(crate) seed: u64,
     pub(crate) scenario: ScenarioRecord,
     pub(crate) machine: Machine,
@@ -47,42 +47,44 @@ pub(crate) struct BisectReport {
     /// time, allocations, bytes, peak_bytes, digest, or the id of a plugin's metric.
     pub(crate) metric: Metric,
     pub(crate) direction: BisectDirection,
-    /// The relative change of time that matters.
+    /// Relative change of time that matters.
     pub(crate) margin: f64,
-    /// The measured build effect, where there is one (relative).
+    /// Measured build effect (relative), if there is one.
     pub(crate) tau: Option<f64>,
     pub(crate) good: ReportedCommit,
     pub(crate) bad: ReportedCommit,
-    /// All ancestors were candidates, not only first parents.
+    /// Whether all ancestors were candidates, not only first parents.
     pub(crate) all: bool,
-    /// The bad end against the good one.
+    /// Comparison of the bad end with the good end.
     pub(crate) ends: ReportedEnds,
     /// Every commit after the good end up to the bad one, oldest first.
     pub(crate) commits: Vec<CommitState>,
     pub(crate) culprits: Vec<Culprit>,
-    /// Parts of the range in which something changed, or may have, and no commit could be named.
+    /// Parts of the range in which something certainly or possibly changed, and no commit could be
+    /// named.
     pub(crate) undecided: Vec<OpenChangeReport>,
     pub(crate) skipped: Vec<SkippedCommit>,
-    /// Commits that were built, those that failed to included; what was found in the cache is not.
+    /// Number of commits that were built or failed to build, without those found in the cache.
     pub(crate) builds: usize,
-    /// Pairs of processes, without those that confirm.
+    /// Number of pairs of processes, without those that confirm.
     pub(crate) pairs: usize,
     pub(crate) measured: Vec<EndMeasurement>,
     pub(crate) reverted: Option<RevertCheck>,
     pub(crate) warnings: Vec<String>,
-    /// It was stopped before its end, and went on: `wall_ns` is only what it took since.
+    /// Whether the bisect was stopped and resumed. `wall_ns` then covers only the time since it was
+    /// resumed.
     pub(crate) resumed: bool,
     pub(crate) wall_ns: u64,
-    /// Cause of its end before it was done; null for a bisect that is done.
+    /// Cause of an early end; null for a bisect that is done.
     #[serde(default)]
     pub(crate) stopped: Option<StopCause>,
-    /// Only the largest step was asked for.
+    /// Whether only the largest step was searched for.
     #[serde(default)]
     pub(crate) first: bool,
     /// Parts of the range beside the culprits, oldest first.
     #[serde(default)]
     pub(crate) rest: Vec<RangePart>,
-    /// Bounds of whatever else happened in the range; null where some part of it is not known.
+    /// Bounds of all other changes in the range; null if a part of it is not known.
     #[serde(default)]
     pub(crate) nothing_else_beyond: Option<ChangeBounds>,
 }
@@ -96,7 +98,7 @@ pub(crate) enum BisectOutcome {
     Range,
     /// No commit made a change.
     None,
-    /// Something changed, or may have, and no commit was named.
+    /// Something certainly or possibly changed, and no commit was named.
     Undecided,
 }
 
@@ -108,7 +110,7 @@ pub(crate) enum BisectDirection {
     Better,
 }
 
-/// A commit as people know it.
+/// A commit with its author, date and title.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReportedCommit {
     /// Full hash.
@@ -130,16 +132,16 @@ impl ReportedCommit {
     }
 }
 
-/// The bad end against the good one.
+/// Comparison of the bad end with the good end.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ReportedEnds {
-    /// Values of both, where the metric is counted; null for time.
+    /// Values of both ends if the metric is counted; null for time.
     pub(crate) good: Value,
     pub(crate) bad: Value,
     pub(crate) change: Option<RelativeChange>,
 }
 
-/// Knowledge about one commit of the range.
+/// Results for one commit of the range.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CommitState {
     /// Full hash.
@@ -149,15 +151,16 @@ pub(crate) struct CommitState {
     /// Date of the commit, UTC.
     pub(crate) committed: String,
     pub(crate) state: ProbeState,
-    /// Probability of having made the change that the whole range was searched for first.
+    /// Probability that the commit made the change, from the first search over the whole range.
     pub(crate) probability: f64,
     /// Pairs with the good end.
     pub(crate) pairs: usize,
-    /// Against the good end: the trimmed mean of its pairs, or of what is counted.
+    /// Relative change against the good end: the trimmed mean of its pairs, or the change of the
+    /// count.
     pub(crate) change: Option<f64>,
-    /// Value of the metric, if it is a counted one.
+    /// Value of a counted metric; null for time.
     pub(crate) value: Value,
-    /// The commit whose code it runs, where one was found.
+    /// A commit that runs the same code, if one was found.
     pub(crate) same_code_as: Option<String>,
 }
 
@@ -176,22 +179,22 @@ pub(crate) enum ProbeState {
 pub(crate) struct Culprit {
     /// Full hashes; the last one can be measured and has the change.
     pub(crate) commits: Vec<String>,
-    /// The same commits as people know them.
+    /// The same commits with author, date and title.
     pub(crate) about: Vec<ReportedCommit>,
-    /// The last commit before them that can be measured: it does not have the change.
+    /// The last commit before them that can be measured. It does not have the change.
     pub(crate) parent: ReportedCommit,
     pub(crate) probability: f64,
-    /// Relative, with its interval, from the confirmation by fresh processes.
+    /// Relative change with its interval, from the confirmation by fresh processes.
     pub(crate) change: Option<RelativeChange>,
-    /// Values before and after, where the metric is counted; null for time.
+    /// Values before and after if the metric is counted; null for time.
     pub(crate) before: Value,
     pub(crate) after: Value,
-    /// It went the other way than the whole range: a fix, or a gain that was lost.
+    /// Whether the change went the other way than the whole range: a fix, or a gain that was lost.
     pub(crate) other_way: bool,
     pub(crate) cause: super::cause::ChangeCause,
-    /// The culprit against the commit before it: every metric.
+    /// Every metric of the culprit compared with the commit before it.
     pub(crate) entries: Vec<MetricEntry>,
-    /// The same, with scope tree, machine code and pairs.
+    /// The same comparison, with scope tree, machine code and pairs.
     pub(crate) comparison: ComparedWorkload,
 }
 
@@ -204,7 +207,7 @@ pub(crate) struct OpenChangeReport {
     pub(crate) reference: ReportedCommit,
     pub(crate) end: ReportedCommit,
     pub(crate) reason: String,
-    /// The same as a fact.
+    /// Kind of that reason.
     pub(crate) why: OpenReason,
 }
 
@@ -214,9 +217,9 @@ pub(crate) struct SkippedCommit {
     /// Full hash.
     pub(crate) commit: String,
     pub(crate) subject: String,
-    /// In one line.
+    /// Reason in one line.
     pub(crate) reason: String,
-    /// All that was said, a compiler's output included.
+    /// The whole message, with a compiler's output.
     pub(crate) details: String,
 }
 
@@ -231,7 +234,7 @@ impl SkippedCommit {
     }
 }
 
-/// The line that says most: a compiler's first error, else the first line.
+/// Returns the most informative line: a compiler's first error, or else the first line.
 pub(crate) fn in_one_line(text: &str) -> String {
     let error = text
         .lines()
@@ -251,7 +254,7 @@ pub(crate) struct EndMeasurement {
     pub(crate) pairs: Vec<PairRecord>,
 }
 
-/// The bad end with a culprit undone, against the bad end.
+/// Comparison of the bad end with a culprit undone against the bad end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct RevertCheck {
     pub(crate) culprit: String,

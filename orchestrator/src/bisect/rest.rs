@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum StopCause {
-    /// The user stopped it.
+    /// The user stopped the bisect.
     Interrupted,
     /// The system refused something.
     Failed,
@@ -42,7 +42,7 @@ pub(crate) enum OpenReason {
     Unconfirmed,
     /// The bisect was stopped while it searched.
     Stopped,
-    /// The commit is known, but what it changed was not measured before the bisect was stopped.
+    /// The commit is known, but its changes were not measured before the bisect was stopped.
     Unexplained,
 }
 
@@ -66,17 +66,17 @@ impl OpenReason {
     }
 }
 
-/// Knowledge of a part of the range.
+/// State of a part of the range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum PartState {
     /// Its ends differ by less than the margin.
     NothingElse,
-    /// Its ends differ by far less than the largest step; by more than the margin, perhaps.
+    /// Its ends differ by far less than the largest step, but possibly by more than the margin.
     Bounded,
     /// Both ends run the same machine code.
     SameCode,
-    /// Whether its ends differ is open.
+    /// It is open whether its ends differ.
     Open,
     /// One of its ends cannot be measured.
     EndUnusable,
@@ -85,7 +85,7 @@ pub(crate) enum PartState {
 }
 
 impl PartState {
-    /// Whether something may have changed there that nothing in the report bounds.
+    /// Returns whether a change may exist there that nothing in the report bounds.
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Self::Open | Self::EndUnusable | Self::NotSearched)
     }
@@ -99,7 +99,8 @@ pub(crate) struct RangePart {
     /// Its last commit.
     pub(crate) end: ReportedCommit,
     pub(crate) state: PartState,
-    /// End against reference (relative), with the build effect, where pairs say so.
+    /// Relative change of the end against the reference, including the build effect, if pairs
+    /// measured it.
     pub(crate) change: Option<RelativeChange>,
     /// Pairs that compared the two.
     pub(crate) pairs: usize,
@@ -113,8 +114,8 @@ pub(crate) struct ChangeBounds {
 }
 
 impl ChangeBounds {
-    /// Bounds that hold for every part; `None` where one is open, or has no bounds, or there is
-    /// none.
+    /// Returns bounds that hold for every part, or `None` if a part is open, a part has no bounds,
+    /// or there is no part.
     pub(crate) fn around(parts: &[RangePart]) -> Option<Self> {
         let own = |part: &RangePart| match (part.state, part.change) {
             (PartState::SameCode, _) => Some(Self {

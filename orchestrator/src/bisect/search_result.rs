@@ -25,7 +25,7 @@ pub(super) enum SearchFinding {
     Exact(ExactConclusion<Box<ProbeRecord>>),
 }
 
-/// A located step, whatever kind the metric is.
+/// A located step, for a metric of any kind.
 pub(super) struct LocatedStep {
     pub(super) commits: Vec<usize>,
     pub(super) parent: usize,
@@ -34,7 +34,7 @@ pub(super) struct LocatedStep {
 }
 
 impl SearchFinding {
-    /// Commits with a change, as sets of indistinguishable commits.
+    /// Returns the number of culprits. Each is a set of indistinguishable commits.
     pub(super) fn culprits(&self) -> usize {
         match self {
             Self::Time(conclusion) => conclusion.culprits.len(),
@@ -43,7 +43,7 @@ impl SearchFinding {
     }
 }
 
-/// A change without a commit, whatever kind the metric is.
+/// A change without a commit, for a metric of any kind.
 #[derive(Clone)]
 pub(super) struct OpenChange {
     pub(super) commits: Vec<usize>,
@@ -53,7 +53,7 @@ pub(super) struct OpenChange {
     pub(super) why: OpenReason,
 }
 
-/// Parts that both kinds of search have in common.
+/// Results that both kinds of search have in common.
 pub(super) struct SearchSummary {
     pub(super) outcome: BisectOutcome,
     pub(super) reason: String,
@@ -64,7 +64,7 @@ pub(super) struct SearchSummary {
     pub(super) parts: Vec<RangePart>,
 }
 
-/// An end that cannot be measured is no result.
+/// Returns the end of the bisect for an end of the range that cannot be measured.
 fn report_unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
     let reason = answers
         .skip_reason(position)
@@ -75,7 +75,7 @@ fn report_unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
     }
 }
 
-/// A log ratio of times as a relative change of the metric; ends that are not known are null.
+/// Converts a log ratio of times to a relative change of the metric. Unknown ends are null.
 pub(super) fn to_relative_change(answers: &CommitEvidence, times: RatioEstimate) -> RelativeChange {
     let per_second = answers.per == Some(CounterBasis::Second);
     let metric = |log: f64| {
@@ -98,7 +98,7 @@ pub(super) fn to_relative_change(answers: &CommitEvidence, times: RatioEstimate)
     }
 }
 
-/// Quantity that the searched metric measures.
+/// Returns the quantity that the searched metric measures.
 fn changed_quantity(answers: &CommitEvidence) -> ChangedQuantity {
     if answers.per.is_some() {
         ChangedQuantity::Amount

@@ -1,7 +1,7 @@
-//! The results of a bisect so far, on disk after every step, so that a killed bisect can resume.
+//! The results of a bisect so far, stored on disk after every step, so that a killed bisect can
+//! resume.
 //!
-//! The search asks the same questions again when it is given the same answers. So what is kept is
-//! the answers.
+//! The search repeats its requests if it gets the same answers. So the answers are stored.
 
 use super::BisectDirection;
 use crate::cache;
@@ -17,11 +17,11 @@ use std::path::{Path, PathBuf};
 const SCHEMA: &str = "orch/bisect-state/1";
 const FILE: &str = "journal.jsonl";
 
-/// The bisected range, and everything that determines the search's questions.
+/// The bisected range, and everything else that determines the search's requests.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct BisectHeader {
     pub(crate) schema: String,
-    /// When it began, UTC.
+    /// Start of the bisect, UTC.
     pub(crate) started: String,
     pub(crate) seed: u64,
     pub(crate) repository: PathBuf,
@@ -32,7 +32,7 @@ pub(crate) struct BisectHeader {
     pub(crate) workload: String,
     pub(crate) metric: Metric,
     pub(crate) direction: BisectDirection,
-    /// Full hashes.
+    /// Full hashes of both ends.
     pub(crate) good: String,
     pub(crate) bad: String,
     pub(crate) all: bool,
@@ -44,7 +44,7 @@ pub(crate) struct BisectHeader {
     pub(crate) results: Option<PathBuf>,
     pub(crate) machine_class: String,
     pub(crate) tau: Option<f64>,
-    /// Positions of commits that had been built before.
+    /// Positions of commits that had been built before the bisect.
     pub(crate) kept: Vec<usize>,
     /// Seconds that an earlier build took.
     pub(crate) build_seconds: Option<f64>,
@@ -56,7 +56,7 @@ pub(crate) struct BisectHeader {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum BisectStep {
-    /// A commit was built, or could not be, and its exact passes ran.
+    /// A commit was built and its exact passes ran, or it could not be measured.
     Look {
         position: usize,
         seconds: f64,
@@ -69,7 +69,7 @@ pub(crate) enum BisectStep {
         other: usize,
         same: bool,
     },
-    /// A pair of processes, the reference being A.
+    /// A pair of processes was measured, with the reference as A.
     Pair {
         reference: usize,
         position: usize,
@@ -81,7 +81,7 @@ pub(crate) enum BisectStep {
         position: usize,
         message: String,
     },
-    /// A suspect against the commit before it.
+    /// A suspect was compared with the commit before it.
     Confirmed {
         parent: usize,
         position: usize,
@@ -90,7 +90,7 @@ pub(crate) enum BisectStep {
     },
 }
 
-/// Result of a commit by itself, without pairs.
+/// Result of a commit alone, without pairs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ProbeRecord {
     /// Hash of the library.
@@ -100,7 +100,8 @@ pub(crate) struct ProbeRecord {
     pub(crate) beginnings: Vec<u64>,
 }
 
-/// The machine code of two probes, as far as it decides: only the same code is the same.
+/// Returns whether the machine code of two probes is certainly the same. Unknown code counts as
+/// different.
 pub(crate) fn is_same(code: Option<&CodeRelation>) -> bool {
     matches!(
         code,
@@ -115,7 +116,7 @@ pub(crate) struct BisectState {
     lines: JournalFile,
 }
 
-/// A state that was left.
+/// A state that a stopped bisect left.
 pub(crate) struct StoppedBisect {
     pub(crate) header: BisectHeader,
     pub(crate) steps: Vec<BisectStep>,
@@ -129,7 +130,7 @@ impl BisectHeader {
 }
 
 impl BisectState {
-    /// Begins a state of its own.
+    /// Creates the folder and the journal of a new bisect.
     pub(crate) fn create(stamp: &str, header: &BisectHeader) -> io::Result<Self> {
         let all = cache::subfolder("bisect")?;
         let folder = all.join(format!("{stamp}-{}", std::process::id()));
@@ -147,21 +148,21 @@ impl BisectState {
         self.lines.append(step)
     }
 
-    /// The bisect has ended, and its report is on disk.
+    /// Removes the state after the bisect has ended and its report is on disk.
     pub(crate) fn remove(self) -> io::Result<()> {
         std::fs::remove_dir_all(&self.folder)
     }
 }
 
-/// A bisect that can be resumed, or why there is none.
+/// A bisect that can be resumed, or the reason why there is none.
 pub(crate) enum NewestBisect {
     Left(Box<StoppedBisect>),
-    /// There are some, and a process is working on each.
+    /// There are bisects, and a process is working on each of them.
     AtWork,
     None,
 }
 
-/// The newest state of a repository that no process is using.
+/// Returns the newest state of a repository that no process is using.
 pub(crate) fn newest(repository: &Path) -> io::Result<NewestBisect> {
     let mut newest = NewestBisect::None;
     for folder in list_folders()?.into_iter().rev() {
@@ -184,7 +185,7 @@ fn list_folders() -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Descriptions of the stopped bisects of all repositories, the newest last.
+/// Describes the stopped bisects of all repositories, oldest first.
 pub(crate) fn stopped() -> io::Result<Vec<String>> {
     let about = |folder: PathBuf| {
         let path = folder.join(FILE);
@@ -198,7 +199,8 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
     Ok(list_folders()?.into_iter().filter_map(about).collect())
 }
 
-/// `None`: another repository's, or of another version of orch.
+/// Reads a state. Returns `NewestBisect::None` if it is unreadable, or belongs to another
+/// repository or version of orch.
 fn read_state(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     let path = folder.join(FILE);
     let Ok(text) = std::fs::read(&path) else {
@@ -214,7 +216,8 @@ fn read_state(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     if !lines.claim() {
         return Ok(NewestBisect::AtWork);
     }
-    // Read again: another process may have added lines before it released the lock.
+    // The file is read again, because another process may have added lines before it released the
+    // lock.
     let text = std::fs::read(&path)?;
     let Ok(found) = journal::read_lines::<BisectHeader, BisectStep>(&text) else {
         return Ok(NewestBisect::None);

@@ -1,5 +1,5 @@
-//! The workload and the range to bisect: from the command line, and, for what it does not name,
-//! from the latest stored comparison.
+//! The workload and the range to bisect, from the command line. What it does not name comes from
+//! the latest stored comparison.
 
 use super::BisectRequest;
 use crate::bisect::BisectDirection;
@@ -35,7 +35,7 @@ struct TargetTexts {
     bad: String,
 }
 
-/// Finds out what the user wants.
+/// Determines the workload and the range from the command line and the stored comparisons.
 pub(super) fn find_target(
     request: &BisectRequest,
     observer: &mut dyn ProgressObserver,
@@ -91,14 +91,14 @@ fn resolve_revision(root: &Path, option: &str, text: &str) -> Result<Revision, C
     }
 }
 
-/// A comparison's change that might be meant, with what speaks for it.
+/// A change that the bisect may search for, with its comparison.
 struct SuspectedChange {
     comparison: Comparison,
     entry: MetricEntry,
 }
 
-/// Fills in what the command line leaves out from the latest comparison that has a change of that
-/// kind.
+/// Fills in what the command line leaves out, from the latest comparison with a change in the given
+/// direction.
 fn take_latest(
     request: &BisectRequest,
     direction: BisectDirection,
@@ -121,7 +121,7 @@ fn take_latest(
         .as_ref()
         .map(|scenario| PathBuf::from(&scenario.path))
         .unwrap_or_default();
-    // As it was written where the comparison was started.
+    // The stored path is relative to the folder in which the comparison was started.
     let from_root = results.parent().unwrap_or(results).join(&stored);
     let scenario = if !stored.exists() && from_root.exists() {
         from_root
@@ -218,7 +218,7 @@ fn find_latest(
     })
 }
 
-/// The largest change of time, else of what is counted, else a changed output.
+/// Returns the largest change of time, else the largest change of a count, else a changed output.
 fn find_worst<'a>(
     comparison: &'a Comparison,
     request: &BisectRequest,
@@ -229,7 +229,7 @@ fn find_worst<'a>(
         BisectDirection::Better => Verdict::Improved,
     };
     let fits = |entry: &&MetricEntry| {
-        // Metrics that are made of the time tell the same as the time.
+        // Metrics that are computed from time repeat the verdict of the time.
         let own = entry.pairs == 0 || entry.metric == Metric::Time;
         let changed = entry.verdict == wanted
             || (entry.verdict == Verdict::OutputDiffers && entry.metric == Metric::Digest);

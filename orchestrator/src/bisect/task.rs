@@ -1,4 +1,4 @@
-//! One bisect before its first build: the workload, the commits, and what is known of them already.
+//! One bisect before its first build: the workload, the commits, and facts that are known already.
 
 use super::BisectRequest;
 use super::target::BisectTarget;
@@ -21,10 +21,10 @@ use orch_core::judge::verdict;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Smaller steps are not looked for: with a margin of 0.5 % at a build effect of 0.2 %, 14 % of
-/// simulated histories without a step got a culprit.
+/// Smallest step that is searched for. With a margin of 0.5 % at a build effect of 0.2 %, the
+/// search named a culprit in 14 % of simulated histories without a step.
 const SMALLEST_MARGIN: f64 = 0.01;
-/// Looking at the files of more commits than this takes longer than it saves.
+/// Most commits whose changed files are read. For more commits, reading takes longer than it saves.
 const MOST_LISTED: usize = 2000;
 /// Builds beyond log2(N) that a search takes.
 const MORE_BUILDS: f64 = 2.0;
@@ -42,7 +42,7 @@ pub(super) struct BisectTask {
     pub(super) history: CommitRange,
     pub(super) all: bool,
     pub(super) tau: Option<f64>,
-    /// Relative.
+    /// Relative change that matters.
     pub(super) margin: f64,
     pub(super) results: PathBuf,
     /// Notes for the reader of the result.
@@ -102,12 +102,12 @@ impl BisectTask {
         })
     }
 
-    /// Candidates, the bad end among them.
+    /// Returns the number of candidates, including the bad end.
     pub(super) fn candidates(&self) -> usize {
         self.history.candidates.len()
     }
 
-    /// Parents by position, for the search.
+    /// Returns the parents by position, for the search.
     pub(super) fn parents(&self) -> Vec<Vec<usize>> {
         let own = self
             .history
@@ -117,7 +117,7 @@ impl BisectTask {
         std::iter::once(Vec::new()).chain(own).collect()
     }
 
-    /// Positions that are not built.
+    /// Returns for each position whether it is never built.
     pub(super) fn never(&self) -> Vec<bool> {
         let own = self
             .history
@@ -127,7 +127,7 @@ impl BisectTask {
         std::iter::once(false).chain(own).collect()
     }
 
-    /// Returns everything that determines the search's questions.
+    /// Returns everything that determines the search's requests.
     pub(super) fn header(&self, request: &BisectRequest) -> BisectHeader {
         let loaded = &self.loaded;
         let revisions = std::iter::once(&self.history.good)
@@ -188,7 +188,8 @@ impl BisectTask {
             .map_or(&self.history.good, |candidate| &candidate.revision)
     }
 
-    /// Weights of the positions: a commit that touches only documents is a less likely culprit.
+    /// Returns the weights of the positions. A commit that touches only documents is a less likely
+    /// culprit.
     fn prior(&self) -> Vec<f64> {
         if self.candidates() > MOST_LISTED {
             return vec![1.0; self.candidates() + 1];
@@ -206,7 +207,7 @@ impl BisectTask {
             .collect()
     }
 
-    /// Words the plan of a dry run.
+    /// Formats the plan of a dry run.
     pub(super) fn dry_run(&self, header: &BisectHeader) -> String {
         let candidates = self.candidates();
         let joins = self
@@ -276,7 +277,7 @@ impl BisectTask {
     }
 }
 
-/// The entry and job of that id.
+/// Returns the entry and the job with an id.
 fn find_job(loaded: &LoadedScenario, id: &str) -> Result<(usize, Job), CommandError> {
     let mut known = Vec::new();
     for entry in 0..loaded.scenario.entries.len() {
