@@ -21,7 +21,7 @@ use orch_core::random::{self, SeededRandom};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Pairs of each rebuild. Any verdict would need more, but a rebuild gets no verdict.
+/// Pairs of each rebuild. A clear change takes 14 pairs to decide, but a rebuild gets no verdict.
 const PAIRS: usize = 12;
 /// Unit of the sizes of the code put in front: the alignment that compilers give functions by
 /// default.
@@ -166,7 +166,8 @@ impl RebuildMeasuring<'_> {
             clock: self.context.clock(),
             mark: &self.context.mark,
         };
-        // No margin: nothing is decided before all pairs are there.
+        // With a margin of 0 no workload is equivalent, and a change is rarely decided before the
+        // last pair. So the pairs are measured to the end.
         let margins = vec![0.0; workloads.len()];
         let paired = paired_workloads::measure_workloads(
             (&workloads, &margins),
