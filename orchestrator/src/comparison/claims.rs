@@ -1,4 +1,5 @@
-//! A measured comparison as claims, for the rules that apply to times that orch measured itself.
+//! Converts a measured comparison to claims, for the rules that apply to times that orch measured
+//! itself.
 
 use super::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::contradiction::claims::{ClaimedRow, Claims, TimeUnit};
@@ -39,8 +40,8 @@ fn claim_times(entries: &[MetricEntry], workload: &ComparedWorkload) -> Option<C
     };
     let [before, after] = time.pair()?;
     let figure = |ns: f64| {
-        // Times of two workloads lie apart where they differ by more than their own changes are
-        // uncertain.
+        // Times of two workloads contradict each other only if they differ by more than the
+        // uncertainty of their own changes.
         let reach = FigureRange {
             low: ns * (1.0 - (high - low)),
             high: ns * (1.0 + (high - low)),
@@ -70,8 +71,8 @@ mod tests {
     use crate::comparison::{CodeRelation, Verdict};
     use serde_json::json;
 
-    /// A workload of a size with its times on both sides and its change with an interval of this
-    /// width.
+    /// Returns a workload of a size, with its times on both sides and its change with an interval
+    /// of this width.
     fn measured(
         size: u32,
         [a, b]: [f64; 2],

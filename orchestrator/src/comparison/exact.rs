@@ -11,8 +11,8 @@ use orch_core::format;
 use orch_core::measure::rounding;
 use serde_json::Value;
 
-/// Returns whether the outputs of both sides differ. It is unknown for a side whose own processes
-/// differ.
+/// Returns whether the outputs of both sides differ. The result is `false` for a side whose own
+/// processes differ.
 pub(crate) fn output_differs(sides: [&JobRecord; 2]) -> bool {
     match sides.map(|side| side.digest.as_ref()) {
         [Some(a), Some(b)] => {
@@ -222,7 +222,7 @@ pub(super) fn judge_counter(
         .sides
         .iter()
         .all(|side| side.allocations.as_ref().is_some_and(|counts| counts.exact));
-    // Threads share the bytes, so bytes that are not exact are no fault of the counter.
+    // Threads share the bytes, so bytes that are not exact do not make the counter inexact.
     let of_bytes = entry.per == Some(CounterBasis::BytesPerUnit) && !counted;
     entry.rounding = facts
         .sides

@@ -9,7 +9,7 @@ use crate::record::{JobRecord, MetricRecord};
 use orch_core::measure::rounding::RoundedSum;
 use serde_json::json;
 
-/// A side whose counter got these additions in an iteration.
+/// Returns a side whose counter got these additions in an iteration.
 fn adding(amounts: &[f64], better: BetterDirection) -> JobRecord {
     let mut sum = RoundedSum::ZERO;
     amounts.iter().for_each(|amount| assert!(sum.add(*amount)));
@@ -104,7 +104,7 @@ fn sums_in_records_of_before_have_four_roundings() {
     );
 }
 
-/// A side that allocates and adds so much in each of so many iterations.
+/// Returns a side that makes `each` allocations in each of so many iterations.
 fn over(iterations: u64, each: f64) -> JobRecord {
     let mut side = adding(&[each], BetterDirection::Lower);
     let counts = side.allocations.as_mut().unwrap();

@@ -26,13 +26,13 @@ pub(crate) struct ImportedTable {
     pub(crate) rows: Vec<ImportedRow>,
 }
 
-/// A row of the table with its figures as they were printed; what it does not say is null.
+/// A row of the table with its figures as they were printed; a figure that the row lacks is null.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ImportedRow {
     pub(crate) name: String,
-    /// The row whose time this one's is taken to be part of.
+    /// The row whose time is assumed to include this row's time.
     pub(crate) inside: Option<String>,
-    /// Basis of that statement.
+    /// Basis of that assumption.
     pub(crate) because: Option<String>,
     pub(crate) previous_ms: Option<String>,
     pub(crate) current_ms: Option<String>,
@@ -43,7 +43,7 @@ pub(crate) struct ImportedRow {
     pub(crate) reported_status: Option<String>,
 }
 
-/// The table as it is stored.
+/// Converts the rows to their stored form.
 pub(crate) fn list_rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<ImportedRow> {
     let printed = |figure: &Option<Figure>| figure.as_ref().map(|figure| figure.printed.clone());
     let because = |why: NestingReason| match why {
@@ -72,7 +72,7 @@ pub(crate) fn list_rows(rows: &[ClaimedRow], guesses: &[NestingGuess]) -> Vec<Im
         .collect()
 }
 
-/// Entries and workloads of all rows.
+/// Builds the entries and workloads of all rows.
 pub(crate) fn build_outcome(rows: &[ClaimedRow]) -> ComparisonOutcome {
     let entries = rows
         .iter()
@@ -131,7 +131,7 @@ fn build_entry(
             high: None,
         });
     let value = |value: Option<f64>| value.map_or(Value::Null, Value::from);
-    // No scatter, no verdict.
+    // One sample per side shows no scatter, so there is no verdict.
     let reason = Reason::OneSample { memory: None };
     MetricEntry {
         id: row.name.clone(),

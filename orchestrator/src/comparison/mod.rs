@@ -155,7 +155,7 @@ pub(crate) struct MetricEntry {
     #[serde(default)]
     pub(crate) b_range: Option<[f64; 2]>,
     /// Values of both sides that belong to the estimate over pairs: b / a - 1 is the estimate. The
-    /// typical values (`a`, `b`) summarise each side by itself, and their ratio differs from the
+    /// typical values (`a`, `b`) summarise each side alone, and their ratio differs from the
     /// estimate.
     #[serde(default)]
     pub(crate) fitted: Option<[f64; 2]>,
@@ -177,7 +177,7 @@ impl MetricEntry {
         self
     }
 
-    /// Copies the reason of the entry that this one follows from.
+    /// Copies the reason of the entry from which this one follows.
     fn take_reason(&mut self, other: &Self) {
         self.reason.clone_from(&other.reason);
         self.reason_kind = other.reason_kind;

@@ -1,4 +1,5 @@
-//! The places of a change: the scope trees of both sides, place by place, ranked by contribution.
+//! The places of a change: the scope trees of both sides, compared place by place and ranked by
+//! contribution.
 
 use super::{MetricEntry, entries};
 use crate::model::metric::Metric;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// of all places sum to the whole difference, because each excludes the scopes inside it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScopeChange {
-    /// Names from the outermost scope on; empty for what lies outside of all scopes.
+    /// Names from the outermost scope on; empty for the time outside of all scopes.
     pub(crate) path: Vec<String>,
     /// Calls per iteration.
     pub(crate) a_calls: f64,
@@ -21,9 +22,9 @@ pub(crate) struct ScopeChange {
     pub(crate) a_self_ns: f64,
     pub(crate) b_self_ns: f64,
     pub(crate) contribution_ns: f64,
-    /// The contribution as a share of the whole difference; negative where it goes the other way.
-    /// None where the profiles do not show the change that was judged: a difference the other way
-    /// has no part of it.
+    /// The contribution as a share of the whole difference; negative if it goes the other way.
+    /// `None` if the profiles do not show the judged change, because a difference in the other
+    /// direction is no part of it.
     pub(crate) share: Option<f64>,
     /// Bytes allocated per iteration without the scopes inside.
     pub(crate) a_self_bytes: f64,
@@ -43,8 +44,8 @@ struct ScopePlace {
     self_allocations: f64,
 }
 
-/// All places in which both sides' profiles differ, those that contribute most to the change first.
-/// `judged`: what was found.
+/// Lists all places in which the profiles of both sides differ. The places that contribute most to
+/// the change in `judged` come first.
 pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[MetricEntry]) -> Vec<ScopeChange> {
     let (Some(a_places), Some(b_places)) = (places(a), places(b)) else {
         return Vec::new();
@@ -93,8 +94,7 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[MetricEntry]) -> V
             }
         })
         .collect();
-    // A change is explained by what it is made of: one of allocations by allocations, whatever the
-    // profiles' times did.
+    // A change of allocations is ranked by allocations, whatever the times of the profiles did.
     let counted = [Metric::Allocations, Metric::Bytes].map(|metric| {
         judged
             .iter()
@@ -119,15 +119,16 @@ pub(crate) fn changes(a: &JobRecord, b: &JobRecord, judged: &[MetricEntry]) -> V
     changes
 }
 
-/// The change (b / a - 1) of an iteration that all places together show; none where nothing was
-/// profiled.
+/// Returns the change (b / a - 1) of an iteration that all places together show; `None` if nothing
+/// was profiled.
 pub(crate) fn whole_change(changes: &[ScopeChange]) -> Option<f64> {
     let sum = |of: fn(&ScopeChange) -> f64| changes.iter().map(of).sum::<f64>();
     let change = sum(|place| place.b_self_ns) / sum(|place| place.a_self_ns) - 1.0;
     change.is_finite().then_some(change)
 }
 
-/// The driver's places of a profile, and the rest of the iteration as a place without a name.
+/// Returns the driver's places of a profile, and the rest of the iteration as a place without a
+/// name.
 fn places(job: &JobRecord) -> Option<Vec<ScopePlace>> {
     let profile = job.profile.as_ref()?;
     let iterations = profile.iterations.max(1) as f64;

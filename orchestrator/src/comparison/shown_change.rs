@@ -1,5 +1,5 @@
 //! The printed form of a change: its size, and the pair of values that belongs to it. Every text
-//! and template that prints the change of an entry takes it from here.
+//! and template that prints the change of an entry uses this file.
 
 use super::scopes::{self, ScopeChange};
 use super::{MetricEntry, RelativeChange, Verdict};
@@ -21,7 +21,8 @@ impl RelativeChange {
 }
 
 impl MetricEntry {
-    /// The change with its interval; without one where it was counted, or nothing is known.
+    /// Returns the change with its interval, but without an interval if it was counted. Returns
+    /// `None` if no change is known.
     pub(crate) fn sized(&self) -> Option<SizedChange> {
         let change = self.change?.sized(self.metric.quantity());
         Some(if self.pairs == 0 {
@@ -35,8 +36,8 @@ impl MetricEntry {
         })
     }
 
-    /// The estimate: `+6.25 %`, `8.3 times as long`; both counts where they differ by much, or one
-    /// is 0.
+    /// Returns the estimate: `+6.25 %`, `8.3 times as long`. For counts that differ much, or from
+    /// 0, it returns both counts.
     pub(crate) fn size(&self) -> Option<String> {
         let sized = self.sized();
         match &sized {
@@ -48,12 +49,12 @@ impl MetricEntry {
         }
     }
 
-    /// The interval of the change, where there is one.
+    /// Returns the interval of the change, if there is one.
     pub(crate) fn interval(&self) -> Option<String> {
         self.sized()?.interval()
     }
 
-    /// The values of both sides: of what was paired, those that belong to the estimate, so that a
+    /// Returns the values of both sides. Of a paired metric they belong to the estimate, so that a
     /// reader who divides them gets the printed change.
     pub(crate) fn values(&self) -> Option<[String; 2]> {
         let pair = self.pair()?;
@@ -67,10 +68,10 @@ impl MetricEntry {
         })
     }
 
-    /// The change in a sentence, with its interval and both values; the reason where there are no
-    /// values.
+    /// Returns the change as a sentence part, with its interval and both values. Returns the reason
+    /// if there are no values.
     pub(crate) fn told(&self) -> String {
-        // Outputs may differ in what is not their number, a score for example.
+        // Outputs can differ in other parts than their number, for example in a score.
         let is_told = self.metric != Metric::Digest || self.a.as_f64() != self.b.as_f64();
         let Some(values) = self
             .values()
@@ -93,8 +94,8 @@ impl MetricEntry {
         }
     }
 
-    /// The size of the change that profiles show, where it lies outside of this entry's interval:
-    /// two sizes of one change need a word.
+    /// Returns the change that the profiles show, if it lies outside of this entry's interval. A
+    /// report that prints two sizes of one change has to explain that.
     pub(crate) fn other_size(&self, places: &[ScopeChange]) -> Option<String> {
         let change = self.change?;
         let shown = scopes::whole_change(places)?;
@@ -103,8 +104,8 @@ impl MetricEntry {
         is_outside.then(|| change::size(ChangedQuantity::Time, shown))
     }
 
-    /// Values as numbers. Of what was paired before `fitted` was stored, A's typical one and where
-    /// the estimate has B.
+    /// Returns the values as numbers. For pairs that were stored without `fitted`, these are A's
+    /// typical value and the value of B that follows from the estimate.
     pub(super) fn pair(&self) -> Option<[f64; 2]> {
         let typical = [self.a.as_f64()?, self.b.as_f64()?];
         Some(match (self.pairs, self.change) {
@@ -124,12 +125,12 @@ impl MetricEntry {
         if a == b { a } else { format!("{a} -> {b}") }
     }
 
-    /// A plugin's metric that is made of the time.
+    /// Returns whether this is a plugin's metric that is computed from time.
     fn follows_time(&self) -> bool {
         matches!(self.per, Some(CounterBasis::Second | CounterBasis::Unit))
     }
 
-    /// Something came from nothing, which has no size.
+    /// Returns whether a count rose from 0, a change that has no relative size.
     fn is_counted_from_none(&self) -> bool {
         self.verdict != Verdict::OutputDiffers
             && self.pairs == 0
@@ -247,8 +248,8 @@ mod tests {
         );
     }
 
-    /// Pairs whose sides have fast moments that the shortest sample finds and the difference does
-    /// not.
+    /// Returns pairs whose sides have fast moments that the shortest sample shows and the
+    /// difference does not.
     fn two_states(estimate: f64) -> PairedResult {
         let mut found = paired_result(estimate, 20);
         for (index, pair) in found.pairs.iter_mut().enumerate() {
@@ -293,8 +294,8 @@ mod tests {
         }
     }
 
-    /// Whether two printed times reach a printed change, by the rule that tables of others are held
-    /// against.
+    /// Returns whether two printed times can result in a printed change, by the rule for tables of
+    /// other tools.
     fn reaches([a, b]: &[String; 2], change: &str) -> bool {
         let figure = |text: &str| {
             let (number, unit) = text.split_once(' ').unwrap();

@@ -1,5 +1,5 @@
-//! Comparison of two stored records: counts are judged as they are, times only through an anchor
-//! that both were paired with.
+//! Comparison of two stored records. Counts are judged directly, times only through an anchor that
+//! both records were paired with.
 
 use super::entries::{self, AnchorVerdict, WorkloadFacts};
 use super::{CodeRelation, ComparedWorkload, ComparisonOutcome, RelativeChange, scopes, totals};
@@ -9,7 +9,7 @@ use crate::record::{JobRecord, Record};
 use std::collections::HashMap;
 use wildmatch::WildMatch;
 
-/// Compares all jobs of two records that a filter lets through.
+/// Compares all jobs of two records that match a filter.
 pub(crate) fn compare_records(a: &Record, b: &Record, filter: Option<&str>) -> ComparisonOutcome {
     let pattern = filter.map(WildMatch::new);
     let wanted = |job: &&JobRecord| {
@@ -55,7 +55,7 @@ pub(crate) fn compare_records(a: &Record, b: &Record, filter: Option<&str>) -> C
     outcome
 }
 
-/// The dimension of whole records in which nothing is comparable.
+/// Returns the dimension in which two whole records are not comparable.
 fn find_record_obstacle(a: &Record, b: &Record) -> Option<ComparisonObstacle> {
     if a.machine.class != b.machine.class {
         let classes = [a, b].map(|record| record.machine.class.clone());
@@ -71,8 +71,8 @@ fn find_record_obstacle(a: &Record, b: &Record) -> Option<ComparisonObstacle> {
     (a.toolchain != b.toolchain).then(|| ComparisonObstacle::Toolchain([a, b].map(shown)))
 }
 
-/// The command that measures until it knows, where both records are of commits, and of different
-/// ones.
+/// Returns the measurement that decides what the records cannot: a comparison of both commits, if
+/// both are known, clean and different.
 fn find_next_measurement(a: &Record, b: &Record) -> NextMeasurement {
     let commit = |record: &Record| record.git.commit.clone().filter(|_| !record.git.dirty);
     match (commit(a), commit(b)) {
@@ -87,13 +87,13 @@ fn find_next_measurement(a: &Record, b: &Record) -> NextMeasurement {
 
 /// Facts about both records that every job's comparison needs.
 struct RecordContext {
-    /// Nothing compares, and why.
+    /// Reason why nothing compares.
     elsewhere: Option<ComparisonObstacle>,
-    /// Jobs that were paired with the same artefact.
+    /// Number of jobs that were paired with the same artefact.
     together: usize,
-    /// No time compares: the machine is another one.
+    /// Message about a changed machine, in which case no time compares.
     changed: Option<String>,
-    /// Measurement that would decide more than the records can.
+    /// Measurement that decides more than the records can.
     remedy: NextMeasurement,
 }
 
@@ -213,8 +213,8 @@ mod tests {
     use crate::runner::anchor_pairs::AnchorSeries;
     use serde_json::json;
 
-    /// A job with so many allocations, so much slower than the anchor (a log ratio), with a margin
-    /// of its own.
+    /// Returns a job with so many allocations, so much slower than the anchor (a log ratio), with a
+    /// margin of its own.
     fn night(library: &str, allocations: f64, slower: f64, margin: f64) -> JobRecord {
         let anchor = AnchorRecord {
             name: "v1".into(),

@@ -1,4 +1,5 @@
-//! Verdicts from scripted facts: no process, clock or file but a fixture.
+//! Tests of verdicts from scripted facts, without a process, a clock or a file other than a
+//! fixture.
 
 use super::entries::{self, WorkloadFacts};
 use super::*;
@@ -79,7 +80,7 @@ fn counted(count: f64) -> AllocationSummary {
     }
 }
 
-/// Pairs whose differences are `shift` with a little scatter, judged alone.
+/// Returns pairs whose differences are `shift` with a little scatter, judged alone.
 pub(super) fn paired_result(shift: f64, pairs: usize) -> PairedResult {
     let record = |index: usize| {
         let difference = shift + 0.0005 * ((index * 7 % 5) as f64 - 2.0);
@@ -231,7 +232,7 @@ fn ranges_that_lie_apart_are_an_open_question() {
         judged([200.0, 206.0], 3.0),
         (Verdict::Inconclusive, true, threads)
     );
-    // One thread whose processes differ has no others to blame.
+    // If one thread's processes differ, the reason names no other threads.
     let alone = "not exact: 10 to 16 in A's processes, 1 to 9 in B's".to_owned();
     assert_eq!(
         judged([1.0, 9.0], 0.0),
@@ -284,7 +285,7 @@ fn counter_that_differs_within_a_side_is_no_exact_one() {
         judged(&steady, &shaky),
         whose("B differs between its own processes: 32000 and 40000")
     );
-    // That the sides show the same number by chance is no agreement.
+    // Two sides that show the same number by chance do not agree.
     let both = "A differs between its own processes: 32000 and 40000; B differs between its own \
         processes: 32000 and 40000";
     assert_eq!(judged(&shaky, &shaky), whose(both));
@@ -608,7 +609,7 @@ fn rate_follows_the_time_in_its_own_direction() {
         "{change:?}"
     );
     assert!(change.low < Some(change.estimate) && Some(change.estimate) < change.high);
-    // A side that does other work has no rate to compare.
+    // A side that does other work has no comparable rate.
     let mut other = with_rate(typical[1]);
     other.metrics.insert("rate".into(), 5.0);
     let entries = judged(
@@ -701,14 +702,15 @@ fn contributions_of_scopes_sum_to_the_whole() {
         attention.contribution_ns < 0.0,
         "what got faster counts against the rest"
     );
-    // Profiles that differ the other way explain nothing of what the pairs found.
+    // Profiles that differ in the other direction explain no part of the change that the pairs
+    // show.
     let otherwise = scopes::changes(&a, &b, &judged(Verdict::Improved, -0.1));
     assert!(
         otherwise.len() == changes.len() && otherwise.iter().all(|change| change.share.is_none())
     );
 }
 
-/// The older report called this comparison 56.5 % slower; its own outermost rows do not agree on a
+/// The older report called this comparison 56.5 % slower, but its own outermost rows have no common
 /// sign.
 #[test]
 fn there_is_no_overall_percent() {

@@ -6,32 +6,33 @@ use crate::model::metric::Metric;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 
-/// Two ways to sum up times. They answer different questions, and where they differ in sign neither
-/// is the answer.
+/// Two ways to sum up times. They answer different questions. If their signs differ, neither is an
+/// overall result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ComparisonTotals {
-    /// Workloads whose change of time has an interval: fewer pairs say nothing.
+    /// Number of workloads whose change of time has an interval. Without one, there are too few
+    /// pairs.
     pub(crate) workloads: usize,
-    /// Change of the sum of the times of one iteration each: what takes longest decides it.
+    /// Change of the sum of the times of one iteration each. The longest workloads decide it.
     pub(crate) sum: f64,
-    /// Geometric mean of the ratios, minus 1: each workload counts the same.
+    /// Geometric mean of the ratios, minus 1. Each workload has the same weight.
     pub(crate) geometric_mean: f64,
     /// The workload that contributes most to the change of the sum.
     pub(crate) largest: String,
-    /// Its own change as a share of the sum's; more than 1, or negative, where others go the other
-    /// way. None where the sum stays as it is.
+    /// The change of that workload as a share of the sum's change. It is above 1 or negative if
+    /// other workloads change in the other direction, and `None` if the sum does not change.
     pub(crate) largest_share: Option<f64>,
-    /// The two have different signs.
+    /// Whether the two have different signs.
     pub(crate) disagree: bool,
 }
 
-/// The worst of some verdicts; without any, nothing was measured.
+/// Returns the worst of some verdicts; `Missing` if there are none.
 fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     verdicts.min().unwrap_or(Verdict::Missing)
 }
 
-/// The verdict of several things together: the worst, but what got better is worth more than what
-/// stayed the same.
+/// Returns the verdict of several things together: the worst one, except that an improvement
+/// outranks an equivalence.
 pub(crate) fn together(verdicts: &[Verdict]) -> Verdict {
     let improved = verdicts.contains(&Verdict::Improved);
     match worst(verdicts.iter().copied()) {
@@ -40,8 +41,9 @@ pub(crate) fn together(verdicts: &[Verdict]) -> Verdict {
     }
 }
 
-/// The verdict of one workload. Of inconclusive metrics only those count that are open: allocations
-/// that other threads take part in nearly always differ a little, and would hide everything else.
+/// Returns the verdict of one workload. Inconclusive metrics count only if they are open.
+/// Allocations in which other threads take part nearly always differ a little, and would hide
+/// everything else.
 pub(crate) fn of_workload(entries: &[MetricEntry]) -> Verdict {
     let counts = |entry: &&MetricEntry| entry.is_open() || entry.verdict != Verdict::Inconclusive;
     let verdicts: Vec<Verdict> = entries
@@ -52,7 +54,8 @@ pub(crate) fn of_workload(entries: &[MetricEntry]) -> Verdict {
     together(&verdicts)
 }
 
-/// Workloads per verdict, from the worst to the best; verdicts without workloads are left out.
+/// Counts the workloads per verdict, from the worst to the best; leaves out verdicts without
+/// workloads.
 pub(crate) fn counts(workloads: &[ComparedWorkload]) -> IndexMap<Verdict, usize> {
     let mut counts: Vec<(Verdict, usize)> = Vec::new();
     for workload in workloads {
@@ -68,13 +71,14 @@ pub(crate) fn counts(workloads: &[ComparedWorkload]) -> IndexMap<Verdict, usize>
     counts.into_iter().collect()
 }
 
-/// The totals over all workloads whose time was compared.
+/// Returns the totals over all workloads whose time was compared.
 pub(crate) fn totals(entries: &[MetricEntry]) -> Option<ComparisonTotals> {
     let times: Vec<(&str, f64, f64)> = entries
         .iter()
         .filter(|entry| entry.metric == Metric::Time && entry.pairs > 0)
         .filter_map(|entry| {
-            // The estimate over pairs, not the quotient of two medians: drift is in those.
+            // B's time follows from the estimate over pairs, because the quotient of two medians
+            // contains drift.
             let a = entry.a.as_f64()?;
             let change = entry
                 .change

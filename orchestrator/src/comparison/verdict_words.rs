@@ -1,5 +1,5 @@
-//! The words for verdicts, the same in headline, rows and gate, and the reason where a word
-//! surprises beside its figures.
+//! The words for verdicts, which are the same in headline, rows and gate, and the reason if a
+//! verdict surprises beside its figures.
 
 use super::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
 use crate::model::metric::Metric;
@@ -9,20 +9,20 @@ use orch_core::measure::rounding;
 /// Reasons why a verdict differs from what its figures suggest.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum VerdictSurprise {
-    /// Something got worse, and something else better.
+    /// One metric got worse and another one better.
     TradeOff {
         worse: Vec<String>,
         better: Vec<String>,
     },
-    /// Both builds run the same machine code, so the times say nothing about it; the margin that
-    /// their interval leaves.
+    /// Both builds run the same machine code, so the times show no change of it. `margin` is the
+    /// margin that the interval exceeds.
     SameMachineCode { margin: f64 },
     /// Medians differ, but processes of one build differ as much.
     NotExact { metrics: Vec<String> },
 }
 
 impl VerdictSurprise {
-    /// The name of its kind, for programs.
+    /// Returns the name of its kind, for programs.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::TradeOff { .. } => "trade_off",
@@ -31,7 +31,7 @@ impl VerdictSurprise {
         }
     }
 
-    /// The reason in a sentence.
+    /// Returns the reason as a sentence.
     pub(crate) fn sentence(&self) -> String {
         match self {
             Self::TradeOff { worse, better } => {
@@ -56,7 +56,7 @@ impl VerdictSurprise {
     }
 }
 
-/// A verdict in a word or two; a trade-off is a regression that is paid for by something else.
+/// Returns a verdict in a word or two. A trade-off is a regression that goes with an improvement.
 pub(crate) fn word(verdict: Verdict, is_trade_off: bool) -> String {
     let word = verdict.word();
     if is_trade_off {
@@ -66,8 +66,8 @@ pub(crate) fn word(verdict: Verdict, is_trade_off: bool) -> String {
     }
 }
 
-/// Workloads per verdict in words, the worst first: `2 regressed (1 of them a trade-off)`, `19
-/// equivalent`.
+/// Returns the workloads per verdict in words, the worst first: `2 regressed (1 of them a
+/// trade-off)`, `19 equivalent`.
 pub(crate) fn headline(workloads: &[ComparedWorkload]) -> Vec<String> {
     super::totals::counts(workloads)
         .into_iter()
@@ -92,7 +92,7 @@ pub(crate) fn headline(workloads: &[ComparedWorkload]) -> Vec<String> {
         .collect()
 }
 
-/// Lists what surprises in the verdict of a workload with these entries.
+/// Lists the surprises in the verdict of a workload with these entries.
 pub(crate) fn surprises(
     workload: &ComparedWorkload,
     entries: &[&MetricEntry],
@@ -126,8 +126,8 @@ pub(crate) fn surprises(
         .collect()
 }
 
-/// The metrics with a verdict, each with its change. What is made of the time tells the same as the
-/// time.
+/// Lists the metrics with a verdict, each with its change. Metrics that are computed from time are
+/// left out, because they repeat it.
 pub(crate) fn sizes(entries: &[&MetricEntry], verdict: Verdict) -> Vec<String> {
     let own = entries.iter().filter(|entry| {
         entry.verdict == verdict && !(entry.metric != Metric::Time && entry.pairs > 0)
@@ -136,7 +136,7 @@ pub(crate) fn sizes(entries: &[&MetricEntry], verdict: Verdict) -> Vec<String> {
         .collect()
 }
 
-/// Whether an equivalent time has an interval that does not lie inside the margin, or none.
+/// Returns whether an equivalent time has no interval, or one that is not inside the margin.
 fn is_beyond(time: &MetricEntry) -> bool {
     let inside = |end: Option<f64>| {
         end.is_some_and(|end| rounding::is_at_most(end.ln_1p().abs(), time.margin.ln_1p(), 0.0))
