@@ -50,7 +50,7 @@ pub(super) struct WaitOptions {
 }
 
 impl WaitOptions {
-    /// The longest time to wait; none without a limit.
+    /// Returns the longest time to wait, or `None` if there is no limit.
     pub(super) fn limit(&self) -> Option<Duration> {
         if self.no_wait {
             Some(Duration::ZERO)

@@ -56,7 +56,7 @@ pub(super) fn run_bisect(options: &BisectOptions) -> CommandResult {
     finish(found, options.output.json)
 }
 
-/// Stores and prints the report, decides whether the state stays for resuming, and picks the exit
+/// Stores and prints the report, removes or keeps the state for resuming, and chooses the exit
 /// code.
 fn finish(found: BisectResult, json: bool) -> CommandResult {
     let BisectResult {
@@ -107,7 +107,7 @@ fn remove_state(kept: BisectState) -> Result<(), CommandError> {
         .map_err(|error| CommandError::system_while("cannot remove the bisect's state", &error))
 }
 
-/// Stores a report with its texts in a folder of its own, and returns what is printed of it.
+/// Stores a report with its texts in a folder of its own, and returns the printed part.
 fn store_report(
     root: &Path,
     results: &Path,

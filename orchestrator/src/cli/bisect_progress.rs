@@ -17,9 +17,9 @@ use orch_core::search::{SectionStage, SectionView};
 use std::io::IsTerminal;
 use std::time::Duration;
 
-/// Commits that the table shows.
+/// Number of commits that the table shows.
 const ROWS: usize = 5;
-/// Characters of the bar that stands for a probability.
+/// Width in characters of the bar for a probability.
 const BAR: usize = 20;
 
 /// Shows the progress of a bisect.
@@ -27,11 +27,11 @@ pub(super) struct BisectProgress {
     bar: Option<ProgressBar>,
     /// The current step.
     doing: String,
-    /// Commits by probability, and what is left.
+    /// Commits by probability, and the remaining work.
     table: String,
     builds: usize,
     pairs: usize,
-    /// Line that was logged last.
+    /// The last line that was logged.
     said: String,
 }
 
@@ -218,7 +218,7 @@ impl ProgressObserver for BisectProgress {
                 Some(bar) => bar.suspend(|| note(text)),
                 None => note(text),
             },
-            // The compiler's own lines stand in the reason when it fails.
+            // If the build fails, the reason contains the compiler's lines.
             ProgressEvent::BuildLine { line } if self.bar.is_some() => {
                 self.does(format::brief(line))
             }
@@ -227,7 +227,7 @@ impl ProgressObserver for BisectProgress {
     }
 }
 
-/// Words an estimate of the remaining work.
+/// Formats an estimate of the remaining work.
 fn left(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String {
     let (builds, pairs) = (view.builds_left.ceil(), view.pairs_left.ceil());
     let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);
@@ -244,7 +244,7 @@ fn left(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String
     }
 }
 
-/// A number of things.
+/// Formats a number of things.
 fn count(number: f64, what: &str) -> String {
     let plural = if number == 1.0 { "" } else { "s" };
     format!("{number:.0} {what}{plural}")

@@ -42,7 +42,7 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         &found.results,
     )
     .inspect_err(|_| {
-        // The results are printed all the same.
+        // The results are printed even if they could not be stored.
         let _ = output::print(&text);
     })?;
     print_check(options, &found, &text, &stored)?;
@@ -84,7 +84,7 @@ fn print_check(
         .map_err(|error| CommandError::system_while(&format!("cannot write {REPORT}"), &error))
 }
 
-/// Prints the annotations and appends to the summary of the step, where there is one.
+/// Prints the annotations, and appends to the summary of the step if there is one.
 fn report_to_github(
     found: &CheckResult,
     text: &str,
@@ -92,7 +92,7 @@ fn report_to_github(
     json: bool,
 ) -> Result<(), CommandError> {
     for line in github::annotations(&found.gate) {
-        // Standard output belongs to the JSON.
+        // Standard output is reserved for the JSON.
         if json {
             output::note(&line);
         } else {
@@ -103,7 +103,7 @@ fn report_to_github(
         return Ok(());
     };
     let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
-    // The verdict does not depend on it.
+    // A failure to write the summary does not change the verdict.
     if let Err(error) = github::append_summary(Path::new(&path), text, &report) {
         let shown = Path::new(&path).display();
         output::note(&format!(
@@ -113,7 +113,7 @@ fn report_to_github(
     Ok(())
 }
 
-/// Exit code of the gate's outcome. `git bisect run` takes 125 for "skip this commit".
+/// Returns the exit code for the gate's outcome. `git bisect run` reads 125 as "skip this commit".
 fn choose_exit(for_git_bisect: bool, found: &CheckResult) -> Exit {
     if found.comparison.interrupted {
         return Exit::Interrupted;

@@ -41,8 +41,7 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
     ))
 }
 
-/// 130 when the user stopped it, 1 when anything got worse or computes something else, 201 when
-/// anything is missing, else 0.
+/// Returns 130 if the user stopped the comparison, 1 if a metric got worse or an output differs,
 fn choose_exit(interrupted: bool, entries: &[MetricEntry]) -> Exit {
     let any = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
     if interrupted {

@@ -6,17 +6,17 @@ use std::process::ExitCode;
 /// on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// Everything asked for was done.
+    /// The whole request was carried out.
     Fine = 0,
     /// Something got worse, or computes something else.
     Regressed = 1,
-    /// The pairs did not tell. git bisect skips a commit with this code.
+    /// The pairs did not decide. git bisect skips a commit with this code.
     Undecided = 125,
-    /// The user stopped it.
+    /// The user stopped the command.
     Interrupted = 130,
     /// The command line or a scenario is wrong; nothing was measured.
     BadInput = 200,
-    /// Some workload failed, was skipped or is missing; or a plugin that was checked has errors.
+    /// Some workload failed, was skipped or is missing, or a checked plugin has errors.
     Incomplete = 201,
     /// The system refused something: a file, a process, memory.
     System = 202,

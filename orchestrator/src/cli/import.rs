@@ -14,7 +14,7 @@ use std::path::Path;
 /// Reports of an import: the first is printed too, the second is for a merge request or a mail.
 const REPORTS: [&str; 2] = ["import.txt", "comparison.md"];
 
-/// Imports a table, stores it as a comparison and prints what it contradicts.
+/// Imports a table, stores it as a comparison and prints its contradictions.
 pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
@@ -41,7 +41,7 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-/// The file's name as part of a folder's.
+/// Returns the file's name in the form that a folder's name can contain.
 fn name_folder(file: &Path) -> String {
     let stem = file.file_stem().map_or_else(
         || "table".to_owned(),

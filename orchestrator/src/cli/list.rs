@@ -1,4 +1,4 @@
-//! `orch list` and `orch schema`: what can be measured and how a scenario is written.
+//! `orch list` and `orch schema`: prints the plugins' workloads, and the schema of a scenario.
 
 use super::CommandResult;
 use super::args::ListOptions;
@@ -21,7 +21,7 @@ pub(super) fn schema() -> CommandResult {
     Ok(Exit::Fine)
 }
 
-/// Prints plugins, the workloads of one, or all about one workload.
+/// Prints all plugins, the workloads of one plugin, or the details of one workload.
 pub(super) fn list(options: &ListOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let file = project::named_or_default(options.scenario.as_deref(), "--scenario FILE")?;

@@ -1,4 +1,4 @@
-//! The command line: arguments, output, exit codes. Everything that prints is below here.
+//! The command line: arguments, output, exit codes. Only this module prints.
 
 mod args;
 mod bisect;
@@ -21,12 +21,12 @@ use args::{Arguments, Command};
 use clap::Parser;
 use exit::Exit;
 
-/// Runs the program; returns its exit code.
+/// Runs the program and returns its exit code.
 pub(crate) fn main() -> Exit {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version are no errors, but come this way too.
+            // The parser also returns help and version as errors.
             let code = if error.use_stderr() {
                 Exit::BadInput
             } else {

@@ -5,7 +5,7 @@ use crate::error::{CommandError, ErrorKind};
 use crate::runner::interrupt::Interrupt;
 use std::io::{self, IsTerminal, Write};
 
-/// Shows why a command could not do its work, and returns the exit code.
+/// Prints the error that ended a command, and returns its exit code.
 pub(super) fn report_error(error: &CommandError) -> Exit {
     let text = error.show(use_colour());
     if !text.is_empty() {
@@ -20,7 +20,7 @@ pub(super) fn report_error(error: &CommandError) -> Exit {
     }
 }
 
-/// Listens to Ctrl-C and its like from now on, and acknowledges the first one.
+/// Handles Ctrl-C and similar signals from now on, and acknowledges the first one.
 pub(crate) fn listen_to_signals() -> Result<Interrupt, CommandError> {
     let acknowledge = || {
         note("stopping; completed measurements are kept. Press Ctrl-C again to end orch at once")
@@ -44,12 +44,12 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// Writes a line to standard error. A closed one is ignored.
+/// Writes a line to standard error. If that is closed, the line is lost.
 pub(crate) fn note(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Whether messages may be coloured.
+/// Returns whether messages may be coloured.
 fn use_colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }

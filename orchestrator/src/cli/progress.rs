@@ -11,11 +11,11 @@ use orch_core::format::{
 use std::io::IsTerminal;
 use std::time::Duration;
 
-/// Shows events as they come.
+/// An observer that prints events as they come.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
     terminal: bool,
-    /// Medians of the last timing passes, by job, so that a bar shows a running estimate.
+    /// Medians of the last timing passes by job, for the running estimate of the bar.
     last: std::collections::HashMap<String, f64>,
 }
 

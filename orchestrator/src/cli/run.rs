@@ -54,7 +54,7 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
 
 fn store_record(found: &RunResult) -> Result<(), CommandError> {
     store::store(&found.folder, &found.record, journal::FILE).map_err(|error| {
-        // The results are printed all the same.
+        // The results are printed even if they could not be stored.
         if let Ok(summary) =
             render::render(SUMMARY, &project::templates(&found.root), &found.record)
         {

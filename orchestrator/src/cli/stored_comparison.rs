@@ -1,4 +1,4 @@
-//! Storing a comparison before anything else, then printing its reports.
+//! Stores a comparison before anything else, then prints its reports.
 
 use super::output;
 use crate::comparison::{self, Comparison};
@@ -21,7 +21,7 @@ pub(super) struct ComparisonPlace<'a> {
     pub(super) started: jiff::Timestamp,
     /// Part of the folder's name.
     pub(super) name: &'a str,
-    /// The short commit, or what takes its place.
+    /// The short commit, or its replacement.
     pub(super) commit: &'a str,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct StoredComparison {
 
 impl StoredComparison {
     /// Gives a comparison its id and stores it with its reports, in a folder of its own that is
-    /// named after the scenario and the verb. `root`: of the project.
+    /// named after the scenario and the verb. `root` is the project's root.
     pub(super) fn store(
         comparison: &mut Comparison,
         verb: &str,
@@ -78,7 +78,7 @@ impl StoredComparison {
         let rendered = reports.map(|name| (name, render::comparison(name, &templates, comparison)));
         let file = folder.join(comparison::FILE);
         store::write_whole(&file, json.as_bytes()).map_err(|error| {
-            // The results are printed all the same.
+            // The results are printed even if they could not be stored.
             if let Ok(table) = &rendered[0].1 {
                 let _ = output::print(table);
             }
@@ -102,7 +102,7 @@ impl StoredComparison {
         })
     }
 
-    /// The comparison's file as the user would write its path.
+    /// Returns the path of the comparison's file as the user would write it.
     pub(super) fn shown_file(&self) -> PathBuf {
         let here = std::env::current_dir().unwrap_or_default();
         let shown = self.folder.strip_prefix(&here).unwrap_or(&self.folder);

@@ -28,10 +28,10 @@ const COLUMNS: usize = 80;
 /// Columns of the longest state and of the longest name of a check.
 const STATE_COLUMNS: usize = 13;
 const NAME_COLUMNS: usize = 17;
-/// Files that pin the compiler, as rustup looks for them.
+/// Files that pin the compiler, in the order in which rustup searches them.
 const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 
-/// Shows what was found.
+/// Examines the machine and prints the findings.
 pub(super) fn findings(options: &DoctorOptions) -> CommandResult {
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
@@ -94,7 +94,7 @@ fn asked(root: PathBuf) -> SystemFacts {
     }
 }
 
-/// A line for each finding: state, check, value; below it the reason, and what to do.
+/// Formats a line for each finding: state, check, value; below it the reason and the remedy.
 fn shown(found: &[MachineFinding]) -> String {
     let margin = " ".repeat(STATE_COLUMNS);
     let mut text = String::new();
@@ -109,7 +109,7 @@ fn shown(found: &[MachineFinding]) -> String {
         for line in format::wrap(finding.why, COLUMNS - STATE_COLUMNS, 0).lines() {
             text.push_str(&format!("{margin}{line}\n"));
         }
-        // A command is not broken: it has to be copied.
+        // A command is not wrapped, so that it can be copied.
         if let Some(fix) = &finding.fix {
             text.push_str(&format!("{margin}fix: {fix}\n"));
         }

@@ -1,4 +1,4 @@
-//! The result of a calibration as a table of at most 80 columns where ids allow.
+//! The result of a calibration as a table of at most 80 columns, unless ids are too long.
 
 use crate::calibrate::noise::{NoiseResult, WorkloadNoise};
 use crate::calibration::{ArithmeticSpeed, PairNoise};
@@ -6,7 +6,7 @@ use orch_core::format;
 
 const HEADERS: [&str; 6] = ["workload", "noise", "seen at 16", "at 64", "tau", "false"];
 
-/// The table and what it means.
+/// Formats the table and its explanation.
 pub(super) fn shown(table: &NoiseResult) -> String {
     let mut cells: Vec<[String; 6]> = vec![HEADERS.map(str::to_owned)];
     cells.extend(table.rows.iter().map(line));
@@ -35,7 +35,7 @@ pub(super) fn shown(table: &NoiseResult) -> String {
 }
 
 fn line(row: &WorkloadNoise) -> [String; 6] {
-    // Noise below a hundredth of a percent has digits too.
+    // Noise below a hundredth of a percent is printed with digits too.
     let percent = |share: Option<f64>| {
         share.map_or_else(|| "-".to_owned(), |share| format!("{:.3} %", 100.0 * share))
     };

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 /// The value of `schema` in the JSON.
 const SCHEMA: &str = "orch/plugin-check/1";
 const COLUMNS: usize = 80;
-/// Columns of the longest level, and a gap.
+/// Columns of the longest level, including a gap.
 const LEVEL_COLUMNS: usize = 9;
 
 /// Examines the plugins and prints the findings.
@@ -76,7 +76,7 @@ fn document(examined: &[ExaminedPlugin]) -> Value {
     })
 }
 
-/// Each plugin's findings, what asks for action first, then what was tried.
+/// Formats each plugin's findings, those that need action first, and then the trials.
 fn shown(examined: &[ExaminedPlugin]) -> String {
     let mut text = String::new();
     for plugin in examined {
@@ -142,7 +142,7 @@ fn told(finding: &PluginFinding) -> String {
     text
 }
 
-/// A word and a text of perhaps several lines beside it.
+/// Formats a word with a text beside it, which may have several lines.
 fn line(word: &str, text: &str) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
     let mut lines = String::new();

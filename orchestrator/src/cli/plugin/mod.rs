@@ -6,7 +6,7 @@ mod new;
 use super::CommandResult;
 use super::args::PluginCommand;
 
-/// Begins a plugin.
+/// Runs a command of `orch plugin`.
 pub(super) fn plugin(command: &PluginCommand) -> CommandResult {
     match command {
         PluginCommand::New(options) => new::new(options),

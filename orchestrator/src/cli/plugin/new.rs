@@ -10,7 +10,7 @@ use crate::project::quoted;
 use crate::starter::{self, PluginLanguage};
 use std::path::{Path, PathBuf};
 
-/// Writes the project and says what to do next.
+/// Writes the project and prints the next steps.
 pub(super) fn new(options: &NewOptions) -> CommandResult {
     if let Some(problem) = starter::name_problem(&options.name) {
         return Err(CommandError::input(problem));
@@ -61,7 +61,7 @@ pub(super) fn new(options: &NewOptions) -> CommandResult {
     Ok(Exit::Fine)
 }
 
-/// Refuses a folder that holds files, so that none is overwritten.
+/// Refuses a folder that contains files, so that none is overwritten.
 fn refuse_folder(folder: &Path, name: &str) -> Result<(), CommandError> {
     let shown = folder.display();
     let hint = format!("choose another folder: orch plugin new {name} --dir FOLDER");
