@@ -58,7 +58,7 @@ pub(crate) struct AnchoredJob {
     /// SHA-256 of the anchor's library. Ratios are comparable if it agrees.
     pub(crate) artefact: Option<String>,
     pub(crate) verdict: Verdict,
-    /// Whether the anchor lacks the job: there is nothing to pair, and nothing failed.
+    /// Whether the anchor lacks the job. Then there is nothing to pair, and nothing failed.
     pub(crate) absent: bool,
     /// Relative change of time against the anchor; null without pairs.
     pub(crate) change: Option<AnchoredChange>,
@@ -124,7 +124,8 @@ impl AnchoredJob {
         }
     }
 
-    /// Judges the pairs of a job. `artefacts`: the libraries of the anchor and of the run.
+    /// Judges the pairs of a job. `artefacts` are the hashes of the anchor's and of the run's
+    /// library.
     pub(crate) fn judged(
         tied: &AnchorSeries,
         artefacts: [&str; 2],
@@ -260,7 +261,7 @@ pub(crate) struct SharedAnchor {
 impl SharedAnchor {
     /// Estimates the shift of the job between two records through an anchor that both share.
     pub(crate) fn of(a: &JobRecord, b: &JobRecord) -> Option<Self> {
-        // A record is a file with arbitrary content. No real pair differs by a factor of e^20.
+        // A record is a file that may hold any content. No real pair differs by a factor of e^20.
         let differences = |one: &AnchoredJob| {
             let all = one.pairs.iter().map(|pair| pair.difference);
             all.filter(|difference| difference.abs() < 20.0)
@@ -268,7 +269,7 @@ impl SharedAnchor {
         };
         let same_code =
             a.plugin.hash.is_some() && a.plugin.hash == b.plugin.hash && a.inputs == b.inputs;
-        // A series that a crash ended is no measurement, whatever the number of its pairs.
+        // A series that ended with a crash is no measurement, whatever the number of its pairs.
         let whole = |one: &&AnchoredJob| one.artefact.is_some() && one.verdict != Verdict::Missing;
         a.anchored.iter().filter(whole).find_map(|one| {
             let other = b
@@ -290,7 +291,7 @@ impl SharedAnchor {
     }
 
     /// Judges the shift among `together` jobs. `changed` is the message about a changed machine,
-    /// `remedy` the measurement that decides.
+    /// and `remedy` is the measurement that decides.
     pub(crate) fn verdict(
         &self,
         together: usize,

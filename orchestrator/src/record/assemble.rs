@@ -15,24 +15,25 @@ use orch_core::measure::rounding;
 use orch_core::protocol::{AllocationCounts, ScopeNode, ScopeProfile, WorkerReply};
 use std::time::Duration;
 
-/// Resident memory that grows this much more than what malloc handed out came from somewhere else.
+/// Growth of resident memory, beyond what malloc returned, above which the memory has another
+/// source.
 const UNSEEN: i64 = 4 << 20;
 /// Inputs of a job's record.
 pub(crate) struct JobFacts<'a> {
     pub(crate) job: &'a Job,
     pub(crate) info: Option<&'a WorkloadInfo>,
     pub(crate) plugin: PluginFile,
-    /// The allocator inside the plugin's library, where there is one.
+    /// Name of the allocator inside the plugin's library, if there is one.
     pub(crate) own_allocator: Option<&'a str>,
     pub(crate) ends: Vec<&'a PassEnd>,
     pub(crate) seed: u64,
-    /// Time of one iteration where it was measured otherwise than by timing passes.
+    /// Time of one iteration if it was not measured by timing passes.
     pub(crate) iteration_ns: Option<f64>,
-    /// The user stopped the run.
+    /// Whether the user stopped the run.
     pub(crate) interrupted: bool,
 }
 
-/// Makes the record of one job.
+/// Assembles the record of one job.
 pub(crate) fn assemble_job(facts: JobFacts) -> JobRecord {
     let JobFacts {
         job,
@@ -85,7 +86,7 @@ pub(crate) fn assemble_job(facts: JobFacts) -> JobRecord {
         time.as_ref().map_or(0, |time| time.processes.len()) == job.settings.rounds as usize;
     let (outcome, phase, message) = match ends.iter().find_map(|end| find_failure(end)) {
         Some(found) => found,
-        // A job without rounds is whole when it was profiled and counted.
+        // A job without rounds is complete when it was profiled and counted.
         None if timing_is_whole && (time.is_some() || counts.len() >= EXACT_RUNS as usize) => {
             (JobOutcome::Measured, None, None)
         }
@@ -245,8 +246,8 @@ fn summarise_allocations(
         .map(|count| count.foreign_blocks)
         .max()
         .unwrap_or(0);
-    // Blocks that were freed stay resident with the C library: up to the peak of an iteration is no
-    // news.
+    // The C library keeps freed blocks resident, so growth up to the peak of an iteration is
+    // expected.
     let explained = |count: &AllocationCounts| {
         count
             .leaked_bytes
@@ -297,7 +298,8 @@ fn page_faults(time: &TimeSummary) -> Option<f64> {
     median(&time.processes.iter().map(per_iteration).collect::<Vec<_>>())
 }
 
-/// The digest, if the plugin has one; an example and a warning if its processes disagree.
+/// Returns the digest, if the plugin has one. Returns an example and a warning if its processes
+/// disagree.
 fn agree_on_digest(
     ends: &[&PassEnd],
     warnings: &mut Vec<JobWarning>,
@@ -343,8 +345,9 @@ fn agree_on_digest(
 }
 
 impl Digest {
-    /// Whether two digests are of the same output: scores where there are scores, else values,
-    /// within the tolerance relative to the largest of 1 and both (the rule of the plugin header).
+    /// Returns whether two digests belong to the same output. Scores are compared if there are any,
+    /// else values. The tolerance is relative to the largest of 1 and both (the rule of the plugin
+    /// header).
     pub(crate) fn agrees(&self, other: &Self) -> bool {
         let tolerance = self.tolerance.unwrap_or(0.0);
         let near = |a: f64, b: f64| (a - b).abs() <= tolerance * a.abs().max(b.abs()).max(1.0);
@@ -355,9 +358,10 @@ impl Digest {
             other.value.as_f64(),
         ) {
             (Some(a), Some(b), _, _) => near(a, b),
-            // Equal as written first: whole numbers beyond 2^53 are not told apart as floats.
+            // Equality as written is checked first, because floats do not distinguish whole numbers
+            // beyond 2^53.
             _ if self.value == other.value => true,
-            // 5 and 5.0, or 0.0 and -0.0, are one number.
+            // 5 and 5.0, or 0.0 and -0.0, are the same number.
             (_, _, Some(a), Some(b)) if a == b && a.abs() < rounding::EXACT => true,
             (_, _, Some(a), Some(b)) => tolerance > 0.0 && near(a, b),
             _ => self.value == other.value,
@@ -402,8 +406,8 @@ fn convert_scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
     };
     let of_scope = |metric: &MetricInfo| {
         let work = sum_work(node, &metric.counter)?;
-        // Rates and times per unit are over this scope's own work and time; plain counts are of the
-        // job alone.
+        // Rates and times per unit use this scope's own work and time. Plain counts belong to the
+        // job only.
         (metric.per != CounterBasis::Iteration)
             .then(|| metric.value(work, cost))
             .flatten()
@@ -432,7 +436,8 @@ fn convert_scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
     }
 }
 
-/// The sum of a counter over a scope and those inside it; `None` if none of them counted it.
+/// Returns the sum of a counter over a scope and the scopes inside it; `None` if none of them
+/// counted it.
 fn sum_work(node: &ScopeNode, counter: &str) -> Option<f64> {
     let own = node
         .counters

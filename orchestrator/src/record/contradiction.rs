@@ -1,14 +1,15 @@
-//! A contradiction as records and comparisons store it; `contradiction` finds them.
+//! A contradiction in the form that records and comparisons store. The module `contradiction` finds
+//! them.
 
 use serde::{Deserialize, Serialize};
 
-/// Figures that exclude each other, or that do not say what they seem to say.
+/// Figures that exclude each other, or that mean something else than they seem to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Contradiction {
     /// The rule that was broken.
     pub(crate) id: String,
     pub(crate) severity: Severity,
-    /// The rows, jobs or scopes that it is about.
+    /// The rows, jobs or scopes concerned.
     pub(crate) rows: Vec<String>,
     pub(crate) message: String,
 }
@@ -19,8 +20,8 @@ pub(crate) struct Contradiction {
 pub(crate) enum Severity {
     /// Cannot be true.
     Impossible,
-    /// May be true, but says something else.
+    /// May be true, but means something else.
     Misleading,
-    /// The figures cannot carry the claim.
+    /// The figures are too coarse for the claim.
     Unresolved,
 }

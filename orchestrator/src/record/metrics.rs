@@ -16,7 +16,7 @@ fn find_counter<'a>(count: &'a AllocationCounts, metric: &MetricInfo) -> Option<
         .find(|counter| counter.name == metric.counter)
 }
 
-/// Whether two processes counted the same, within rounding.
+/// Returns whether two processes counted the same, within rounding.
 fn is_same(one: Option<&CounterSum>, other: Option<&CounterSum>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => {
@@ -35,8 +35,8 @@ fn list_counted(info: &WorkloadInfo) -> impl Iterator<Item = &MetricInfo> {
     })
 }
 
-/// Of metrics without a time, how far rounding may have moved the value of a process; those that
-/// are exact are left out.
+/// Returns the largest effect of rounding on the value of a process, for each metric without a
+/// time. Leaves out metrics that are exact.
 pub(super) fn bound_roundings(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
@@ -49,7 +49,7 @@ pub(super) fn bound_roundings(
             bytes: count.bytes as f64 / each,
         };
         match metric.per {
-            // A divisor passes its relative rounding on to the quotient.
+            // The quotient inherits the relative rounding of its divisor.
             CounterBasis::BytesPerUnit => Some(
                 (metric.value(counter.sum / each, cost)? * counter.rounding / counter.sum).abs(),
             ),
@@ -63,8 +63,9 @@ pub(super) fn bound_roundings(
     list_counted(info).filter_map(largest).collect()
 }
 
-/// Counters are facts about the work, and so have to agree between processes; a metric needs its
-/// counter. One that says no direction is only shown, and may differ.
+/// Warns about counters that differ between processes, because counters are facts about the work,
+/// and about metrics without a counter. A metric without a direction is only shown, so it may
+/// differ.
 pub(super) fn check_counters(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
@@ -101,7 +102,8 @@ pub(super) fn check_counters(
     }
 }
 
-/// The values of a job: counters from the first counting process, times from the timing passes.
+/// Returns the values of a job: counters from the first counting process, times from the timing
+/// passes.
 pub(super) fn compute_values(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
@@ -132,8 +134,8 @@ pub(super) fn compute_values(
     metrics
 }
 
-/// Metrics without a time on which the processes do not agree, even within rounding. What one of
-/// them never counted is 0 there.
+/// Returns the ranges of metrics without a time on which the processes do not agree, even within
+/// rounding. A counter that a process never counted is 0 there.
 pub(super) fn find_ranges(
     info: &WorkloadInfo,
     counts: &[&AllocationCounts],
@@ -159,7 +161,7 @@ pub(super) fn find_ranges(
     list_counted(info).filter_map(range).collect()
 }
 
-/// Parts of a metric that a record stores besides its value.
+/// Returns the parts of a metric that a record stores besides its value.
 pub(super) fn describe_metric(metric: &MetricInfo) -> (String, MetricRecord) {
     let record = MetricRecord {
         unit: metric.unit.clone(),

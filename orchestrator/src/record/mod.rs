@@ -1,8 +1,8 @@
-//! The record: everything one `orch run` learned, as one JSON file, replaced only when an
-//! interrupted run resumes. Field names are an interface.
+//! The record: all results of one `orch run` in one JSON file, replaced only when an interrupted
+//! run resumes. Field names are an interface.
 //!
-//! What is not there is null, never absent, so that templates can ask for it; only digests stay as
-//! plugins wrote them.
+//! A missing value is null and its field is never absent, so that templates can test it. Only
+//! digests stay as plugins wrote them.
 
 pub(crate) mod anchored;
 pub(crate) mod assemble;
@@ -48,7 +48,7 @@ pub(crate) struct Record {
     pub(crate) scenario: ScenarioRecord,
     pub(crate) git: GitState,
     pub(crate) machine: Machine,
-    /// Output of `rustc -vV`; none without a compiler.
+    /// Output of `rustc -vV`; null without a compiler.
     pub(crate) toolchain: Option<String>,
     pub(crate) plugins: Vec<PluginRecord>,
     pub(crate) jobs: Vec<JobRecord>,
@@ -139,7 +139,7 @@ pub(crate) struct PluginRecord {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PluginFile {
     pub(crate) path: String,
-    /// SHA-256 of the file; none if there was none to load.
+    /// SHA-256 of the file; null if there was no file to load.
     pub(crate) hash: Option<String>,
     pub(crate) git: Option<GitState>,
     /// Sandbox of its workers, such as `landlock 7 and seccomp`, or `off`.
@@ -323,7 +323,7 @@ pub(crate) struct ProfileRecord {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScopeRecord {
     pub(crate) name: String,
-    /// "driver", or "pool" for scopes of other threads, which are in no total.
+    /// "driver", or "pool" for scopes of other threads, which are part of no total.
     pub(crate) thread: String,
     pub(crate) calls: u64,
     pub(crate) total_ns: u64,
@@ -332,8 +332,8 @@ pub(crate) struct ScopeRecord {
     pub(crate) max_ns: u64,
     pub(crate) allocations: u64,
     pub(crate) bytes: u64,
-    /// The first, second, ... call of an iteration: the shortest duration over all iterations.
-    /// Empty where a scope is called once, more often than 256 times, or not equally often in each
+    /// Shortest duration of the first, second, ... call of an iteration over all iterations. Empty
+    /// if a scope is called once, more often than 256 times, or not equally often in each
     /// iteration.
     #[serde(default)]
     pub(crate) series_min_ns: Vec<u64>,
@@ -389,7 +389,7 @@ fn whole_pair<S: Serializer>(pair: &[f64; 2], serializer: S) -> Result<S::Ok, S:
     pair.map(number).serialize(serializer)
 }
 
-/// Writes a JSON integer if the value is whole and exact, else a float.
+/// Writes a JSON integer if the value is whole and exact, otherwise a float.
 fn number(value: f64) -> Value {
     const EXACT: f64 = 9_007_199_254_740_992.0;
     if value.fract() == 0.0 && value.abs() < EXACT {

@@ -6,20 +6,21 @@ use crate::scenario::JobSettings;
 use orch_core::judge::estimate::median;
 use orch_core::protocol::WarmUpEnd;
 
-/// A sample this many times as long as the median was disturbed.
+/// Factor above the median from which a sample counts as disturbed.
 const SLOW: f64 = 2.0;
-/// More disturbed samples than this are said.
+/// Share of disturbed samples above which a job gets a warning.
 const SLOW_SHARE: f64 = 0.05;
-/// Processes of one job that differ by more than this, and by more than ten tolerances, are said.
+/// Relative difference between the processes of a job above which it gets a warning, if the
+/// difference also exceeds ten tolerances.
 const DISAGREE: f64 = 0.20;
 
-/// The first and the last samples of a process differ by this factor where it has no steady state.
+/// Factor between the first and the last samples of a process without a steady state.
 const MOVED: f64 = 1.2;
-/// In fewer processes the machine may have been disturbed in each.
+/// Fewest processes for a finding. Of fewer processes, the machine may have disturbed each one.
 const FEWEST_PROCESSES: usize = 3;
-/// Fewer samples have no first and last ones.
+/// Fewest samples that have separate first and last ones.
 const FEWEST_SAMPLES: usize = 8;
-/// From here on a tenth of the samples is compared, below a quarter.
+/// Number of samples from which a tenth of them is compared. Below it, a quarter is compared.
 const MANY_SAMPLES: usize = 50;
 
 /// The warnings of a job's timing passes.
@@ -44,8 +45,8 @@ pub(super) fn list_warnings(time: &TimeSummary, settings: &JobSettings) -> Vec<J
 /// The samples of a process, in the order taken, with the iterations of each.
 pub(crate) type ProcessSamples<'a> = (&'a [u64], u64);
 
-/// Whether time goes one way inside all processes but a tenth of them. One or two may have been
-/// disturbed.
+/// Returns a warning if the time moves in one direction inside at least nine tenths of the
+/// processes. The machine may have disturbed one or two of them.
 pub(crate) fn find_trend(processes: &[ProcessSamples]) -> Option<JobWarning> {
     let ends: Vec<[f64; 2]> = processes
         .iter()
@@ -67,14 +68,15 @@ pub(crate) fn find_trend(processes: &[ProcessSamples]) -> Option<JobWarning> {
         .then_some(JobWarning::SlowStart { first_ns, last_ns })
 }
 
-/// The median times of an iteration (ns) over the first and the last samples of a process; `None`
-/// for few samples.
+/// Returns the median times of an iteration (ns) over the first and over the last samples of a
+/// process; `None` if there are too few samples.
 fn measure_ends((samples, iterations): ProcessSamples) -> Option<[f64; 2]> {
     let parts = split_parts(samples, iterations);
     Some([*parts.first()?, *parts.last()?])
 }
 
-/// The median times of an iteration (ns) over successive parts of a process; none for few samples.
+/// Returns the median times of an iteration (ns) over successive parts of a process; empty if there
+/// are too few samples.
 fn split_parts(samples: &[u64], iterations: u64) -> Vec<f64> {
     let part = match samples.len() {
         0..FEWEST_SAMPLES => return Vec::new(),
@@ -89,13 +91,14 @@ fn split_parts(samples: &[u64], iterations: u64) -> Vec<f64> {
                 .collect::<Vec<_>>(),
         )
     };
-    // From the end, so that the last samples are in a whole part.
+    // The parts are formed from the end, so that the last samples are in a whole part.
     let mut parts: Vec<f64> = samples.rchunks_exact(part).filter_map(of).collect();
     parts.reverse();
     parts
 }
 
-/// No process saw two windows agree while it warmed up, and the parts of most of them lie apart.
+/// Returns a warning if in no process two warm-up windows agreed, and the parts of most processes
+/// lie apart.
 fn find_unsteady(time: &TimeSummary) -> Option<JobWarning> {
     let is_settled = time
         .processes
@@ -160,7 +163,7 @@ mod tests {
     use crate::model::warning::WarningKind;
     use orch_core::protocol::{ResourceUsage, WarmUp};
 
-    /// A time of these processes, each with its samples (ns, of two iterations).
+    /// Returns a time of these processes, each with its samples (ns, of two iterations).
     fn time(processes: &[Vec<u64>], ended: WarmUpEnd) -> TimeSummary {
         let process = |(round, samples_ns): (u32, &Vec<u64>)| ProcessTimes {
             round,
@@ -199,7 +202,8 @@ mod tests {
         found(processes, WarmUpEnd::Steady)
     }
 
-    /// Samples with a little scatter, of which sample i of n takes `shape(i / n)` times 200 ns.
+    /// Returns samples with a little scatter, of which sample i of n takes `shape(i / n)` times 200
+    /// ns.
     fn samples(count: u64, shape: impl Fn(f64) -> f64) -> Vec<u64> {
         (0..count)
             .map(|i| (200.0 * shape(i as f64 / count as f64)) as u64 + i * 7 % 5)

@@ -1,5 +1,5 @@
-//! Results folders: one per run. A record is written beside its place, synced and renamed. Only
-//! resuming an interrupted run replaces one.
+//! Results folders: one per run. A record is written under another name, synced and renamed. Only
+//! resuming an interrupted run replaces a record.
 
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};
@@ -39,7 +39,7 @@ pub(crate) fn new_folder(
     Err(io::Error::other("no free name for a results folder"))
 }
 
-/// Makes sure that results can be stored in a folder, which is made if needed.
+/// Makes a folder if needed, and checks that results can be stored in it.
 pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::create_dir_all(results)?;
     let trial = results.join(format!(".trial-{}", std::process::id()));
@@ -47,8 +47,8 @@ pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::remove_dir(&trial)
 }
 
-/// The part of a record that later runs need. The rest, which is most of it, is not deserialized:
-/// there may be a record for every night of years.
+/// The part of a record that later runs need. The rest, which is most of it, is not deserialized,
+/// because there may be a record for every night of several years.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct EarlierRun {
     pub(crate) id: String,
@@ -61,7 +61,8 @@ pub(crate) struct EarlierRun {
     pub(crate) sentinel: Option<SentinelResult>,
 }
 
-/// The newest record of a scenario that `wanted` takes; those that cannot be read are none.
+/// Returns the newest record of a scenario that `wanted` accepts. Skips records that cannot be
+/// read.
 pub(crate) fn newest(
     results: &Path,
     scenario: &str,
@@ -73,7 +74,7 @@ pub(crate) fn newest(
         .flatten()
         .map(|entry| entry.file_name())
         .collect();
-    // Names begin with the time.
+    // Names begin with the time, so their order is the order of the runs.
     names.sort();
     names
         .iter()
@@ -85,7 +86,7 @@ pub(crate) fn newest(
         .find(|record| record.scenario.name == scenario && wanted(record))
 }
 
-/// The content of a file that is one, and that a run can have written.
+/// Returns the content of a regular file that a run can have written.
 fn regular(path: &Path) -> Option<Vec<u8>> {
     const MOST: u64 = 1 << 30;
     let about = fs::symlink_metadata(path)
@@ -96,7 +97,7 @@ fn regular(path: &Path) -> Option<Vec<u8>> {
     Some(content)
 }
 
-/// Stores a record permanently, and removes the journal beside it unless the run can be resumed.
+/// Stores a record permanently. Removes the journal beside it unless the run can be resumed.
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
@@ -110,7 +111,7 @@ pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result
     }
 }
 
-/// Writes a file so that it is there whole or not at all, whatever happens to the machine.
+/// Writes a file so that it exists completely or not at all, even after a crash of the machine.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".tmp");
@@ -121,7 +122,7 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
         fs::rename(&beside, path)
     };
     write().inspect_err(|_| {
-        // Half a file is of no use, and a full disk is no better for it.
+        // Half a file is of no use, and it would take up space on a full disk.
         let _ = fs::remove_file(&beside);
     })?;
     match path.parent() {

@@ -1,4 +1,4 @@
-//! Tests of making a job's record from scripted passes: no process, clock or file.
+//! Tests of assembling a job's record from scripted passes: no process, clock or file.
 
 use super::assemble::{JobFacts, assemble_job};
 use super::*;
@@ -180,8 +180,8 @@ fn block_from_elsewhere_revokes_exact_and_is_told() {
     );
 }
 
-/// The count pass of a process that adds to a counter in another order, with what rounding may do
-/// to it.
+/// Returns the count pass of a process that adds to a counter in another order. `rounding` is the
+/// effect that rounding may have.
 fn counting(run: u32, sum: f64, rounding: f64) -> PassEnd {
     let mut end = counted(run, 0, 0);
     if let PassResult::Reply(reply) = &mut end.result
@@ -276,7 +276,8 @@ fn digests_that_are_one_number_agree() {
     }
 }
 
-/// A side of a comparison has no rounds: counting makes it whole, and the lack of it does not.
+/// A side of a comparison has no rounds. Counts make it complete, and without them it is
+/// incomplete.
 #[test]
 fn job_without_rounds_is_measured_when_it_was_counted() {
     assert_eq!(
@@ -303,12 +304,12 @@ fn median_is_over_processes_and_rates_follow_from_it() {
     let record = assemble(3, &ends, false);
     assert_eq!(record.outcome, JobOutcome::Measured);
     let time = record.time.unwrap();
-    // Process medians: 110, 200, 90 ns.
+    // The medians of the processes are 110, 200 and 90 ns.
     assert_eq!(
         (time.median_ns, time.low_ns, time.high_ns),
         (110.0, 90.0, 200.0)
     );
-    // 1000 flop in 110 ns.
+    // The median of 110 ns divides 1000 flop.
     assert!((record.metrics["gflops"] - 1000.0 / 110.0).abs() < 1e-9);
     assert_eq!(
         record.metrics.len(),
