@@ -22,7 +22,7 @@ use wildmatch::WildMatch;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct GateResult {
     pub(crate) outcome: GateOutcome,
-    /// Worst first.
+    /// Findings, the worst first.
     pub(crate) findings: Vec<GateFinding>,
     /// Whether open verdicts and targets fail.
     pub(crate) open_fails: bool,
@@ -58,7 +58,7 @@ pub(crate) struct GateFinding {
 pub(crate) enum FindingKind {
     OutputDiffers,
     Regressed,
-    /// A regression that goes with an improvement of the same job.
+    /// A regression of a job that also has an improvement.
     TradeOff,
     /// An acceptance whose last day has passed.
     Expired,
@@ -79,7 +79,7 @@ pub(crate) enum FindingKind {
 
 impl FindingKind {
     /// Returns the word before a finding's message: that of its verdict, if there is one. Empty if
-    /// the message contains it.
+    /// the message contains the word.
     pub(crate) fn word(self) -> &'static str {
         match self {
             Self::OutputDiffers => Verdict::OutputDiffers.word(),
@@ -216,7 +216,7 @@ pub(crate) fn output_accepted(rules: &Rules, today: Date) -> Vec<String> {
     digests.map(|accepted| accepted.job.clone()).collect()
 }
 
-/// Size of the change in a finding. A change from nothing is larger than any other.
+/// Returns the size of the change in a finding. A change from 0 is larger than any other.
 fn size(index: &EntryIndex, finding: &GateFinding) -> f64 {
     let entry = index.find(&finding.job, &Metric::from(finding.metric.as_str()));
     match entry.map(|entry| (entry.change, entry.verdict)) {
@@ -329,7 +329,7 @@ fn judge_worse(
     build_finding(entry, kind, message)
 }
 
-/// Lists the metrics of the same job that got better, which a trade-off is made for.
+/// Lists the metrics of the same job that improved, as the other part of a trade-off.
 fn list_better(index: &EntryIndex, entry: &MetricEntry) -> String {
     verdict_words::sizes(index.of(&entry.id), Verdict::Improved).join(", ")
 }
@@ -358,8 +358,8 @@ fn find_acceptance<'a>(
         .or_else(last)
 }
 
-/// Returns whether a change is within its acceptance. A change from 0 has no relative size, and
-/// neither has a changed output.
+/// Returns whether a change is within its acceptance. A change from 0 and a changed output have no
+/// relative size.
 fn covers(accepted: &Acceptance, entry: &MetricEntry, kind: FindingKind) -> bool {
     let Some(bound) = accepted
         .bound()

@@ -11,7 +11,7 @@ use wildmatch::WildMatch;
 /// Ids of the jobs of both scenarios.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct JobPresence<'a> {
-    /// Jobs of the baseline's scenario; empty if that commit has no scenario, absent if they are
+    /// Jobs of the baseline's scenario; empty if that commit has no scenario, `None` if they are
     /// unknown.
     pub(crate) before: Option<&'a HashSet<String>>,
     /// Jobs of the baseline's scenario that the working tree's scenario lacks, in their order, as

@@ -1,4 +1,4 @@
-//! Every finding from scripted entries.
+//! Tests of every finding, from scripted entries.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -40,7 +40,7 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Metric
     }
 }
 
-/// Pairs in whose processes an iteration of the candidate takes so many nanoseconds.
+/// Returns pairs in whose processes an iteration of the candidate takes so many nanoseconds.
 fn pairs(times_ns: &[u64]) -> Vec<PairRecord> {
     let pair = |time: &u64| PairRecord {
         difference: 0.0,
@@ -307,7 +307,7 @@ fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
         None,
     );
     assert_eq!(kinds(&gate), [FindingKind::NotNeeded]);
-    // From nothing to something has no size.
+    // A change from 0 has no relative size.
     let sized = rules(vec![accepted("allocations", Some(0.5), SUMMER)], Vec::new());
     let gate = judged(
         vec![entry("allocations", Verdict::Regressed, 0.0, 1.0, 0)],
@@ -367,7 +367,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
             Value(65536.0),
             FindingKind::Accepted,
         ),
-        // More is better: the bound is the least value.
+        // More is better, so the bound is the least value.
         ("hits", [9.0, 3.0], Factor(3.0), FindingKind::Accepted),
         ("hits", [9.0, 2.0], Factor(3.0), FindingKind::Regressed),
         ("hits", [9.0, 0.0], Factor(3.0), FindingKind::Regressed),
@@ -400,7 +400,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
     let said = "0 -> 1; the acceptance `as written` (known) does not cover a change from 0: limit \
         the value with `to:`";
     assert_eq!(gate.findings[0].message, said);
-    // Processes that differ: the one that counted most decides.
+    // If processes differ, the one with the highest count decides.
     let apart = MetricEntry {
         verdict: Verdict::Regressed,
         ..ranges([1.0, 2.0], [4.0, 6.0])

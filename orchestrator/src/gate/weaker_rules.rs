@@ -7,7 +7,7 @@ use orch_core::format;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
-/// Demands on a working tree, or at its baseline.
+/// Demands on a working tree or on its baseline.
 pub(crate) struct GateDemands<'a> {
     pub(crate) jobs: &'a [Job],
     /// Whether open verdicts fail.
@@ -83,7 +83,7 @@ pub(crate) fn find_loosened(before: &GateDemands, now: &GateDemands) -> Vec<Gate
     found
 }
 
-/// Returns the first parameter with another value.
+/// Returns the name of the first parameter with another value.
 fn other_param<'a>(then: &'a Map<String, Value>, now: &'a Map<String, Value>) -> Option<&'a str> {
     then.keys()
         .chain(now.keys())
