@@ -33,12 +33,12 @@ const TIMER: MachineCheck = MachineCheck {
     why: "A sample has to be much longer than one step and one reading of the clock.",
 };
 
-/// Resolution from which on a clock makes samples of 1 ms uncertain by 0.1 %.
+/// Resolution above which a clock makes samples of 1 ms uncertain by 0.1 %.
 const COARSE: Duration = Duration::from_micros(1);
-/// Time of a reading that shows a system call; without one, a reading takes about 20 ns.
+/// Time of a reading above which the clock makes a system call. Without one, a reading takes about
 const SLOW: Duration = Duration::from_nanos(200);
 
-/// Whether /proc/cpuinfo belongs to a virtual machine.
+/// Returns whether /proc/cpuinfo belongs to a virtual machine.
 pub(super) fn is_virtual(info: &str) -> bool {
     let flags = info
         .lines()
@@ -71,7 +71,8 @@ fn unseen(virtual_machine: bool) -> &'static str {
     }
 }
 
-/// `no_turbo` of Intel's driver has the opposite meaning of `boost` of other drivers.
+/// Checks whether the boost of the clock rate is off. `no_turbo` of Intel's driver has the opposite
+/// meaning of `boost` of other drivers.
 pub(super) fn check_turbo(
     no_turbo: Option<&str>,
     boost: Option<&str>,
@@ -137,7 +138,7 @@ pub(super) fn check_siblings(
     }
 }
 
-/// `name` is the CPU's name of the hypervisor.
+/// Checks for a hypervisor. `name` is the name that the CPU reports for it.
 pub(super) fn check_hypervisor(info: Option<&str>, name: Option<&str>) -> MachineFinding {
     match info {
         None => HYPERVISOR.cannot_tell("/proc/cpuinfo cannot be read"),

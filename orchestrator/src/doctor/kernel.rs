@@ -62,7 +62,8 @@ pub(super) fn check_seccomp(offered: SandboxSupport) -> MachineFinding {
     }
 }
 
-/// Workers set their limit of core files to 0, which holds for files and not for pipes.
+/// Checks whether the kernel pipes core files to a program. Workers set their limit of core files
+/// to 0, which applies to files but not to pipes.
 pub(super) fn check_core_dumps(pattern: Option<&str>) -> MachineFinding {
     match pattern.map(str::trim) {
         None => CORE_DUMPS.cannot_tell("/proc/sys/kernel/core_pattern cannot be read"),

@@ -41,7 +41,8 @@ pub(super) fn check_huge_pages(enabled: Option<&str>) -> MachineFinding {
     }
 }
 
-/// `fixed`: whether a worker can run without random addresses.
+/// Checks whether addresses are fixed. `fixed` states whether a worker can run without random
+/// addresses.
 pub(super) fn check_addresses(randomize: Option<&str>, fixed: Option<bool>) -> MachineFinding {
     match (randomize, fixed) {
         (Some("0"), _) => ADDRESSES.ok("not random on this system"),
@@ -58,7 +59,7 @@ pub(super) fn check_swap(swaps: Option<&str>) -> MachineFinding {
     let Some(swaps) = swaps else {
         return SWAP.cannot_tell("/proc/swaps cannot be read");
     };
-    // Filename, type, size, used, priority; sizes in KiB.
+    // The columns are filename, type, size, used and priority, with sizes in KiB.
     let column = |line: &str, index: usize| line.split_whitespace().nth(index)?.parse::<f64>().ok();
     let sum = |index: usize| {
         swaps
@@ -117,7 +118,7 @@ pub(super) fn check_limit(
         return LIMIT.cannot_tell("/proc/meminfo cannot be read");
     };
     let total = total * 1024;
-    // "No limit" is a word in version 2 and a very large number in version 1.
+    // The absence of a limit is a word in version 2 and a very large number in version 1.
     let bytes = |limit: &CgroupLimit| {
         limit
             .text

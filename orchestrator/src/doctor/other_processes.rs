@@ -31,13 +31,13 @@ const QUOTA: MachineCheck = MachineCheck {
     why: "When the quota is used up, all processes stop until the next period begins.",
 };
 
-/// Waiting and running tasks per CPU from which on they are likely to disturb a worker.
+/// Waiting and running tasks per CPU above which they are likely to disturb a worker.
 const LOADED: f64 = 0.25;
 /// Share of one CPU below which a process is normal background.
 const NOTABLE: f64 = 0.05;
 /// Number of processes that are named.
 const NAMED: usize = 3;
-/// Share of stolen time from which on several samples of a pair are affected.
+/// Share of stolen time above which several samples of a pair are affected.
 const STOLEN: f64 = 0.005;
 
 pub(super) fn check_load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
@@ -100,7 +100,7 @@ pub(super) fn check_steal(stat: [Option<&str>; 2]) -> MachineFinding {
         100.0 * now,
         100.0 * ever
     );
-    // A look of one second may fall between two active times of a neighbour.
+    // One second of observation may fall between two active times of a neighbour.
     if now > STOLEN || ever > STOLEN {
         STEAL.attention(value)
     } else {
@@ -155,7 +155,8 @@ pub(super) fn check_quota(groups: &Option<Vec<CgroupLimit>>) -> MachineFinding {
     }
 }
 
-/// `QUOTA PERIOD` in version 2; in version 1 the quota alone, negative for none.
+/// Returns the CPUs that a limit allows. The limit is `QUOTA PERIOD` in version 2; in version 1 it
+/// is the quota alone, which is negative if there is no limit.
 fn cpus(limit: &CgroupLimit) -> Option<f64> {
     let mut words = limit.text.split_whitespace();
     let quota: f64 = words.next()?.parse().ok()?;

@@ -121,7 +121,7 @@ pub(super) fn check_pinned(file: Option<&Path>, rustc: Option<&str>) -> MachineF
         return PINNED.ok(file.file_name().unwrap_or_default().to_string_lossy());
     }
     let found = PINNED.attention("missing");
-    // `rustc 1.89.0 (..)`
+    // The first line has the form `rustc 1.89.0 (..)`.
     match rustc.and_then(|text| text.split_whitespace().nth(1)) {
         Some(version) => found.with_fix(format!("echo {version} > rust-toolchain")),
         None => found,
@@ -156,8 +156,7 @@ pub(super) fn check_cache_size(cache: &CacheFacts) -> MachineFinding {
     }
 }
 
-/// Returns the command that deletes the largest part of the cache, which only costs time to make
-/// again.
+/// Returns the command that deletes the largest part of the cache. Making it again only costs time.
 fn empty_command(folder: &Path) -> String {
     format!("rm -r {0}/artefacts {0}/worktrees", folder.display())
 }

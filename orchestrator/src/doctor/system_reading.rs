@@ -1,5 +1,5 @@
-//! Reads /proc and /sys below a root folder, so that a test can supply its own. Some files are read
-//! twice.
+//! Reads /proc and /sys below a root folder, so that a test can supply its own folder. Some files
+//! are read twice.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -63,7 +63,7 @@ impl SystemReading {
         self.answered.get()
     }
 
-    /// Returns a file's text; `None` where it cannot be read.
+    /// Returns a file's text, or `None` if it cannot be read.
     pub(super) fn read_text(&self, path: &str) -> Option<String> {
         let text = std::fs::read_to_string(self.root.join(path)).ok();
         self.answered.set(self.answered.get() || text.is_some());
@@ -87,7 +87,7 @@ impl SystemReading {
         parse_cpu_list(list.as_deref().unwrap_or_default())
     }
 
-    /// Returns a file of each of some CPUs, trimmed, for the CPUs that have it.
+    /// Returns the trimmed text of a file of each given CPU, for the CPUs that have the file.
     pub(super) fn read_of_cpus(&self, cpus: &[usize], file: &str) -> Vec<(usize, String)> {
         let read = |cpu: usize| self.read_text(&format!("sys/devices/system/cpu/cpu{cpu}/{file}"));
         cpus.iter()
@@ -131,9 +131,9 @@ impl SystemReading {
         Some(found)
     }
 
-    /// Returns a limit of this process's control group and of all groups above it, own first.
-    /// `unified` is its file in version 2, `legacy` in version 1. `None`: no such file of any group
-    /// can be read.
+    /// Returns a limit of this process's control group and of all groups above it, the own group
+    /// first. `unified` is the limit's file in version 2, `legacy` in version 1. Returns `None` if
+    /// no such file of any group can be read.
     pub(super) fn cgroup_limits(
         &self,
         controller: &str,
@@ -188,8 +188,8 @@ impl SystemReading {
 
     fn limits(&self, mount: &str, path: &str, file: &str) -> Vec<CgroupLimit> {
         let inside = Path::new(path.trim_start_matches('/'));
-        // In a container, the path may be the host's. The mount then begins at the container's own
-        // group.
+        // In a container, the path may be the host's path. The mount then begins at the container's
+        // own group.
         inside
             .ancestors()
             .filter_map(|group| {
@@ -224,7 +224,8 @@ fn read_processes(root: &Path) -> BTreeMap<u32, ProcessStat> {
         .collect()
 }
 
-/// `PID (NAME) STATE ...`: the name may hold spaces and parentheses, so it ends at the last one.
+/// Parses `PID (NAME) STATE ...`. The name may contain spaces and parentheses, so it ends at the
+/// last parenthesis.
 fn parse_process(stat: &str) -> Option<ProcessStat> {
     let (head, rest) = stat.rsplit_once(')')?;
     let name = head.split_once('(')?.1;

@@ -1,5 +1,5 @@
-//! Each finding is provoked by a root folder of the test's own: once in the good state, once in the
-//! bad state.
+//! Tests that provoke each finding with a root folder of their own: once in the good state and once
+//! in the bad state.
 
 use super::system_reading::SystemReading;
 use super::{CacheFacts, FindingState, MachineFinding, SystemFacts, examine_machine};
@@ -188,7 +188,7 @@ struct CheckCase {
     check: &'static str,
     ok: (MachineChange, &'static str),
     attention: (MachineChange, &'static str),
-    /// A part of the remedy; `None` where no command helps.
+    /// Part of the remedy; `None` if no command helps.
     fix: Option<&'static str>,
 }
 
@@ -599,7 +599,8 @@ fn doctor_invents_nothing_where_nothing_can_be_read() {
     let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
     let found = examine_machine(&reading, &facts());
     assert!(!reading.has_answered());
-    // Facts from other sources are known anyway, and a kernel without the file has no perf events.
+    // Facts from other sources are known in any case, and a kernel without the file has no perf
+    // events.
     const KNOWN: [&str; 17] = [
         "timer",
         "measuring lock",
