@@ -510,7 +510,7 @@ fn text_of(value: &Value) -> String {
 }
 
 /// Inserts an empty text where an entry of a list lacks a required field, so that the rest of the
-/// file is checked in the same run; returns the places.
+/// file is checked in the same run. Returns the places.
 fn fill_missing(document: &mut Value) -> Vec<Vec<PathStep>> {
     const TEXTS: [(&str, &[&str]); 3] = [
         ("workloads", &["workload"]),

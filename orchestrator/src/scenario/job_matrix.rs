@@ -17,8 +17,8 @@ const MOST_JOBS: usize = 10_000;
 /// A plugin's description, when jobs are made; `None` if the plugin failed before it returned one.
 type PluginOffer<'a> = Option<&'a PluginDescription>;
 
-/// Returns all jobs of a scenario. `offer` returns a plugin's description by key. A plugin without
-/// a description makes jobs that will fail, with unchecked parameters.
+/// Returns all jobs of a scenario. `offer` returns a plugin's description by key. The jobs of a
+/// plugin without a description have unchecked parameters and will fail.
 pub(crate) fn expand_jobs<'a>(
     scenario: &Scenario,
     offer: impl Fn(&str) -> PluginOffer<'a>,

@@ -8,8 +8,8 @@ use boon::{ErrorKind, InstanceToken, Type, Types, ValidationError};
 use orch_core::format;
 use serde_json::Value;
 
-/// A violation: the place in the value, the key if a key of that object is wrong, the message, and
-/// a hint.
+/// A violation: its place in the value, the wrong key of that object if there is one, the message
+/// and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct SchemaViolation {
     pub(crate) path: Vec<PathStep>,
@@ -58,7 +58,7 @@ fn describe_error(schema: &Value, root: &Value, error: &ValidationError) -> Vec<
         let entries = if count == 1 { "entry" } else { "entries" };
         described(format!("{subject} needs {bound} {count} {entries}"), None)
     };
-    // Schemas of orch describe the expected value in words.
+    // Schemas of orch contain the expected value in words.
     let expected = sibling_keyword(schema, error, "x-expected").and_then(Value::as_str);
     match &error.kind {
         ErrorKind::AdditionalProperties { got } => {
@@ -145,8 +145,8 @@ fn list_properties(schema: &Value, error: &ValidationError) -> Vec<String> {
         .unwrap_or_default()
 }
 
-/// Returns the value under `name` beside the violated keyword; `None` in a part of the schema with
-/// an address of its own.
+/// Returns the value under `name` beside the violated keyword; `None` in a part of the schema that
+/// has an address of its own.
 fn sibling_keyword<'a>(
     schema: &'a Value,
     error: &ValidationError,

@@ -11,7 +11,7 @@ use std::ops::Range;
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct YamlNode {
-    /// Byte range in the file; of a map or list only its beginning.
+    /// Byte range in the file; for a map or a list, only its beginning.
     pub(crate) at: Range<usize>,
     pub(crate) kind: YamlValue,
 }
@@ -117,8 +117,7 @@ fn range(location: Location) -> Range<usize> {
 }
 
 /// Returns a problem at the beginning of a second document with content, because a scenario is one
-/// document. In YAML, `---` stands at the beginning of a line nowhere else, not even inside a text
-/// of several lines.
+/// document. In YAML, a line begins with `---` only there, even inside a text of several lines.
 fn second_document(text: &str) -> Option<FileProblem> {
     let is_mark = |line: &str, mark: &str| {
         line.strip_prefix(mark)
@@ -157,7 +156,7 @@ fn second_document(text: &str) -> Option<FileProblem> {
 fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
     let at = error.location().map_or(0..0, range);
     let plain = error.without_snippet().to_string();
-    // The parser's own text begins with the place, which is shown separately.
+    // The parser's text begins with the place, which is shown separately.
     let first = plain.lines().next().unwrap_or_default();
     let message = match first
         .strip_prefix("error: line ")
