@@ -36,6 +36,7 @@ const TIMER: MachineCheck = MachineCheck {
 /// Resolution above which a clock makes samples of 1 ms uncertain by 0.1 %.
 const COARSE: Duration = Duration::from_micros(1);
 /// Time of a reading above which the clock makes a system call. Without one, a reading takes about
+/// 20 ns.
 const SLOW: Duration = Duration::from_nanos(200);
 
 /// Returns whether /proc/cpuinfo belongs to a virtual machine.
