@@ -1,4 +1,4 @@
-//! What plugins offer, as text and as JSON: workloads, parameters, metrics.
+//! Plugins' workloads, parameters and metrics as text and as JSON.
 
 use crate::plugin::catalog::{BetterDirection, MetricInfo, PluginDescription, WorkloadInfo};
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! The filters of templates that print changes and verdicts: all of them ask
-//! `comparison::shown_change` and the verdicts themselves, and none has words of its own.
+//! The filters of templates that print changes and verdicts. All words come from
+//! `comparison::shown_change` and the verdicts.
 
 use crate::comparison::{MetricEntry, RelativeChange, Verdict};
 use crate::gate::FindingKind;
@@ -38,7 +38,7 @@ pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("finding", |kind: Serde<FindingKind>| kind.word());
 }
 
-/// A relative change of a metric, of time where none is named.
+/// Formats a relative change of a metric, or of time if no metric is named.
 fn change_of(change: f64, metric: Option<String>) -> String {
     change::size(
         metric
@@ -49,7 +49,7 @@ fn change_of(change: f64, metric: Option<String>) -> String {
     )
 }
 
-/// The change from one count of a metric to another, with both.
+/// Formats the change from one count of a metric to another, with both counts.
 pub(super) fn counted(counts: [f64; 2], metric: &Metric) -> String {
     if metric.is_bytes() {
         change::counted(format::bytes, "B", counts)
@@ -58,12 +58,13 @@ pub(super) fn counted(counts: [f64; 2], metric: &Metric) -> String {
     }
 }
 
-/// The size of a change of a metric.
+/// Formats the size of a change of a metric.
 pub(super) fn size(change: RelativeChange, metric: &Metric) -> String {
     change.sized(metric.quantity()).size()
 }
 
-/// The interval of a change of a metric; none where the change was counted, or has no end.
+/// Formats the interval of a change of a metric; `None` if the change was counted or has no known
+/// end.
 pub(super) fn interval(change: RelativeChange, metric: &Metric) -> Option<String> {
     let is_counted = change.low == change.high;
     let change = change.sized(metric.quantity());
@@ -77,7 +78,8 @@ fn side(entry: &MetricEntry, side: usize) -> String {
         .unwrap_or_default()
 }
 
-/// Both values with an arrow between them, or one where they are equal; empty without values.
+/// Formats both values with an arrow between them, or one value if they are equal; empty without
+/// values.
 fn values(entry: Serde<MetricEntry>, arrow: Option<String>) -> String {
     let Some([a, b]) = entry.values() else {
         return String::new();

@@ -1,19 +1,20 @@
-//! Ready texts of a metric's entry, as all reports print them.
+//! Ready texts of a metric's entry, the same in all reports.
 
 use crate::comparison::{MetricEntry, Verdict};
 use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
 
-/// The cells of an entry. What does not exist is an empty text.
+/// The cells of an entry. A missing value is an empty text.
 #[derive(Clone, Serialize)]
 pub(super) struct EntryText {
-    /// Values of both sides that belong to the change; a value that is no number, as it is.
+    /// Values of both sides that belong to the change. A value that is not a number is shown as it
+    /// is.
     pub(super) a: String,
     pub(super) b: String,
-    /// `+6.25 %`, `8.3 times as long`, `2 -> 20 000`.
+    /// Change such as `+6.25 %`, `8.3 times as long`, `2 -> 20 000`.
     pub(super) change: String,
-    /// `+6.00 % to +7.00 %`.
+    /// Interval such as `+6.00 % to +7.00 %`.
     pub(super) interval: String,
     pub(super) pairs: String,
     /// The verdict in words.
@@ -37,7 +38,7 @@ impl EntryText {
     }
 }
 
-/// Each value alone: a number as it is printed beside the other one.
+/// Formats the values of both sides. A number has the form that it has beside the other one.
 fn both(entry: &MetricEntry) -> [String; 2] {
     let [a, b] = entry.values().unwrap_or_default();
     [(&entry.a, a), (&entry.b, b)].map(|(value, printed)| match value {
@@ -48,7 +49,7 @@ fn both(entry: &MetricEntry) -> [String; 2] {
     })
 }
 
-/// A number, or nothing for 0.
+/// Formats a number; empty for 0.
 pub(super) fn some_number(number: usize) -> String {
     if number == 0 {
         String::new()
@@ -57,7 +58,7 @@ pub(super) fn some_number(number: usize) -> String {
     }
 }
 
-/// The values of both sides, or the one that both have; nothing without values.
+/// Formats the values of both sides, or one value if they are equal; empty without values.
 pub(super) fn values(entry: &MetricEntry) -> Vec<String> {
     match entry.values() {
         Some([a, b]) if a == b => vec![a],
@@ -66,7 +67,7 @@ pub(super) fn values(entry: &MetricEntry) -> Vec<String> {
     }
 }
 
-/// The least change that an inconclusive entry would have shown: `2.1 %`.
+/// Formats the least change that an inconclusive entry would have shown: `2.1 %`.
 pub(super) fn detectable(entry: &MetricEntry) -> Option<String> {
     let is_inconclusive = entry.verdict == Verdict::Inconclusive;
     entry

@@ -1,5 +1,5 @@
-//! What templates of gates see: the outcome in words, the findings that are shown, each with its
-//! line, the jobs of an earlier check, and commands.
+//! The view of gates for templates: the outcome in words, the shown findings, each with its line,
+//! the jobs of an earlier check, and commands.
 
 use super::shown::{MOST_TEXTS, ShownList};
 use crate::comparison::Comparison;
@@ -7,7 +7,7 @@ use crate::gate::{FindingKind, GateFinding, GateOutcome, GateResult};
 use orch_core::format;
 use serde::Serialize;
 
-/// What a template sees.
+/// The view that a template gets.
 #[derive(Serialize)]
 pub(super) struct GateView<'a> {
     comparison: &'a Comparison,
@@ -18,7 +18,7 @@ pub(super) struct GateView<'a> {
     findings: ShownList<FindingLine<'a>>,
     /// Jobs that failed in an earlier check, each with its state now.
     again: Vec<&'a (String, &'a str)>,
-    /// Such jobs that are not shown.
+    /// Number of such jobs that are not shown.
     more_again: usize,
     /// Commands to run next.
     next: &'a [String],
@@ -38,8 +38,8 @@ struct FindingLine<'a> {
     line: String,
 }
 
-/// Makes the view. `again`: the state of each job that failed in an earlier check; `next`:
-/// commands.
+/// Makes the view. `again` has the state of each job that failed in an earlier check, and `next`
+/// has commands.
 pub(super) fn view<'a>(
     comparison: &'a Comparison,
     gate: &'a GateResult,

@@ -6,9 +6,9 @@ use orch_core::format;
 use std::io::Write;
 use std::path::Path;
 
-/// GitHub shows this many annotations of each level for a step.
+/// Most annotations of each level that GitHub shows for a step.
 const MOST_ANNOTATIONS: usize = 10;
-/// GitHub drops the summary of a step that is larger, whole.
+/// Size of a step's summary above which GitHub drops the whole summary.
 const MOST_SUMMARY_BYTES: usize = 1 << 20;
 /// Bytes of the summary's own parts around both reports.
 const AROUND: usize = 1 << 10;
@@ -23,8 +23,7 @@ pub(crate) fn append_summary(path: &Path, text: &str, report: &str) -> std::io::
     file.write_all(summary(text, report, MOST_SUMMARY_BYTES.saturating_sub(taken)).as_bytes())
 }
 
-/// The gate's report and that of the comparison, in at most `room` bytes; nothing where there is no
-/// room for a line.
+/// Returns both reports in at most `room` bytes, or an empty text if there is no room for a line.
 fn summary(text: &str, report: &str, room: usize) -> String {
     let Some(room) = room.checked_sub(AROUND) else {
         return String::new();
@@ -34,8 +33,8 @@ fn summary(text: &str, report: &str, room: usize) -> String {
     format!("```\n{text}```\n\n{report}\n")
 }
 
-/// Findings that keep a check from passing, or might: as many of each level as GitHub shows, and
-/// one line that counts the others.
+/// Lists the findings that certainly or possibly keep a check from passing: as many of each level
+/// as GitHub shows, and one line that counts the others.
 pub(crate) fn annotations(gate: &GateResult) -> Vec<String> {
     let mut lines = Vec::new();
     let mut more = Vec::new();
@@ -63,7 +62,7 @@ pub(crate) fn annotations(gate: &GateResult) -> Vec<String> {
     lines
 }
 
-/// How GitHub marks a finding.
+/// GitHub's level of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AnnotationLevel {
     Error,
@@ -71,7 +70,7 @@ enum AnnotationLevel {
 }
 
 impl AnnotationLevel {
-    /// None for what is no reason to look.
+    /// Returns the level; `None` for a finding that needs no attention.
     fn of(finding: &GateFinding) -> Option<Self> {
         let level = if finding.kind <= FindingKind::Missing {
             Self::Error
@@ -89,8 +88,8 @@ impl AnnotationLevel {
     }
 }
 
-/// A finding as one of GitHub's workflow commands. In a property, such as the title, more is
-/// escaped than in the message.
+/// Formats a finding as one of GitHub's workflow commands. In a property, such as the title, more
+/// characters are escaped than in the message.
 fn annotation(finding: &GateFinding, level: AnnotationLevel) -> String {
     let escaped = |text: &str| {
         text.replace('%', "%25")

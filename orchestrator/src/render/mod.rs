@@ -1,5 +1,5 @@
-//! Reports: a record, a comparison, a gate or a bisect through a template. A view chooses, computes
-//! and words; the template places what the view holds.
+//! Reports: renders a record, a comparison, a gate or a bisect through a template. A view chooses,
+//! computes and words; the template places the parts of the view.
 
 mod bisect;
 pub(crate) mod catalog;
@@ -50,8 +50,8 @@ pub(crate) enum RenderError {
     },
 }
 
-/// Renders a record through the template `name`: the user's in `folder`, else the built-in one.
-/// HTML templates escape what they print.
+/// Renders a record through the template `name`: the user's in `folder`, or else the built-in one.
+/// HTML templates escape the inserted texts.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
     through(name, folder, store::FILE, run::view(record))
 }
@@ -79,8 +79,8 @@ pub(crate) fn bisect(
     through(name, folder, "bisect.json", bisect::view(report))
 }
 
-/// Renders the result of a gate through the template `name`, found in the same way. `again`: the
-/// state of each job that failed in an earlier check; `next`: commands.
+/// Renders the result of a gate through the template `name`, found in the same way. `again` has the
+/// state of each job that failed in an earlier check, and `next` has commands.
 pub(crate) fn gate(
     name: &str,
     folder: &Path,
@@ -97,7 +97,7 @@ pub(crate) fn gate(
     )
 }
 
-/// Renders a view. `whole`: the file that holds what the report leaves out.
+/// Renders a view. `whole` is the file that contains what the report leaves out.
 fn through(
     name: &str,
     folder: &Path,
@@ -117,7 +117,7 @@ fn through(
         .get_template(name)
         .and_then(|compiled| compiled.render(Serde(view)))
         .map_err(wrong)?;
-    // How long a report of the user's own template may be is the user's to say.
+    // The user decides how long a report of the user's own template may be.
     Ok(if template.is_own {
         text
     } else {
@@ -125,7 +125,7 @@ fn through(
     })
 }
 
-/// minijinja's message with the place inside the template and all causes.
+/// Returns minijinja's message with the place inside the template and all causes.
 fn explain(error: &minijinja::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);

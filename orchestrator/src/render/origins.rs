@@ -1,13 +1,13 @@
-//! Texts about where figures come from, as all reports print them.
+//! Texts about the origin of figures, the same in all reports.
 
 use crate::machine::Machine;
 
-/// The first digits of a commit, which name it.
+/// Returns the first digits of a commit, which identify it.
 pub(super) fn short(commit: &str) -> &str {
     commit.get(..10).unwrap_or(commit)
 }
 
-/// A machine in a few words.
+/// Describes a machine in a few words.
 pub(super) fn machine(machine: &Machine) -> String {
     format!(
         "{}, {} CPUs, {}",

@@ -1,12 +1,12 @@
-//! Places of a change in the scope tree, with the texts that all reports print of them.
+//! Places of a change in the scope tree, with the same texts in all reports.
 
 use crate::comparison::scopes::ScopeChange;
 use orch_core::format;
 use serde::Serialize;
 
-/// Places that a table shows.
+/// Most places that a table shows.
 const MOST_PLACES: usize = 8;
-/// Places that a plain text names, if they have more than the least share of the change.
+/// Most places that a plain text names, if they have more than the least share of the change.
 const MOST_NAMED: usize = 3;
 const LEAST_SHARE: f64 = 0.1;
 
@@ -18,7 +18,7 @@ pub(super) struct ShownPlace<'a> {
     text: PlaceText,
 }
 
-/// The cells of a place. Where both sides have the same value, a list has one text, otherwise two.
+/// The cells of a place. If both sides have the same value, a list has one text, otherwise two.
 #[derive(Serialize)]
 struct PlaceText {
     /// The scopes from the outermost one on: `Forward > Softmax`.
@@ -27,7 +27,7 @@ struct PlaceText {
     a_self: String,
     b_self: String,
     contribution: String,
-    /// Share of the whole change; empty where the profiles do not show it.
+    /// Share of the whole change; empty if the profiles do not show the change.
     share: String,
     a_self_bytes: String,
     b_self_bytes: String,
@@ -57,7 +57,7 @@ impl<'a> ShownPlace<'a> {
         Self { place, text }
     }
 
-    /// `in Softmax: 1 -> 2 allocations`.
+    /// Formats a place as `in Softmax: 1 -> 2 allocations`.
     pub(super) fn allocations_line(&self) -> String {
         format!(
             "in {}: {} allocations",
@@ -66,7 +66,7 @@ impl<'a> ShownPlace<'a> {
         )
     }
 
-    /// `in Softmax: 1 -> 2 allocations, 64 B -> 128 B`.
+    /// Formats a place as `in Softmax: 1 -> 2 allocations, 64 B -> 128 B`.
     pub(super) fn bytes_line(&self) -> String {
         let text = &self.text;
         format!(
@@ -95,7 +95,7 @@ fn one_or_two(form: fn(f64) -> String, [a, b]: [f64; 2]) -> Vec<String> {
     }
 }
 
-/// The places that a table shows, those that contribute most first.
+/// Returns the places that a table shows, those that contribute most first.
 pub(super) fn largest(places: &[ScopeChange]) -> Vec<ShownPlace<'_>> {
     places
         .iter()
@@ -104,7 +104,7 @@ pub(super) fn largest(places: &[ScopeChange]) -> Vec<ShownPlace<'_>> {
         .collect()
 }
 
-/// The places in which both sides allocate differently often.
+/// Iterates over the places in which the numbers of allocations differ.
 pub(super) fn allocating(places: &[ScopeChange]) -> impl Iterator<Item = ShownPlace<'_>> {
     places
         .iter()
@@ -112,8 +112,8 @@ pub(super) fn allocating(places: &[ScopeChange]) -> impl Iterator<Item = ShownPl
         .map(ShownPlace::of)
 }
 
-/// The places with the largest shares, a line each: `90 % of the change in Softmax: 79.0 ns -> 151
-/// ns`.
+/// Formats the places with the largest shares, a line each: `90 % of the change in Softmax: 79.0 ns
+/// -> 151 ns`.
 pub(super) fn share_lines(places: &[ScopeChange]) -> impl Iterator<Item = String> {
     let named = places.iter().take(MOST_NAMED).map(ShownPlace::of);
     named
@@ -126,7 +126,7 @@ pub(super) fn share_lines(places: &[ScopeChange]) -> impl Iterator<Item = String
         })
 }
 
-/// Whether the profiles do not show a change that was judged: no place has a share of it.
+/// Returns whether the profiles do not show a judged change: no place has a share of it.
 pub(super) fn is_unseen(places: &[ScopeChange]) -> bool {
     places
         .iter()

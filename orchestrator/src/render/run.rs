@@ -1,4 +1,4 @@
-//! What templates of runs see: the record itself, its profile, its summary and its warnings.
+//! The view of runs for templates: the record itself, its profile, its summary and its warnings.
 
 use super::profile::{self, ProfileView};
 use super::shown::{MOST_TEXTS, ShownList};
@@ -8,17 +8,17 @@ use crate::model::warning::{SidedKind, WarningKind};
 use crate::record::{Record, store};
 use serde::Serialize;
 
-/// What a template sees.
+/// The view that a template gets.
 #[derive(Serialize)]
 pub(super) struct RecordView<'a> {
     record: &'a Record,
     profile: ProfileView<'a>,
     summary: SummaryView<'a>,
     warnings: Vec<GatheredWarning<'a>>,
-    /// Warnings that are not shown.
+    /// Number of warnings that are not shown.
     more_warnings: usize,
     left_out_warnings: Option<String>,
-    /// That the machine was busy, where it was.
+    /// Message about a busy machine.
     busy: Option<String>,
 }
 

@@ -1,28 +1,28 @@
-//! Owns the limits of reports: how much of each list is shown, and how large a report may be.
+//! Owns the limits of reports: the number of shown items of each list, and the size of a report.
 
 use serde::Serialize;
 use std::hash::Hash;
 
-/// Rows of a table.
+/// Most rows of a table.
 pub(super) const MOST_ROWS: usize = 200;
-/// Items of a list of texts, such as warnings and findings.
+/// Most items of a list of texts, such as warnings and findings.
 pub(super) const MOST_TEXTS: usize = 50;
-/// Bytes of a report through a built-in template, whatever its texts hold.
+/// Most bytes of a report through a built-in template, whatever texts it contains.
 pub(super) const MOST_BYTES: usize = 512 << 10;
 
 /// The first items of a list, with the number of all items.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct ShownList<T> {
     pub(super) items: Vec<T>,
-    /// Items that are not shown.
+    /// Number of items that are not shown.
     pub(super) more: usize,
-    /// The same in a sentence that names the file with all items; null where none is left out, or
-    /// the list has no sentence.
+    /// That number in a sentence with the file that contains all items; null if no item is left
+    /// out, or the list has no sentence.
     pub(super) left_out: Option<String>,
 }
 
 impl<T> ShownList<T> {
-    /// The first `most` items.
+    /// Returns a list of the first `most` items.
     pub(super) fn first(most: usize, all: impl IntoIterator<Item = T>) -> Self {
         let mut all = all.into_iter();
         let items = all.by_ref().take(most).collect();
@@ -33,7 +33,7 @@ impl<T> ShownList<T> {
         }
     }
 
-    /// The same, with a sentence about the items that are not shown. `what`: one item in a word.
+    /// Adds a sentence about the items that are not shown. `what` is one item in a word.
     pub(super) fn counting(self, what: &str, file: &str) -> Self {
         let are = if self.more == 1 { " is" } else { "s are" };
         let left_out = format!("{} more {what}{are} in {file}", self.more);
@@ -43,7 +43,7 @@ impl<T> ShownList<T> {
         }
     }
 
-    /// The same, with what is shown of each item.
+    /// Converts each shown item.
     pub(super) fn map<U>(self, of: impl FnMut(T) -> U) -> ShownList<U> {
         ShownList {
             items: self.items.into_iter().map(of).collect(),
@@ -53,7 +53,7 @@ impl<T> ShownList<T> {
     }
 }
 
-/// Items by what they have in common, in the order of the first of each.
+/// Groups items by a key, in the order of the first item of each group.
 pub(super) fn grouped<K: Hash + Eq, T>(
     all: impl IntoIterator<Item = (K, T)>,
 ) -> indexmap::IndexMap<K, Vec<T>> {

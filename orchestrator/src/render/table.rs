@@ -4,10 +4,10 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
 
-/// `table(headers, rows, right=[column indices])`: columns as wide as their longest cell, because
-/// names that are cut cannot be copied. Numbers belong to the right. A row is a list of cells. With
-/// `cells=[names]` it is an object, and its members of these names are the cells: `text.time` is
-/// one inside another.
+/// Formats `table(headers, rows, right=[column indices])`. Columns are as wide as their longest
+/// cell, because a cut name cannot be copied. `right` lists the columns with numbers. A row is a
+/// list of cells. With `cells=[names]`, a row is an object, and its members with these names are
+/// the cells. The name `text.time` means a member of a member.
 pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<String, Error> {
     let right: Vec<usize> = options
         .get::<Option<Vec<usize>>>("right")?

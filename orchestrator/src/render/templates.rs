@@ -1,4 +1,4 @@
-//! Templates: those that orch carries, and the folder in which a user's own take precedence.
+//! Templates: those built into orch, and the folder in which a user's own take precedence.
 
 use super::{RenderError, changes, origins, table};
 use minijinja::syntax::SyntaxConfig;
@@ -12,7 +12,7 @@ macro_rules! embedded {
     };
 }
 
-/// The reports that orch carries, so that an installed `orch` needs no folder.
+/// The reports built into orch, so that an installed `orch` needs no folder.
 const REPORTS: &[(&str, &str)] = embedded![
     "bisect.md",
     "bisect.txt",
@@ -24,7 +24,7 @@ const REPORTS: &[(&str, &str)] = embedded![
     "profile.md",
 ];
 
-/// Sections of reports, which their templates include.
+/// Sections that the templates of reports include.
 const SECTIONS: &[(&str, &str)] = embedded![
     "bisect/code.md",
     "bisect/culprit.md",
@@ -56,16 +56,16 @@ const SECTIONS: &[(&str, &str)] = embedded![
 /// Text of a report's template.
 pub(super) struct ReportTemplate {
     pub(super) text: String,
-    /// Whether it is the user's, not the built-in one.
+    /// Whether the template is the user's and not the built-in one.
     pub(super) is_own: bool,
 }
 
-/// Whether a template of that name exists.
+/// Returns whether a template of that name exists.
 pub(crate) fn exists(name: &str, folder: &Path) -> bool {
     folder.join(name).is_file() || find(REPORTS, name).is_some()
 }
 
-/// Reads the template `name`: the user's in `folder`, else the built-in one.
+/// Reads the template `name`: the user's in `folder`, or else the built-in one.
 pub(super) fn read(name: &str, folder: &Path) -> Result<ReportTemplate, RenderError> {
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
@@ -99,11 +99,11 @@ fn find(all: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 }
 
 /// Makes the environment of a template: its filters, its syntax, and the templates that it may
-/// include, of which those in `folder` take precedence.
+/// include. Templates in `folder` take precedence.
 pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    // A block tag on a line of its own leaves no empty line behind.
+    // A block tag on a line of its own must not leave an empty line.
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)
         .lstrip_blocks(true)
@@ -138,7 +138,7 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     Ok(environment)
 }
 
-/// Words as a sentence: its first letter large, and with a full stop.
+/// Makes a sentence of words: a capital at the beginning and a full stop at the end.
 fn sentence(words: String) -> String {
     let mut letters = words.chars();
     let first = letters.next().map(char::to_uppercase);
@@ -146,12 +146,12 @@ fn sentence(words: String) -> String {
     sentence + "."
 }
 
-/// A name in Markdown.
+/// Formats a name in Markdown.
 fn code(text: &str) -> String {
     format!("`{}`", format::cell(text))
 }
 
-/// A commit in Markdown: its first digits and its subject.
+/// Formats a commit in Markdown: its first digits and its subject.
 fn commit(commit: Value) -> Result<String, minijinja::Error> {
     let hash = commit.get_attr("commit")?.to_string();
     let subject = commit.get_attr("subject")?.to_string();

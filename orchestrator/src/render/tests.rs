@@ -6,7 +6,7 @@ use crate::import;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// No folder of templates: the built-in ones are used.
+/// A folder that does not exist, so that the built-in templates are used.
 const NOWHERE: &str = "/nonexistent/templates";
 
 fn read<T: DeserializeOwned>(name: &str) -> T {
@@ -22,7 +22,7 @@ fn check(fixture: &str, template: &str, report: &Result<String, RenderError>) {
     insta::assert_snapshot!(name, report.as_ref().unwrap());
 }
 
-/// The lines of a report that count what it leaves out.
+/// Returns the lines of a report that count the items left out.
 fn left_out(report: &Result<String, RenderError>) -> String {
     let lines = report.as_ref().unwrap().lines();
     let counting = lines.filter(|line| {
@@ -137,7 +137,7 @@ fn imported_tables() {
         let compared = import::of_table("table.csv", text).unwrap();
         for template in ["import.txt", "comparison.md"] {
             let report = of_comparison(&compared, template);
-            // When it was imported.
+            // The report contains the time of the import.
             let report = report.map(|text| text.replace(&format::utc(&compared.started), "TIME"));
             check(&format!("import-{name}"), template, &report);
         }
@@ -150,7 +150,7 @@ fn imported_tables() {
     }
 }
 
-/// A finding of each kind.
+/// Returns a finding of each kind.
 fn findings() -> Vec<GateFinding> {
     let kinds = [
         "output_differs",
@@ -262,7 +262,7 @@ fn bisects_of_many_commits() {
     }
 }
 
-/// A folder with templates of the user's own.
+/// Makes a folder with templates of the user's own.
 fn own_templates(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {

@@ -1,5 +1,5 @@
-//! Warnings in few lines: of many jobs with the same one, the first is shown whole and the others
-//! are named.
+//! Warnings in few lines: of many jobs with the same warning, the first is shown whole and the
+//! others are named.
 
 use super::shown;
 use crate::model::warning::SidedKind;
@@ -7,7 +7,7 @@ use orch_core::format;
 use serde::Serialize;
 use std::collections::HashSet;
 
-/// As many further jobs with the same warning are named instead of repeating it.
+/// Number of further jobs with the same warning from which on they are named only.
 const MANY: usize = 3;
 
 /// A warning, and the other jobs that have it.
@@ -18,7 +18,7 @@ pub(super) struct GatheredWarning<'a> {
     text: &'a str,
     /// Ids of further jobs with the same warning and figures of their own.
     others: Vec<&'a str>,
-    /// The first of those ids, and how many more there are.
+    /// The first of those ids, and the number of the others.
     named: String,
     /// Id and beginning of the text.
     line: String,
@@ -26,23 +26,24 @@ pub(super) struct GatheredWarning<'a> {
     alike: Option<String>,
 }
 
-/// The warnings of one job: texts, and the kind of each in the same order. In what an older orch
-/// wrote, some have no kind.
+/// The warnings of one job: texts, and the kind of each in the same order. Some warnings that an
+/// older orch wrote have no kind.
 pub(super) struct JobTexts<'a> {
     pub(super) id: &'a str,
     pub(super) texts: &'a [String],
     pub(super) kinds: Vec<SidedKind>,
 }
 
-/// Warnings of different jobs that are alike: of one kind and side, and of one text where a kind
-/// does not say everything.
+/// Key of like warnings of different jobs: their kind and side, and their text if the kind alone
+/// does not describe them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct LikeWarnings<'a> {
     kind: Option<SidedKind>,
     text: &'a str,
 }
 
-/// Gathers the warnings of jobs, in their order. `line`: a warning's id and text in one line.
+/// Gathers the warnings of jobs, in their order. `line` formats a warning's id and text in one
+/// line.
 pub(super) fn gathered<'a>(
     jobs: impl Iterator<Item = JobTexts<'a>>,
     line: impl Fn(&str, &str) -> String,
@@ -64,7 +65,8 @@ pub(super) fn gathered<'a>(
             continue;
         }
         let same = by_kind.get(&kind).map(Vec::as_slice).unwrap_or_default();
-        // With more than a few further jobs the kind is done; until then this looks at a few.
+        // A kind with more than a few further jobs is done after this. Otherwise there are only a
+        // few jobs to search.
         let mut others: Vec<&str> = same.iter().copied().filter(|other| *other != id).collect();
         others.dedup();
         if others.len() < MANY {

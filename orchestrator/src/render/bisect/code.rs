@@ -5,18 +5,18 @@ use crate::plugin::code::{CodeChange, CodeChangeKind, CodeShape};
 use orch_core::format;
 use serde::Serialize;
 
-/// Functions that are listed as changed.
+/// Most functions that are listed as changed.
 const FUNCTIONS: usize = 6;
-/// Functions among which a plain text names those with other code.
+/// Number of first functions among which a plain text names those with other code.
 const NAMED: usize = 3;
 
-/// What a culprit changed in the code that the workload can reach.
+/// A culprit's changes of the code that the workload can reach.
 #[derive(Serialize)]
 pub(super) struct ChangedCode<'a> {
     pub(super) functions: Vec<ChangedFunction<'a>>,
-    /// Changed functions that are not listed.
+    /// Number of changed functions that are not listed.
     pub(super) more_functions: usize,
-    /// What there is to say instead where no function is listed.
+    /// Text that replaces the list if no function is listed.
     pub(super) code: String,
 }
 
@@ -25,13 +25,13 @@ pub(super) struct ChangedCode<'a> {
 pub(super) struct ChangedFunction<'a> {
     name: &'a str,
     change: CodeChangeKind,
-    /// The change in a word.
+    /// Kind of the change, as a word.
     kind: &'static str,
-    /// Only the data that it refers to changed.
+    /// Whether only the data that it refers to changed.
     is_data: bool,
-    /// Sizes, share of packed arithmetic and so on, as far as they differ.
+    /// Differences, such as sizes and the share of packed arithmetic.
     differences: Vec<String>,
-    /// The same in a sentence.
+    /// The change as a sentence.
     what: String,
 }
 
@@ -50,8 +50,8 @@ impl<'a> ChangedCode<'a> {
                 format!("the machine code could not be compared: {why}"),
             ),
         };
-        // That a function refers to other data says least: where data end is not known, so more
-        // than its own is compared.
+        // Functions of which only the data changed come last. Their change is the weakest evidence,
+        // because the end of data is not known and more than their own data is compared.
         let mut changes: Vec<&CodeChange> = changes.iter().collect();
         changes.sort_by_key(|change| change.kind == CodeChangeKind::Data);
         Self {
@@ -65,8 +65,8 @@ impl<'a> ChangedCode<'a> {
         }
     }
 
-    /// The same in lines: a few functions with other code, or else the first one, and the number of
-    /// the others.
+    /// Returns the same as lines: a few functions with other code, or else the first function, and
+    /// the number of the others.
     pub(super) fn lines(&self) -> Vec<String> {
         let mut lines = Vec::new();
         if !self.code.is_empty() {

@@ -11,30 +11,30 @@ use orch_core::format;
 use orch_core::format::change;
 use serde::Serialize;
 
-/// Commits that are listed as likely.
+/// Most commits that are listed as likely.
 const LIKELY: usize = 8;
-/// Less than this is not worth a line.
+/// Probability below which a commit gets no line.
 const LEAST: f64 = 0.001;
-/// Commits of a list in a terminal.
+/// Most commits of a list in a terminal.
 const FEW_COMMITS: usize = 10;
-/// Commits of an open range in a report with room.
+/// Most commits of an open range in a full report.
 const MANY_COMMITS: usize = 20;
-/// Skipped commits in a report with room.
+/// Most skipped commits in a full report.
 const MANY_SKIPPED: usize = 50;
 
-/// One list of commits for a terminal, and one for a report with room.
+/// One list of commits for a terminal, and one for a full report.
 #[derive(Serialize)]
 pub(super) struct CommitLists<'a> {
     few: ShownList<CommitLine<'a>>,
     many: ShownList<CommitLine<'a>>,
 }
 
-/// A commit with what is to be said of it.
+/// A commit and a note about it.
 #[derive(Serialize)]
 pub(super) struct CommitLine<'a> {
     commit: &'a str,
     subject: &'a str,
-    /// Its author, or why it was skipped.
+    /// Its author, or the reason why it was skipped.
     about: String,
     line: String,
 }
@@ -47,18 +47,18 @@ pub(super) struct LikelyCommit<'a> {
     text: LikelyText,
 }
 
-/// The cells of such a commit; empty where nothing is known.
+/// The cells of such a commit; empty if a value is not known.
 #[derive(Serialize)]
 struct LikelyText {
     probability: String,
     /// Change or value against the good end.
     change: String,
     pairs: String,
-    /// Why it was not measured.
+    /// Reason why it was not measured.
     note: String,
 }
 
-/// The likeliest commits, with the probability of having made the change.
+/// Returns the likeliest commits, with the probability of having made the change.
 pub(super) fn likely<'a>(commits: &'a [CommitState], metric: &Metric) -> Vec<LikelyCommit<'a>> {
     let mut likely: Vec<&CommitState> = commits
         .iter()
@@ -96,12 +96,12 @@ impl LikelyText {
 }
 
 impl<'a> CommitLists<'a> {
-    /// Commits of a range, one of which made a change.
+    /// Lists the commits of a range, one of which made a change.
     pub(super) fn of_open(commits: &'a [ReportedCommit]) -> Self {
         Self::of(MANY_COMMITS, commits.iter().map(authored))
     }
 
-    /// Commits that could not be measured.
+    /// Lists the commits that could not be measured.
     pub(super) fn of_skipped(commits: &'a [SkippedCommit]) -> Self {
         Self::of(MANY_SKIPPED, commits.iter().map(skipped))
     }
@@ -114,7 +114,7 @@ impl<'a> CommitLists<'a> {
     }
 }
 
-/// A commit with its author in the line too.
+/// Returns a commit whose line contains its author too.
 pub(super) fn with_author(commit: &ReportedCommit) -> CommitLine<'_> {
     let mut line = authored(commit);
     line.line = format!("{}, {}", line.line, commit.author);

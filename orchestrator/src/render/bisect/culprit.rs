@@ -1,4 +1,4 @@
-//! A culprit of a bisect: the entries and places that are shown, and what it changed, in lines.
+//! A culprit of a bisect: the shown entries and places, and lines about its changes.
 
 use super::super::entries::{self, EntryText};
 use super::super::origins;
@@ -15,31 +15,30 @@ use crate::plugin::dependencies::DependencyChange;
 use orch_core::format;
 use serde::Serialize;
 
-/// Packages that a table shows.
+/// Most packages that a table shows.
 const MOST_PACKAGES: usize = 20;
-/// Packages that a plain text names.
+/// Most packages that a plain text names.
 const NAMED_PACKAGES: usize = 6;
-/// Files that are named.
+/// Most files that are named.
 const MOST_FILES: usize = 12;
 
-/// A culprit with what it changed in the code.
+/// A culprit with its changes of the code.
 #[derive(Serialize)]
 pub(super) struct ExplainedCulprit<'a> {
     culprit: &'a Culprit,
-    /// What stands beside its metric.
+    /// Entries shown beside its metric.
     others: Vec<&'a MetricEntry>,
-    /// The metric and what stands beside it.
+    /// The metric and the entries beside it.
     figures: Vec<ShownEntry<'a>>,
-    /// Where the time changed.
+    /// Places of the change of time.
     places: Vec<ShownPlace<'a>>,
     packages: ShownList<ShownPackage<'a>>,
     files: ShownList<&'a str>,
     #[serde(flatten)]
     code: ChangedCode<'a>,
-    /// The size of the change of time that the profiles show, where it is another one than the
-    /// pairs'.
+    /// Change of time in the profiles, if it differs from that of the pairs.
     profiles: Option<String>,
-    /// The commit; null where it is one of several.
+    /// The commit; null if it is one of several.
     single: Option<&'a ReportedCommit>,
     /// Commits that cannot be distinguished; empty for a single one.
     several: Vec<CommitLine<'a>>,
@@ -54,7 +53,7 @@ pub(super) struct ShownEntry<'a> {
     text: EntryText,
 }
 
-/// A package whose version changed; `none` where it is absent.
+/// A package whose version changed. A version is `none` if the package is absent.
 #[derive(Serialize)]
 struct ShownPackage<'a> {
     package: &'a str,
@@ -65,18 +64,19 @@ struct ShownPackage<'a> {
 /// Sentences about a culprit.
 #[derive(Serialize)]
 struct CulpritText {
-    /// The commit and its subject, or the number of commits: as a title, and in a terminal.
+    /// The commit and its subject, or the number of commits. `title` is a heading, `headline` is
+    /// for a terminal.
     title: String,
     headline: String,
     /// The probability, and whether the change is opposite to that of the range.
     probability: String,
-    /// The kind of change, if it is nothing but that.
+    /// The kind of change, if the commit contains no other kind.
     cause: Option<&'static str>,
-    /// Size of the change, packages, other metrics, places and code: a line each.
+    /// One line each for the size of the change, packages, other metrics, places and code.
     lines: Vec<String>,
 }
 
-/// `metric`: the metric that the bisect was about.
+/// Returns the view of a culprit. `metric` is the metric of the bisect.
 pub(super) fn explained<'a>(culprit: &'a Culprit, metric: &Metric) -> ExplainedCulprit<'a> {
     let is_other = |entry: &&MetricEntry| entry.metric != *metric && entry.metric.is_own();
     let is_figure = |entry: &&MetricEntry| entry.metric == *metric || entry.metric.is_own();
@@ -162,7 +162,8 @@ fn probability_sentence(culprit: &Culprit) -> String {
     )
 }
 
-/// What a change is nothing but; the packages say it where there are any.
+/// Returns a sentence part about a commit with one kind of change. Returns `None` if the packages
+/// already show it.
 fn cause(cause: &ChangeCause) -> Option<&'static str> {
     match cause.kind {
         CauseKind::Toolchain => Some("it only changes the compiler version"),
@@ -187,7 +188,7 @@ impl<'a> ShownPackage<'a> {
     }
 }
 
-/// What the lines about a culprit are made of.
+/// Inputs of the lines about a culprit.
 struct CulpritEvidence<'a> {
     culprit: &'a Culprit,
     metric: &'a Metric,
@@ -244,7 +245,7 @@ impl CulpritEvidence<'_> {
         (!named.is_empty()).then(|| format!("packages: {}{more}", named.join("; ")))
     }
 
-    /// Where the time changed, if the metric is made of the time.
+    /// Returns the places of the change of time, if the metric is computed from time.
     fn time_lines(&self) -> Vec<String> {
         let is_counted = self.culprit.before.is_number();
         let is_timed =

@@ -1,5 +1,5 @@
-//! What templates of bisects see: the report itself, its likeliest commits, each culprit with what
-//! it changed, and sentences about the whole.
+//! The view of bisects for templates: the report itself, its likeliest commits, each culprit with
+//! its changes, and sentences about the whole bisect.
 
 mod code;
 mod commits;
@@ -16,22 +16,22 @@ use orch_core::format;
 use serde::Serialize;
 use texts::{BisectText, ExaminedCommits};
 
-/// What a template sees.
+/// The view that a template gets.
 #[derive(Serialize)]
 pub(super) struct BisectView<'a> {
     report: &'a BisectReport,
-    /// The likeliest commits first.
+    /// Likely commits, the likeliest first.
     likely: Vec<LikelyCommit<'a>>,
     culprits: Vec<ExplainedCulprit<'a>>,
-    /// Commits that were built or found, and measured or compared.
+    /// Number of commits that were built or found, and measured or compared.
     looked: usize,
-    /// Commits that were found to run the code of an earlier one.
+    /// Number of commits that run the code of an earlier one.
     same_code: usize,
-    /// Different codes among the commits that were looked at, the good end included.
+    /// Number of different codes among the examined commits, including the good end.
     versions: usize,
-    /// Of the verified revert: time, or what is counted.
+    /// Entries of the verified revert: time, or the counted metrics.
     reverted: Vec<RevertedEntry<'a>>,
-    /// Ranges in which something changed, or may have, and no commit could be named.
+    /// Ranges in which something certainly or possibly changed, and no commit could be named.
     open_ranges: Vec<OpenRange<'a>>,
     /// Parts of the range in which something else may have changed.
     open_parts: Vec<PartLine<'a>>,
@@ -46,7 +46,7 @@ struct RevertedEntry<'a> {
     #[serde(flatten)]
     entry: &'a MetricEntry,
     line: String,
-    /// The verdict and the change alone.
+    /// The verdict and the change only.
     finding: String,
 }
 
@@ -56,7 +56,7 @@ struct OpenRange<'a> {
     open: &'a OpenChangeReport,
     /// Its ends: `1234567890 to abcdef1234`.
     title: String,
-    /// The same with the reason and the probability.
+    /// The title with the reason and the probability.
     line: String,
     probability: String,
     commits: CommitLists<'a>,

@@ -24,29 +24,29 @@ pub(super) struct BisectText {
     headline: String,
     /// The metric, the workload, and the commits of the range.
     range: String,
-    /// What was searched for.
+    /// The searched metric and direction.
     search: String,
     good: String,
     bad: String,
-    /// The bad end against the good one; `-` if that is not known.
+    /// Comparison of the bad end with the good end; `-` if it is not known.
     ends: String,
-    /// Commits of the range, and how many were examined and skipped.
+    /// Number of commits of the range, of examined commits and of skipped commits.
     commits: String,
     work: String,
     machine: String,
-    /// Bounds of whatever else happened; null where some part is not known.
+    /// Bounds of all other changes; null if some part is not known.
     beyond: Option<String>,
-    /// First digits of the culprit that was to be reverted.
+    /// First digits of the culprit whose revert was requested.
     reverted: Option<String>,
-    /// Why it could not be.
+    /// Reason why it could not be reverted.
     not_reverted: Option<String>,
-    /// A line per warning.
+    /// One line per warning.
     warnings: Vec<String>,
-    /// How many builds, pairs, commits and seconds it took.
+    /// Number of builds, pairs and commits, and the time in seconds.
     footer: String,
 }
 
-/// How many commits were examined.
+/// Numbers of examined commits.
 pub(super) struct ExaminedCommits {
     pub(super) looked: usize,
     pub(super) same_code: usize,
@@ -129,7 +129,7 @@ fn outcome(outcome: BisectOutcome) -> &'static str {
     }
 }
 
-/// A commit with its subject: `067bde5e01 (softmax: look for NaN first)`.
+/// Formats a commit with its subject: `067bde5e01 (softmax: look for NaN first)`.
 pub(super) fn named(commit: &ReportedCommit) -> String {
     named_as(&commit.commit, &commit.subject)
 }
@@ -138,7 +138,7 @@ pub(super) fn named_as(commit: &str, subject: &str) -> String {
     format!("{} ({})", origins::short(commit), format::brief(subject))
 }
 
-/// A probability; nothing is ever certain.
+/// Formats a probability, which is never shown as certainty.
 pub(super) fn probability(probability: f64) -> String {
     match probability {
         p if p > 0.999 => ">99.9 %".to_owned(),
@@ -147,7 +147,7 @@ pub(super) fn probability(probability: f64) -> String {
     }
 }
 
-/// A change with both values, if it was counted, else with its interval.
+/// Formats a change with both values if it was counted, otherwise with its interval.
 pub(super) fn step(
     change: Option<RelativeChange>,
     [before, after]: [&Value; 2],
@@ -164,7 +164,7 @@ pub(super) fn step(
     }
 }
 
-/// A value that is printed as it is.
+/// Formats a value as it is.
 pub(super) fn plain(value: &Value) -> String {
     match value {
         Value::Null => "None".to_owned(),
@@ -173,7 +173,7 @@ pub(super) fn plain(value: &Value) -> String {
     }
 }
 
-/// A change, with its interval if it has one.
+/// Formats a change, with its interval if it has one.
 pub(super) fn sized(change: RelativeChange, metric: &Metric) -> String {
     let size = changes::size(change, metric);
     match changes::interval(change, metric) {
@@ -228,7 +228,7 @@ fn not_reverted(reverted: &RevertCheck) -> Option<String> {
     ))
 }
 
-/// What became of a metric of the bad end without the culprit.
+/// Describes the result for a metric of the bad end without the culprit.
 pub(super) fn reverted_line(culprit: &str, entry: &MetricEntry) -> String {
     let change = entry
         .change
@@ -242,7 +242,7 @@ pub(super) fn reverted_line(culprit: &str, entry: &MetricEntry) -> String {
     )
 }
 
-/// The ends of a range, and why it is open.
+/// Describes the ends of a range, and the reason why it is open.
 pub(super) fn open_line(open: &OpenChangeReport) -> String {
     format!(
         "{}: {}; with probability {}, one of",
@@ -252,18 +252,18 @@ pub(super) fn open_line(open: &OpenChangeReport) -> String {
     )
 }
 
-/// `between 1234567890 and abcdef1234`.
+/// Formats two ends as `between 1234567890 and abcdef1234`.
 pub(super) fn between(reference: &ReportedCommit, end: &ReportedCommit) -> String {
     format!("between {}", ends_of(reference, end, "and"))
 }
 
-/// `1234567890 to abcdef1234`.
+/// Formats two ends as `1234567890 to abcdef1234`.
 pub(super) fn ends_of(reference: &ReportedCommit, end: &ReportedCommit, word: &str) -> String {
     let [reference, end] = [reference, end].map(|commit| origins::short(&commit.commit));
     format!("{reference} {word} {end}")
 }
 
-/// An open part in words.
+/// Describes an open part.
 pub(super) fn part_words(part: &RangePart, metric: &Metric) -> String {
     let change = part.change.map(|change| changes::size(change, metric));
     match (part.state, change) {

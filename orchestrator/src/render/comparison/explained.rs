@@ -1,5 +1,5 @@
-//! Rows of a comparison that are explained: which entries and places are named, and the lines that
-//! a plain text prints of them.
+//! Explained rows of a comparison: the entries and places that are named, and the lines that a
+//! plain text prints about them.
 
 use super::super::entries;
 use super::super::places::{self, ShownPlace};
@@ -11,9 +11,9 @@ use crate::render::shown::ShownList;
 use orch_core::format;
 use serde::Serialize;
 
-/// Places among which those with other allocations are looked for.
+/// Number of places among which those with other allocations are searched.
 const MOST_PLACES: usize = 200;
-/// Functions that are listed as changed.
+/// Most functions that are listed as changed.
 const MOST_FUNCTIONS: usize = 6;
 
 /// A row with the entries that need a line of their own.
@@ -21,11 +21,11 @@ const MOST_FUNCTIONS: usize = 6;
 pub(super) struct ExplainedRow<'a> {
     row: WorkloadRow<'a>,
     entries: Vec<&'a MetricEntry>,
-    /// What surprises in the verdict, and a sentence for each of the entries.
+    /// Surprises of the verdict, and a sentence for each of the entries.
     lines: Vec<String>,
     /// Whether the profiles do not show the change of time that was judged.
     is_unseen: bool,
-    /// Where the time and the allocations changed; empty where neither did.
+    /// Places in which the time and the allocations changed; empty if neither did.
     place_lines: Vec<String>,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct TimedRow<'a> {
     #[serde(flatten)]
     row: WorkloadRow<'a>,
     is_unseen: bool,
-    /// The size of the change that the profiles show, where it is another one than the pairs' and
-    /// the places have shares of it.
+    /// Change of time in the profiles, if it differs from that of the pairs and the places have
+    /// shares of it.
     profiled: Option<String>,
     places: Vec<ShownPlace<'a>>,
     /// Functions whose code changed.
     functions: ShownList<&'a str>,
 }
 
-/// A row whose allocations changed, with the places that allocate differently often.
+/// A row whose allocations changed, with the places whose number of allocations differs.
 #[derive(Serialize)]
 pub(super) struct AllocatedRow<'a> {
     #[serde(flatten)]
@@ -51,7 +51,7 @@ pub(super) struct AllocatedRow<'a> {
     places: Vec<ShownPlace<'a>>,
 }
 
-/// Of a row that is explained, the entries that need a line of their own, and the lines.
+/// Returns an explained row, with the entries that need a line of their own, and the lines.
 pub(super) fn explain<'a>(row: &WorkloadRow<'a>) -> ExplainedRow<'a> {
     let is_told = |entry: &&MetricEntry| {
         let follows_time = entry.pairs > 0 && entry.metric != Metric::Time;
@@ -78,7 +78,7 @@ pub(super) fn explain<'a>(row: &WorkloadRow<'a>) -> ExplainedRow<'a> {
     }
 }
 
-/// `parse, allocations: regressed: 1 -> 2; counted exactly`.
+/// Formats an entry as `parse, allocations: regressed: 1 -> 2; counted exactly`.
 fn entry_line(id: &str, entry: &MetricEntry) -> String {
     let is_counted = entry.metric != Metric::Time && entry.metric != Metric::Digest;
     let values = if is_counted && entry.verdict != Verdict::Inconclusive {
@@ -88,7 +88,7 @@ fn entry_line(id: &str, entry: &MetricEntry) -> String {
     };
     let values = match entry.unit.as_str() {
         _ if values.is_empty() => values,
-        // The values have it.
+        // The values contain the unit.
         "" | "B" => format!("{values}; "),
         unit => format!("{values} {unit}; "),
     };
@@ -122,7 +122,7 @@ fn place_lines(row: &WorkloadRow, is_timed: bool) -> Vec<String> {
     lines
 }
 
-/// The size of the change that the profiles show, where it is another one and has shares.
+/// Returns the change of time in the profiles, if it differs and the places have shares of it.
 fn profiled<'b>(row: &'b WorkloadRow, scopes: &[ScopeChange]) -> Option<&'b str> {
     let has_shares = scopes.first().is_some_and(|place| place.share.is_some());
     row.profiles.as_deref().filter(|_| has_shares)
@@ -132,7 +132,7 @@ fn first_places(scopes: &[ScopeChange]) -> &[ScopeChange] {
     &scopes[..scopes.len().min(MOST_PLACES)]
 }
 
-/// A row whose time changed.
+/// Returns a row whose time changed.
 pub(super) fn timed<'a>(row: &WorkloadRow<'a>) -> TimedRow<'a> {
     let scopes = &row.workload.scopes;
     let functions = match &row.workload.code {
@@ -149,7 +149,7 @@ pub(super) fn timed<'a>(row: &WorkloadRow<'a>) -> TimedRow<'a> {
     }
 }
 
-/// A row whose allocations changed.
+/// Returns a row whose allocations changed.
 pub(super) fn allocated<'a>(row: &WorkloadRow<'a>) -> AllocatedRow<'a> {
     AllocatedRow {
         places: places::allocating(first_places(&row.workload.scopes)).collect(),

@@ -1,4 +1,4 @@
-//! What templates see of an imported table: its rows, each below the one that it is inside, and
+//! The view of an imported table for templates: its rows, each below the row around it, and
 //! sentences about the whole table.
 
 use super::super::shown;
@@ -9,7 +9,7 @@ use crate::model::metric::Metric;
 use orch_core::format::{self, change};
 use serde::Serialize;
 
-/// Rows that are nested deeper are indented as these.
+/// Depth from which rows are no longer indented further.
 const MOST_DEPTH: usize = 8;
 
 /// An imported row in its place.
@@ -21,12 +21,12 @@ pub(super) struct TableBranch<'a> {
     text: BranchText,
 }
 
-/// The cells of an imported row. What the table does not state is an empty text.
+/// The cells of an imported row. A figure that the table lacks is an empty text.
 #[derive(Clone, Serialize)]
 struct BranchText {
     /// Two spaces for each row around this one.
     indent: String,
-    /// The name behind them.
+    /// Name of the row, without the indent.
     name: String,
     /// Change of the time.
     change: String,
@@ -36,23 +36,23 @@ struct BranchText {
     after_mb: String,
     /// Allocated memory of both sides, or the one figure that both print.
     memory: String,
-    /// The word of the table.
+    /// The table's own word for the change.
     status: String,
 }
 
 /// Sentences about an imported table.
 #[derive(Serialize)]
 pub(super) struct ImportedText {
-    /// Its file, the number of its rows, and what one sample per side supports.
+    /// Its file, the number of its rows, and the conclusions that one sample per side allows.
     headline: String,
     /// Columns that were not read; null if all were.
     ignored: Option<String>,
-    /// Number of contradictions, by severity; a sentence without any.
+    /// Number of contradictions by severity, or a sentence if there are none.
     contradictions: String,
 }
 
 impl ImportedText {
-    /// `rows`: number of rows in the tree.
+    /// Returns the sentences about a table. `rows` is the number of rows in the tree.
     pub(super) fn of(
         comparison: &Comparison,
         rows: usize,
@@ -83,7 +83,7 @@ impl ImportedText {
     }
 }
 
-/// The rows of an imported table, each below the one that it is inside.
+/// Returns the rows of an imported table, each below the row around it.
 pub(super) fn tree<'a>(
     comparison: &'a Comparison,
     entries: &EntriesById<'a>,
@@ -93,7 +93,7 @@ pub(super) fn tree<'a>(
     };
     let mut inside = shown::grouped(imported.rows.iter().map(|row| (row.inside.as_deref(), row)));
     let mut tree = Vec::new();
-    // A file that somebody wrote by hand may have rows inside each other; those are in no tree.
+    // A file that a person wrote may have rows inside each other. The tree leaves them out.
     let mut open: Vec<(&ImportedRow, usize)> = Vec::new();
     let mut below =
         |name: Option<&'a str>, depth: usize, open: &mut Vec<(&'a ImportedRow, usize)>| {

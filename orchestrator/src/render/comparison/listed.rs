@@ -1,5 +1,5 @@
-//! The bounded lists of a comparison's reports: which rows and entries stand in each, and how many
-//! do not.
+//! The bounded lists of a comparison's reports: the rows and entries in each list, and the number
+//! of those left out.
 
 use super::super::entries::EntryText;
 use super::super::shown::{MOST_ROWS, MOST_TEXTS, ShownList};
@@ -11,15 +11,15 @@ use crate::record::Contradiction;
 use orch_core::format;
 use serde::Serialize;
 
-/// What the reports show; each list in the order of the rows.
+/// The lists that the reports show, each in the order of the rows.
 #[derive(Serialize)]
 pub(super) struct ShownLists<'a> {
     rows: ShownList<TableRow<'a>>,
     /// Rows of an imported table.
     tree: ShownList<TableBranch<'a>>,
-    /// Rows that are explained below the table, with the entries that are.
+    /// Rows that are explained below the table, with the explained entries.
     details: ShownList<ExplainedRow<'a>>,
-    /// Rows whose word surprises.
+    /// Rows whose verdict is surprising.
     surprises: ShownList<WorkloadRow<'a>>,
     regressions: ShownList<RowEntry<'a>>,
     improvements: ShownList<RowEntry<'a>>,
@@ -30,9 +30,10 @@ pub(super) struct ShownLists<'a> {
     /// Rows whose allocations changed, with the places of the change.
     allocated: ShownList<AllocatedRow<'a>>,
     contradictions: ShownList<&'a Contradiction>,
-    /// Some time is not equivalent.
+    /// Whether the time of any row is not equivalent.
     pub(super) is_time_changed: bool,
-    /// Some row of an imported table is inside another one, and some has allocations.
+    /// Whether any row of an imported table is inside another one, and whether any row has
+    /// allocations.
     is_nested: bool,
     has_memory: bool,
 }
@@ -55,7 +56,7 @@ struct RowEntry<'a> {
     text: EntryText,
 }
 
-/// A workload that computes something else.
+/// A workload whose outputs differ.
 #[derive(Serialize)]
 struct DifferentRow<'a> {
     #[serde(flatten)]
@@ -64,7 +65,7 @@ struct DifferentRow<'a> {
     why: String,
 }
 
-/// A metric that was not measured, or the whole workload.
+/// A metric, or a whole workload, that was not measured.
 #[derive(Serialize)]
 struct LostMetric<'a> {
     id: &'a str,
@@ -72,7 +73,7 @@ struct LostMetric<'a> {
     reason: &'a str,
 }
 
-/// Chooses what is shown.
+/// Chooses the shown rows and entries.
 pub(super) fn shown_lists<'a>(
     comparison: &'a Comparison,
     rows: &[WorkloadRow<'a>],
@@ -166,7 +167,7 @@ fn table_row<'a>(row: &WorkloadRow<'a>) -> TableRow<'a> {
     }
 }
 
-/// Why a row is missing: the workload's reason, or that of each metric.
+/// Lists the reasons why a row is missing: the workload's reason, or that of each metric.
 fn lost<'a>(row: &WorkloadRow<'a>) -> Vec<LostMetric<'a>> {
     if let Some(reason) = &row.workload.missing {
         return vec![LostMetric {

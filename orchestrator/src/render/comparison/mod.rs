@@ -1,5 +1,5 @@
-//! What templates of comparisons see: the comparison itself, one row per workload, the bounded
-//! lists of what the reports show, and sentences about the whole.
+//! The view of comparisons for templates: the comparison itself, one row per workload, the bounded
+//! lists of the reports, and sentences about the whole comparison.
 
 mod explained;
 mod imported;
@@ -18,30 +18,29 @@ use rows::WorkloadRow;
 use serde::Serialize;
 use texts::ComparisonText;
 
-/// What a template sees.
+/// The view that a template gets.
 #[derive(Serialize)]
 pub(super) struct ComparisonView<'a> {
     comparison: &'a Comparison,
-    /// What `--set` gave each side, as `name = value`.
+    /// Parameters that `--set` gave each side, as `name = value`.
     a_set: Vec<String>,
     b_set: Vec<String>,
-    /// One row per workload; regressed ones first, those with the largest change of time first.
+    /// One row per workload; regressed ones first, and of those the largest changes of time first.
     rows: Vec<WorkloadRow<'a>>,
     warnings: Vec<GatheredWarning<'a>>,
-    /// Warnings that are not shown.
+    /// Number of warnings that are not shown.
     more_warnings: usize,
     left_out_warnings: Option<String>,
     shown: ShownLists<'a>,
-    /// That the machine was busy, where it was.
+    /// Message about a busy machine.
     busy: Option<String>,
     /// Workloads per verdict, in the words of the rows.
     headline: Vec<String>,
     /// Sentences about the whole comparison.
     text: ComparisonText,
-    /// Sentences about an imported table; null for what orch measured.
+    /// Sentences about an imported table; null for measurements of orch.
     imported: Option<ImportedText>,
-    /// Of an imported comparison: its rows in the table's order, each below the one that it is
-    /// inside.
+    /// Rows of an imported comparison in the table's order, each below the row around it.
     tree: Vec<TableBranch<'a>>,
     /// Contradictions by severity.
     severities: SeverityCounts,
@@ -52,7 +51,7 @@ struct SeverityCounts {
     impossible: usize,
     misleading: usize,
     unresolved: usize,
-    /// All three with their meanings.
+    /// All three numbers with their meanings.
     line: String,
 }
 

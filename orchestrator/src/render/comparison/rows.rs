@@ -9,7 +9,7 @@ use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Entries of one workload that a list names.
+/// Most entries of one workload that a list names.
 pub(super) const MOST_OF_ONE: usize = 20;
 
 /// A workload with its entries by metric.
@@ -32,14 +32,13 @@ pub(super) struct WorkloadRow<'a> {
     pub(super) open: Vec<&'a str>,
     /// The verdict in words.
     pub(super) word: String,
-    /// Why the word surprises, where it does.
+    /// Reasons why the verdict is surprising, if it is.
     pub(super) surprises: Vec<String>,
     /// The kind of each surprise, in the same order.
     surprise_kinds: Vec<&'static str>,
-    /// Both sides run one file.
+    /// Whether both sides run the same file.
     pub(super) same_code: bool,
-    /// The size of the change of time that the profiles show, where it is another one than the
-    /// pairs'.
+    /// Change of time in the profiles, if it differs from that of the pairs.
     pub(super) profiles: Option<String>,
     text: RowText,
     /// All its entries, in the comparison's order.
@@ -47,15 +46,15 @@ pub(super) struct WorkloadRow<'a> {
     pub(super) entries: Vec<&'a MetricEntry>,
 }
 
-/// The cells of a row. What does not exist is an empty text, or an empty list. A list has one value
-/// if both sides have the same, otherwise both.
+/// The cells of a row. A missing value is an empty text or an empty list. A list has one value if
+/// both sides have the same, otherwise both.
 #[derive(Clone, Default, Serialize)]
 struct RowText {
     time_a: String,
     time_b: String,
     /// Change of the time.
     change: String,
-    /// The same, or `same code` where that is why there is no change.
+    /// The change, or `same code` if that is the reason why there is no change.
     change_or_code: String,
     interval: String,
     pairs: String,
@@ -64,7 +63,7 @@ struct RowText {
     counted: String,
     bytes: Vec<String>,
     peak_bytes: Vec<String>,
-    /// Reasons for the verdict of the time, and for those of other metrics that are open.
+    /// Reasons for the verdict of the time, and for those of other open metrics.
     why: String,
 }
 
@@ -108,13 +107,13 @@ pub(super) fn row<'a>(
     row
 }
 
-/// Whether something got better or worse.
+/// Returns whether a verdict is a change for the better or the worse.
 pub(super) fn is_changed(verdict: Verdict) -> bool {
     matches!(verdict, Verdict::Regressed | Verdict::Improved)
 }
 
 impl<'a> WorkloadRow<'a> {
-    /// The metrics beside time that are open, as many as a list names.
+    /// Iterates over the open metrics beside time, up to the number that a list names.
     pub(super) fn open_entries(&self) -> impl Iterator<Item = &'a MetricEntry> {
         let is_open = |entry: &&MetricEntry| entry.metric != Metric::Time && entry.is_open();
         self.entries
@@ -158,7 +157,8 @@ impl RowText {
     }
 }
 
-/// The time of a side that was measured alone has no value that belongs to a change.
+/// Returns the typical value if nothing is printed. The time of a side that was measured alone
+/// belongs to no change.
 fn or_typical(printed: String, typical: &Value) -> String {
     match typical.as_f64() {
         Some(ns) if printed.is_empty() => format::time(ns),
@@ -166,7 +166,7 @@ fn or_typical(printed: String, typical: &Value) -> String {
     }
 }
 
-/// Allocations in one cell, marked where they are not exact.
+/// Formats allocations for one cell, with a mark if they are not exact.
 fn counted(entry: &MetricEntry) -> String {
     if entry.a.is_null() {
         return String::new();

@@ -1,5 +1,4 @@
-//! Sentences about a whole comparison: its sides, its headline, its totals, and how it was
-//! measured.
+//! Sentences about a whole comparison: its sides, its headline, its totals, and its measurement.
 
 use super::super::origins;
 use crate::comparison::totals::ComparisonTotals;
@@ -10,13 +9,13 @@ use orch_core::format::{
 };
 use serde::Serialize;
 
-/// Shortest wait for other measurements that is worth a word.
+/// Shortest wait for other measurements that is reported.
 const LONG_WAIT_NS: u64 = 100_000_000;
 
 /// Sentences about a comparison. The `short` ones are for a terminal.
 #[derive(Serialize)]
 pub(super) struct ComparisonText {
-    /// With the name of the scenario, or of the imported table.
+    /// Title with the name of the scenario, or of the imported table.
     title: String,
     a: SideText,
     b: SideText,
@@ -25,13 +24,13 @@ pub(super) struct ComparisonText {
     workloads: String,
     /// `21 workloads: 1 regressed, 20 equivalent`.
     headline: String,
-    /// The change of all times together; null for less than two workloads with times.
+    /// The change of all times together; null for fewer than two workloads with times.
     totals: Option<TotalsText>,
     /// Confidence level of the intervals.
     confidence: String,
-    /// How often machines of this class called the same code changed; null if that is not known.
+    /// Frequency with which machines of this class called the same code changed; null if unknown.
     false_alarms: Option<String>,
-    /// How the figures are to be read, and how long the comparison took.
+    /// Explanation of the figures, and the time that the comparison took.
     footer: String,
 }
 
@@ -48,7 +47,8 @@ struct TotalsText {
 }
 
 impl ComparisonText {
-    /// `headline`: workloads per verdict; `is_time_changed`: some time is not equivalent.
+    /// Returns the sentences. `headline` has the workloads per verdict, and `is_time_changed`
+    /// states whether any time is not equivalent.
     pub(super) fn of(comparison: &Comparison, headline: &[String], is_time_changed: bool) -> Self {
         let workloads = format::counted(comparison.workloads.len(), "workload");
         let scenario = comparison.scenario.as_ref().map(|scenario| &scenario.name);
@@ -92,7 +92,7 @@ impl SideText {
     }
 }
 
-/// What `--set` gave a side, as `name = value`.
+/// Lists the parameters that `--set` gave a side, as `name = value`.
 pub(super) fn set_values(side: &ComparedSide) -> Vec<String> {
     side.set
         .iter()
@@ -100,7 +100,7 @@ pub(super) fn set_values(side: &ComparedSide) -> Vec<String> {
         .collect()
 }
 
-/// The commit of a side and its subject, as far as the side's name does not contain them.
+/// Describes the commit of a side and its subject, unless the side's name contains them.
 fn short_origin(side: &ComparedSide) -> String {
     let (SideKind::Revision, Some(git)) = (side.kind, &side.git) else {
         return String::new();
@@ -116,7 +116,7 @@ fn short_origin(side: &ComparedSide) -> String {
     format!(" ({})", parts.join(", "))
 }
 
-/// The same with its state.
+/// Describes the commit of a side with its subject and its state.
 fn long_origin(side: &ComparedSide) -> String {
     let commit = side.git.as_ref().filter(|git| git.commit.is_some());
     let is_dirty = side.git.as_ref().is_some_and(|git| git.dirty);
@@ -141,8 +141,8 @@ fn long_origin(side: &ComparedSide) -> String {
 }
 
 impl TotalsText {
-    /// Without a change, the remaining noise has neither parts nor a sign. More than the whole is
-    /// no share.
+    /// Returns the sentences about the totals. Without a change, they omit share and sign, because
+    /// the total is noise. A share above the whole is omitted too.
     fn of(totals: &ComparisonTotals, is_time_changed: bool) -> Self {
         let [sum, mean] = [totals.sum, totals.geometric_mean]
             .map(|total| change::size(ChangedQuantity::Time, total));

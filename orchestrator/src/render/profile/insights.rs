@@ -1,4 +1,4 @@
-//! What stands out in a profile: facts, each with its sentence.
+//! Remarkable facts in a profile, each with its sentence.
 
 use super::RowsByJob;
 use super::rows::ProfileRow;
@@ -7,17 +7,17 @@ use orch_core::format;
 use serde::Serialize;
 use std::collections::HashSet;
 
-/// One call that is more than this of all time of its scope makes the average meaningless.
+/// Share of all time of a scope above which a single call makes the average meaningless.
 const DOMINANT_CALL: f64 = 0.5;
-/// Fewer calls than this say nothing about an average.
+/// Fewest calls for a meaningful average.
 const ENOUGH_CALLS: u64 = 10;
-/// This share of a scope outside the scopes inside it is worth a look.
+/// Share of a scope outside the scopes inside it above which it is reported.
 const UNSEEN: f64 = 0.2;
-/// Recording that slows iterations by more than this is in the scopes' times.
+/// Slowdown of iterations by recording above which it distorts the scopes' times.
 const HEAVY_RECORDING: f64 = 0.2;
 const LARGE_ALLOCATION: f64 = 1_048_576.0;
 
-/// Something that stands out in a profile. Shares are relative: 0.1 = 10 %.
+/// A remarkable fact in a profile. Shares are relative: 0.1 = 10 %.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(super) enum ProfileInsight {
@@ -27,13 +27,13 @@ pub(super) enum ProfileInsight {
         scope: String,
         share: f64,
     },
-    /// A large share of a scope that lies in no scope inside it.
+    /// A large share of a scope's time is in no scope inside it.
     OutsideInnerScopes {
         job: String,
         scope: String,
         share: f64,
     },
-    /// One of the calls of a scope takes this share of all its time.
+    /// One call of a scope takes this share of all its time.
     UntypicalAverage {
         job: String,
         scope: String,
@@ -44,7 +44,7 @@ pub(super) enum ProfileInsight {
     HeavyRecording { job: String, overhead: f64 },
     /// Number of scopes with large allocations.
     LargeAllocators { scopes: usize },
-    /// Jobs from whose times nothing is concluded.
+    /// Jobs whose times allow no conclusions.
     UnreliableMedians { jobs: Vec<String> },
 }
 
@@ -85,7 +85,7 @@ impl ProfileInsight {
     }
 }
 
-/// What stands out in all jobs whose medians stand for them.
+/// Returns the insights about all jobs whose medians represent them.
 pub(super) fn all_insights(
     jobs: &[JobRecord],
     scopes: &[ProfileRow],
@@ -106,12 +106,12 @@ pub(super) fn all_insights(
         .collect()
 }
 
-/// Whether the job's own warnings say that its median says little.
+/// Returns whether the job's own warnings make its median unreliable.
 pub(super) fn is_spoilt(job: &JobRecord) -> bool {
     job.warning_kinds.iter().any(|kind| kind.spoils_median())
 }
 
-/// Jobs from whose times nothing is concluded.
+/// Returns the insight about jobs whose times allow no conclusions.
 fn without_insights(spoilt: &[&JobRecord]) -> Option<ProfileInsight> {
     let jobs: Vec<String> = spoilt.iter().map(|job| job.id.clone()).collect();
     (!jobs.is_empty()).then_some(ProfileInsight::UnreliableMedians { jobs })

@@ -1,5 +1,5 @@
-//! What templates see of a profile: its scopes as rows, the bounded lists that the report shows,
-//! and sentences about the run.
+//! The view of a profile for templates: its scopes as rows, the bounded lists of the report, and
+//! sentences about the run.
 
 mod insights;
 mod models;
@@ -19,28 +19,28 @@ use rows::{ProfileRow, ShownScope};
 use serde::Serialize;
 use tree::JobTree;
 
-/// Rows of a table of scopes.
+/// Most rows of a table of scopes.
 const MOST_SCOPES: usize = 25;
-/// Jobs whose tree of scopes is shown.
+/// Most jobs whose tree of scopes is shown.
 const MOST_TREES: usize = 20;
 
-/// What templates see as `profile`.
+/// The view that templates get as `profile`.
 #[derive(Debug, Serialize)]
 pub(super) struct ProfileView<'a> {
-    /// Longest per iteration first.
+    /// Scopes, the longest per iteration first.
     scopes: Vec<ProfileRow>,
     insights: Vec<String>,
-    /// The same as facts, in the same order.
+    /// The insights as facts, in the same order.
     insight_facts: Vec<ProfileInsight>,
     models: Vec<ModelProfile>,
     scaling: Vec<ModelScaling>,
-    /// Insights, models and pairs that are not in those lists.
+    /// Numbers of insights, models and pairs that are not in those lists.
     more_insights: usize,
     more_models: usize,
     more_scaling: usize,
     /// Jobs with scopes inside scopes.
     trees: ShownList<JobTree<'a>>,
-    /// The longest rows, those that allocate most, those that are called most often, and those
+    /// The longest rows, those with the most allocations, those with the most calls, and those
     /// whose calls have a known order.
     longest: ShownList<ShownScope>,
     allocating: ShownList<ShownScope>,
@@ -50,7 +50,7 @@ pub(super) struct ProfileView<'a> {
     text: RunText,
 }
 
-/// Where the figures of a run come from, as Markdown.
+/// Origin of a run's figures, as Markdown.
 #[derive(Debug, Serialize)]
 struct RunText {
     commit: String,
@@ -109,7 +109,7 @@ fn first_scopes<'a>(rows: impl IntoIterator<Item = &'a ProfileRow>) -> ShownList
     ShownList::first(MOST_SCOPES, rows).map(ShownScope::of)
 }
 
-/// The rows with the most of a quantity first.
+/// Returns the rows sorted by a quantity, the largest first.
 fn sorted<'a>(
     scopes: impl Iterator<Item = &'a ProfileRow>,
     quantity: fn(&ProfileRow) -> f64,

@@ -1,4 +1,4 @@
-//! Jobs that state how large their model is, and pairs of them.
+//! Jobs that state the size of their model, and pairs of such jobs.
 
 use super::super::shown;
 use super::insights::is_spoilt;
@@ -7,7 +7,7 @@ use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
 
-/// A job that says how large its model is.
+/// A job that states the size of its model.
 #[derive(Debug, Serialize)]
 pub(super) struct ModelProfile {
     pub(super) job: String,
@@ -23,7 +23,7 @@ pub(super) struct ModelProfile {
     text: ModelText,
 }
 
-/// The cells of a model; empty where a figure is not known.
+/// The cells of a model; empty if a figure is not known.
 #[derive(Debug, Serialize)]
 struct ModelText {
     parameters: String,
@@ -37,7 +37,7 @@ struct ModelText {
     bytes: String,
 }
 
-/// Two jobs that differ in their model alone.
+/// Two jobs that differ only in their model.
 #[derive(Debug, Serialize)]
 pub(super) struct ModelScaling {
     pub(super) small: String,
@@ -83,7 +83,7 @@ pub(super) fn model(job: &JobRecord) -> Option<ModelProfile> {
     })
 }
 
-/// Pairs of a small and a medium model of one workload.
+/// Returns pairs of a small and a medium model of one workload.
 pub(super) fn scaling(record: &Record) -> Vec<ModelScaling> {
     let key = |job: &JobRecord| {
         format!(
@@ -103,7 +103,7 @@ pub(super) fn scaling(record: &Record) -> Vec<ModelScaling> {
     let mut found = Vec::new();
     for one in of("small") {
         let Some(small) = model(one) else { continue };
-        // A second job of the same model says nothing more.
+        // A second job of the same model adds no information.
         let Some(large) = larger.get(&key(one)).and_then(|models| models.first()) else {
             continue;
         };

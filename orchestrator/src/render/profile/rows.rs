@@ -1,17 +1,17 @@
 //! The scope trees of a record as flat rows.
 //!
-//! Everything is per iteration, because a profile runs as many iterations as fit its time: sums
-//! over it would rank jobs by that budget. A scope's share is of the outermost scopes of its own
-//! job; nested shares overlap and are never added.
+//! All figures are per iteration, because a profile runs as many iterations as fit its time: sums
+//! would rank jobs by that budget. A scope's share relates to the outermost scopes of its own job.
+//! Nested shares overlap and are never added.
 
 use crate::record::{JobRecord, ScopeRecord};
 use orch_core::format;
 use serde::Serialize;
 
-/// Callers of a scope that are named.
+/// Most callers of a scope that are named.
 const MOST_CALLERS: usize = 20;
 
-/// A scope of a job, wherever in its tree; figures of one iteration.
+/// A scope of a job, over all its places in the tree; figures of one iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct ProfileRow {
     pub(super) job: String,
@@ -21,20 +21,21 @@ pub(super) struct ProfileRow {
     /// Time, without calls nested in a call of the same name.
     pub(super) total_ns: f64,
     pub(super) self_ns: f64,
-    /// Of the outermost scopes of the job; 0.1 = 10 %.
+    /// Share of the time of the job's outermost scopes; 0.1 = 10 %.
     pub(super) share: f64,
-    /// Of one call.
+    /// Average time of one call.
     pub(super) average_ns: f64,
     pub(super) min_ns: u64,
     pub(super) max_ns: u64,
     pub(super) allocations: f64,
     pub(super) bytes: f64,
     pub(super) callers: Vec<ScopeCaller>,
-    /// The first, second, ... call of an iteration, of scopes in one place of the tree.
+    /// Times of the first, second, ... call of an iteration; empty for a scope with several places
+    /// in the tree.
     pub(super) series_min_ns: Vec<u64>,
 }
 
-/// The scope that opened another one, and its calls per iteration.
+/// The scope that opened another one, and the calls per iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct ScopeCaller {
     pub(super) scope: String,
@@ -65,8 +66,8 @@ struct ProfileText {
     bytes_per_call: String,
     /// The scopes that call it, as Markdown.
     callers: String,
-    /// Some calls of an iteration in their order: the first, the second, that at a quarter, half
-    /// and three quarters of them, and the last; empty where their order is not known.
+    /// Some calls of an iteration in their order: the first, the second, those at a quarter, half
+    /// and three quarters, and the last; empty if their order is not known.
     series: Vec<String>,
 }
 
@@ -119,7 +120,7 @@ fn series(calls: &[u64]) -> Vec<String> {
     shown.map(|ns| format::time(*ns as f64)).collect()
 }
 
-/// The scopes of one job by name, in the order of the tree.
+/// Returns the scopes of one job by name, in the order of the tree.
 pub(super) fn rows(job: &JobRecord) -> Vec<ProfileRow> {
     let Some(profile) = &job.profile else {
         return Vec::new();
@@ -183,7 +184,7 @@ pub(super) fn gather<'a>(
         });
     let row = &mut rows[index];
     if row.calls > 0.0 {
-        // A second place in the tree: the calls of both are in no order that is known.
+        // The calls of two places in the tree have no known common order.
         row.series_min_ns.clear();
     }
     let nested = above.contains(&scope.name.as_str());

@@ -1,4 +1,4 @@
-//! The scopes of a job as a tree: a line per scope, each below the one that it is inside.
+//! The scopes of a job as a tree: a line per scope, each below the scope around it.
 
 use super::rows::{ProfileRow, ShownScope};
 use crate::record::{JobRecord, ScopeRecord};
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub(super) struct JobTree<'a> {
     job: &'a JobRecord,
     branches: Vec<ScopeBranch<'a>>,
-    /// Scopes that others call.
+    /// Scopes that are called inside other scopes.
     called: ShownList<ShownScope>,
 }
 
@@ -28,7 +28,7 @@ struct ScopeBranch<'a> {
     own: String,
 }
 
-/// The tree of a job with the rows of its scopes.
+/// Returns the tree of a job with the rows of its scopes.
 pub(super) fn tree<'a>(job: &'a JobRecord, rows: &[&ProfileRow]) -> JobTree<'a> {
     let iterations = job.profile.as_ref().map_or(0, |profile| profile.iterations);
     let mut branches = Vec::new();

@@ -1,5 +1,5 @@
-//! The jobs of a run against its anchors: how many have each verdict, those that changed, and why
-//! some were not compared.
+//! The jobs of a run against its anchors: the number of jobs per verdict, the changed jobs, and the
+//! reasons why some were not compared.
 
 use super::super::changes;
 use super::super::origins;
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 #[derive(Serialize)]
 pub(super) struct AnchorTie<'a> {
     anchor: &'a AnchorRecord,
-    /// The most pairs of a job.
+    /// Most pairs of any job.
     pairs: usize,
     /// The anchor and the pairs in a sentence.
     headline: String,
@@ -25,7 +25,7 @@ pub(super) struct AnchorTie<'a> {
     counts: Vec<String>,
     /// Jobs that are not equivalent.
     rows: ShownList<TieRow<'a>>,
-    /// Why jobs were not compared, with their ids.
+    /// Reasons why jobs were not compared, with their ids.
     reasons: ShownList<TieReason<'a>>,
 }
 
@@ -53,7 +53,7 @@ struct TieReason<'a> {
     line: String,
 }
 
-/// The jobs against each anchor of the run.
+/// Compares the jobs with each anchor of the run.
 pub(super) fn ties(record: &Record) -> Vec<AnchorTie<'_>> {
     let all = record.jobs.iter().flat_map(|job| {
         job.anchored
@@ -96,7 +96,7 @@ fn anchor_tie<'a>(
     jobs.iter()
         .for_each(|(_, one)| *counts.entry(one.verdict).or_default() += 1);
     let words = |verdict: Verdict| Some(format!("{} {}", counts.get(&verdict)?, verdict.word()));
-    // One message about the machine says it of all that is open.
+    // One message about the machine covers all open jobs.
     let is_worth_a_row = |one: &AnchoredJob| {
         one.verdict != Verdict::Equivalent
             && !(is_machine_changed && one.verdict == Verdict::Inconclusive)

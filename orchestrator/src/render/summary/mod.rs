@@ -1,5 +1,5 @@
-//! What templates of runs see beside the record: the jobs to show, and what has to be said of the
-//! others, in bounded lists.
+//! The part of a run's view beside the record: the shown jobs, and facts about the others, in
+//! bounded lists.
 
 mod anchors;
 
@@ -12,17 +12,17 @@ use orch_core::format;
 use orch_core::protocol::Phase;
 use serde::Serialize;
 
-/// Outermost scopes of a job that the summary shows.
+/// Most outermost scopes of a job that the summary shows.
 const MOST_SCOPES: usize = 5;
-/// Shortest wait for other measurements that is worth a word.
+/// Shortest wait for other measurements that is reported.
 const LONG_WAIT_NS: u64 = 100_000_000;
 
-/// What the summary shows of a run.
+/// The parts of a run that the summary shows.
 #[derive(Serialize)]
 pub(super) struct SummaryView<'a> {
     /// Number of jobs that were measured.
     measured: usize,
-    /// The most rounds of a job with times.
+    /// Most rounds of any job with times.
     rounds: u32,
     /// Jobs that were measured, in the record's order.
     jobs: ShownList<JobRow<'a>>,
@@ -35,19 +35,19 @@ pub(super) struct SummaryView<'a> {
     text: SummaryText,
 }
 
-/// Sentences about a run; null where there is nothing to say.
+/// Sentences about a run; null if there is nothing to report.
 #[derive(Serialize)]
 struct SummaryText {
     /// The commit and its state.
     commit: Option<String>,
-    /// What git said.
+    /// Message of git.
     note: Option<String>,
     machine: String,
-    /// The most that recording slowed down an iteration.
+    /// Largest slowdown of an iteration by recording.
     recording: Option<String>,
     /// The command that repeats a job that was not measured.
     repeat: String,
-    /// How many jobs were measured, and how long that took.
+    /// Number of measured jobs, and the time that they took.
     footer: String,
 }
 
@@ -91,12 +91,12 @@ struct ScopeText {
 /// Jobs that were lost for one reason.
 #[derive(Serialize)]
 struct LostJobs<'a> {
-    /// The first ids, and how many more there are.
+    /// The first ids, and the number of the others.
     ids: String,
     outcome: JobOutcome,
     phase: Option<Phase>,
     message: &'a str,
-    /// All of it, with the beginning of a long message.
+    /// Ids and message in one line, with the beginning of a long message.
     line: String,
 }
 
@@ -242,7 +242,7 @@ fn commit_line(commit: &str, git: &GitState) -> String {
     line
 }
 
-/// The first of the jobs whose iterations recording slowed down most.
+/// Describes the largest slowdown by recording, with the first job that has it.
 fn recording(record: &Record) -> Option<String> {
     let mut slowest: Option<(f64, &str)> = None;
     for job in &record.jobs {
