@@ -1,4 +1,4 @@
-//! Owns the search for the first of many points that meets a condition, without a look at all of
+//! Owns the search for the first of many points that meets a condition, without a check of all of
 //! them.
 //!
 //! Points lie in a fixed order. A tree over that order holds, for each part, the smallest and the

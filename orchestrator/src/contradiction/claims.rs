@@ -14,7 +14,7 @@ pub(crate) struct Claims {
     pub(crate) flat: bool,
     /// Totals that are claimed for all rows.
     pub(crate) totals: Vec<ClaimedTotal>,
-    /// Highest speed of the machine in GFLOP/s, where it is known.
+    /// Highest speed of the machine in GFLOP/s, if it is known.
     pub(crate) peak: Option<Figure>,
     /// Several runs that were compared with one baseline.
     pub(crate) runs: Vec<ClaimedRun>,
@@ -23,10 +23,10 @@ pub(crate) struct Claims {
 /// The unit of all times.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum TimeUnit {
-    /// Unit of the older reports.
+    /// Milliseconds, the unit of the older reports.
     #[default]
     Milliseconds,
-    /// Unit of own records.
+    /// Nanoseconds, the unit of own records.
     Nanoseconds,
 }
 
@@ -38,14 +38,14 @@ pub(crate) struct ClaimedRow {
     /// Index of the row whose time includes this row's time.
     pub(crate) parent: Option<usize>,
     pub(crate) calls: Option<f64>,
-    /// Of a single run.
+    /// Times of a single run.
     pub(crate) total: Option<Figure>,
     pub(crate) mean: Option<Figure>,
     pub(crate) min: Option<Figure>,
     pub(crate) max: Option<Figure>,
     /// Share of the whole, in percent.
     pub(crate) share: Option<Figure>,
-    /// Of two runs.
+    /// Times of two runs.
     pub(crate) before: Option<Figure>,
     pub(crate) after: Option<Figure>,
     pub(crate) memory_before: Option<Figure>,
@@ -60,7 +60,7 @@ pub(crate) struct ClaimedRow {
     /// Claimed change of the time, and of the rate.
     pub(crate) percent: Option<Figure>,
     pub(crate) rate_percent: Option<Figure>,
-    /// The word for the change.
+    /// Word for the change.
     pub(crate) status: Option<String>,
 }
 
@@ -84,7 +84,7 @@ pub(crate) struct ClaimedRun {
 pub(crate) enum ClaimSide {
     Before,
     After,
-    /// Of a single run.
+    /// The side of a single run.
     Only,
 }
 
@@ -103,7 +103,7 @@ impl ClaimSide {
 }
 
 impl ClaimedRow {
-    /// Returns a row of which only the name is known. The name gives kernel and size.
+    /// Returns a row of which only the name is known. Kernel and size follow from the name.
     pub(crate) fn named(name: &str) -> Self {
         Self {
             name: name.to_owned(),
@@ -204,7 +204,7 @@ impl Claims {
 }
 
 /// Returns the sum of the printed figures of some rows, with the range of its possible values;
-/// `None` if a row has no figure or if there are no rows.
+/// `None` if a row has no figure or there are no rows.
 pub(crate) fn sum<'a>(
     figures: impl Iterator<Item = Option<&'a Figure>>,
 ) -> Option<(f64, FigureRange)> {
@@ -213,7 +213,8 @@ pub(crate) fn sum<'a>(
     (!all.is_empty()).then(|| (value, all.iter().map(|figure| figure.reach).sum()))
 }
 
-/// Lists names in a message: all of a few, or the first ones and the number of the others.
+/// Lists names in a message: all names if there are few, or the first ones and the number of the
+/// others.
 pub(crate) fn listed(texts: &[String]) -> String {
     const MOST: usize = 6;
     match texts.len() {

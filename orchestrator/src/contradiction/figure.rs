@@ -24,12 +24,12 @@ impl FigureRange {
         }
     }
 
-    /// Whether every value here is smaller than every value there.
+    /// Returns whether every value here is smaller than every value there.
     pub(crate) fn is_below(self, other: Self) -> bool {
         other.low - self.high > SLACK * (other.low.abs() + self.high.abs())
     }
 
-    /// Whether no value is in both.
+    /// Returns whether no value is in both ranges.
     pub(crate) fn is_apart(self, other: Self) -> bool {
         self.is_below(other) || other.is_below(self)
     }
@@ -46,7 +46,7 @@ impl FigureRange {
         self.high - self.low
     }
 
-    /// Returns the quotient of two quantities that are not negative; `None` where the divisor is
+    /// Returns the quotient of two quantities that are not negative; `None` if the divisor is
     /// certainly 0.
     pub(crate) fn over(self, divisor: Self) -> Option<Self> {
         let (above, below) = (self.not_negative(), divisor.not_negative());
@@ -168,11 +168,11 @@ impl Figure {
             ));
         }
         let digits: i128 = digits.parse().map_err(|_| wrong())?;
-        // At most 30 digits.
+        // A figure has at most 30 digits.
         let last = exponent - i32::try_from(fraction.len()).map_err(|_| wrong())?;
         let tenths = digits * 10 * if negative { -1 } else { 1 };
         let half = if about { 10 } else { 5 };
-        // Read as decimals, so that 0.06 and 0.07 meet exactly at 0.065.
+        // The ends are computed as decimals, so that 0.06 and 0.07 meet exactly at 0.065.
         let at = |tenths: i128| {
             format!("{tenths}e{}", last - 1)
                 .parse::<f64>()

@@ -16,7 +16,7 @@ fn figures(row: &ClaimedRow) -> [(&'static str, Option<&Figure>); 4] {
     ]
 }
 
-/// Minimum <= mean <= maximum.
+/// Finds rows that break minimum <= mean <= maximum.
 pub(super) fn find_disorder(claims: &Claims) -> Vec<FoundContradiction> {
     let ordered = |row: &ClaimedRow| {
         let [_, (_, mean), (_, min), (_, max)] = figures(row);
@@ -43,7 +43,7 @@ pub(super) fn find_disorder(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// With one call, total, mean, minimum and maximum are the same time.
+/// Finds rows with one call whose total, mean, minimum and maximum are not the same time.
 pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let told: Vec<(&str, &Figure)> = figures(row)
@@ -68,7 +68,8 @@ pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// The total is calls times mean, and lies within the limits of its shortest and its longest call.
+/// Finds rows whose total is not calls times mean, or is outside the limits that the shortest and
+/// the longest call set.
 pub(super) fn find_calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let (calls, total) = (row.calls.filter(|calls| *calls > 0.0)?, row.total.as_ref()?);
@@ -106,7 +107,7 @@ pub(super) fn find_calls_and_total(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// The outermost rows together are not longer than the whole.
+/// Finds totals that are shorter than the outermost rows together.
 pub(super) fn find_parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
     claims
         .totals
@@ -135,7 +136,7 @@ pub(super) fn find_parts_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
         .collect()
 }
 
-/// The rows inside a row together are not longer than the row.
+/// Finds rows that are shorter than the rows inside them together.
 pub(super) fn find_children_and_parent(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for (parent, inside) in claims.rows.iter().zip(claims.rows_inside()) {
@@ -171,7 +172,7 @@ pub(super) fn find_children_and_parent(claims: &Claims) -> Vec<FoundContradictio
     found
 }
 
-/// A rate is the row's own work over the row's own time.
+/// Finds rows whose rate is not the row's own work over the row's own time.
 pub(super) fn find_rate_and_time(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for (row, side) in claims
@@ -223,7 +224,8 @@ fn operations(work: f64) -> String {
     }
 }
 
-/// With the same work, a rate changes as the inverse of the time.
+/// Finds rows whose rate and time changed differently. With the same work, a rate changes as the
+/// inverse of the time.
 pub(super) fn find_rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let inverse = row.before.as_ref()?.reach.over(row.after.as_ref()?.reach)?;
@@ -251,7 +253,7 @@ pub(super) fn find_rate_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// Nothing computes faster than the machine.
+/// Finds rows that compute faster than the machine can.
 pub(super) fn find_above_peak(claims: &Claims) -> Vec<FoundContradiction> {
     let Some(peak) = &claims.peak else {
         return Vec::new();
@@ -289,7 +291,7 @@ pub(super) fn find_above_peak(claims: &Claims) -> Vec<FoundContradiction> {
     vec![FoundContradiction::new(names, message)]
 }
 
-/// The claimed difference and percent follow from both times.
+/// Finds rows whose claimed difference or percent does not follow from both times.
 pub(super) fn find_unreachable_change(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let (before, after) = row.both_times()?;
@@ -330,7 +332,7 @@ pub(super) fn find_unreachable_change(claims: &Claims) -> Vec<FoundContradiction
 /// Factor of a change that no tool's tolerance can call unchanged.
 const UNCHANGED: f64 = 1.25;
 
-/// A word for better, worse or the same agrees with the times.
+/// Finds rows whose word for better, worse or the same disagrees with the times.
 pub(super) fn find_word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let (status, ratio) = (row.status.as_deref()?, row.ratio()?);
@@ -365,7 +367,7 @@ pub(super) fn find_word_and_change(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// No time or memory is negative.
+/// Finds negative times and memory.
 pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
         let own = [
@@ -395,7 +397,7 @@ pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
     })
 }
 
-/// Returns at most one finding per row.
+/// Finds at most one contradiction per row.
 fn find_in_rows(
     claims: &Claims,
     of: impl Fn(&ClaimedRow) -> Option<String>,

@@ -47,7 +47,7 @@ fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
             high: time.high_ns * (1.0 + job.settings.tolerance),
         },
     };
-    // The peak is that of one thread.
+    // The peak is the speed of one thread.
     let rate = job
         .metrics
         .iter()
@@ -60,7 +60,7 @@ fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
         .map(|(_, rate)| Figure {
             printed: format::number(*rate),
             value: *rate,
-            // The rate at the ends of the time's interval.
+            // The reach is the rate at both ends of the time's interval.
             reach: FigureRange {
                 low: rate * time.median_ns / time.high_ns,
                 high: rate * time.median_ns / time.low_ns,
@@ -76,7 +76,7 @@ fn timed_row(job: &JobRecord) -> Option<ClaimedRow> {
     })
 }
 
-/// Returns the family of a job: the jobs that differ in sizes only.
+/// Returns the family of a job: the jobs that differ only in sizes.
 pub(crate) fn family_of_job(
     workload: &str,
     params: &Map<String, Value>,
@@ -144,8 +144,8 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    /// Returns a job of a workload as a record holds it: its time in nanoseconds, plus or minus 1
-    /// %, and its rate.
+    /// Returns a job of a workload as a record contains it: its time in nanoseconds, plus or minus
+    /// 1 %, and its rate.
     fn job(
         id: &str,
         workload: &str,

@@ -9,7 +9,7 @@ use orch_core::format;
 use orch_core::format::change;
 use std::cmp::Ordering;
 
-/// Share of all time from which on a single call makes the mean meaningless.
+/// Share of all time above which a single call makes the mean meaningless.
 const DOMINANT_CALL: f64 = 0.5;
 /// Fewest calls for a meaningful mean.
 const ENOUGH_CALLS: f64 = 10.0;
@@ -21,7 +21,7 @@ const LEAST_SIDE: f64 = 64.0;
 /// Factor by which parts have to change, against the whole, to contradict it.
 const AGAINST: f64 = 1.25;
 
-/// The sum of nested rows counts time more than once.
+/// Finds sums of nested rows, which count time more than once.
 pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
     let inner: Vec<String> = claims
         .rows
@@ -63,8 +63,8 @@ pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
     vec![FoundContradiction::new(inner, message)]
 }
 
-/// Whether the rows of a side are, or seem to be, meant to be added up: a total is their sum, or
-/// they stand in a flat list.
+/// Returns whether the rows of a side are, or seem to be, meant to be added up: a total is their
+/// sum, or they stand in a flat list.
 fn sums_everything(claims: &Claims, side: ClaimSide) -> bool {
     let all = claims::sum(claims.rows.iter().map(|row| row.time(side)));
     let outermost = claims::sum(claims.outermost().map(|row| row.time(side)));
@@ -77,8 +77,8 @@ fn sums_everything(claims: &Claims, side: ClaimSide) -> bool {
     }
 }
 
-/// The sum and the geometric mean of the outermost rows change in opposite directions, so there is
-/// no common sign.
+/// Finds a sum and a geometric mean of the outermost rows that change in opposite directions, so
+/// that there is no common sign.
 pub(super) fn find_overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
     let rows: Vec<(&ClaimedRow, FigureRange)> = claims
         .outermost()
@@ -147,7 +147,7 @@ pub(super) fn find_overall_sign(claims: &Claims) -> Vec<FoundContradiction> {
     )]
 }
 
-/// Shares of one whole that sum to more than the whole overlap.
+/// Finds shares of one whole that sum to more than the whole, so that they overlap.
 pub(super) fn find_shares(claims: &Claims) -> Vec<FoundContradiction> {
     let rows: Vec<&ClaimedRow> = claims
         .outermost()
@@ -201,7 +201,7 @@ fn known_ratio(row: &ClaimedRow) -> Option<FigureRange> {
         .filter(|ratio| ratio.low > 0.0 && ratio.high.is_finite())
 }
 
-/// Whether the sizes of a family are rather consecutive numbers of things.
+/// Returns whether the sizes of a family are rather consecutive numbers of things.
 fn is_numbered(members: &[SizedMember]) -> bool {
     let is_number = |row: &ClaimedRow| {
         row.family
@@ -213,7 +213,7 @@ fn is_numbered(members: &[SizedMember]) -> bool {
         .any(|two| is_number(two[0].1) && is_number(two[1].1) && two[1].0 - two[0].0 == 1.0)
 }
 
-/// A known kernel hardly grows with its size.
+/// Finds known kernels whose time hardly grows with their size.
 pub(super) fn find_flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for side in SIDES {
@@ -260,7 +260,7 @@ pub(super) fn find_flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
     found
 }
 
-/// One call is most of the total, so the mean is not typical.
+/// Finds rows in which one call is most of the total, so that the mean is not typical.
 pub(super) fn find_dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
     let told = |row: &ClaimedRow| {
         let (calls, total, max) = (row.calls?, row.total.as_ref()?, row.max.as_ref()?);
@@ -281,7 +281,7 @@ pub(super) fn find_dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
         .collect()
 }
 
-/// Memory is newly allocated, and the word for the change is about time only.
+/// Finds rows that newly allocate memory, with a word for the change that is about time only.
 pub(super) fn find_new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
     let about_memory = |row: &&ClaimedRow| {
         row.status.as_ref().is_none_or(|status| {
@@ -321,7 +321,7 @@ pub(super) fn find_new_allocation(claims: &Claims) -> Vec<FoundContradiction> {
     )]
 }
 
-/// A model gets faster while its parts get slower, or the other way round.
+/// Finds models that get faster while their parts get slower, or the other way round.
 pub(super) fn find_part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
     let products: Vec<(&ClaimedRow, f64, FigureRange)> = claims
         .outermost()
@@ -373,8 +373,8 @@ pub(super) fn find_part_and_whole(claims: &Claims) -> Vec<FoundContradiction> {
             change::claimed(after.value / before.value - 1.0),
             claims::listed(texts)
         );
-        // Each whole consists of all products. All names with each of them would be a square of
-        // names.
+        // Each whole consists of all products. A list of all names for each whole would grow with
+        // the square of the number of names.
         let shown = rows
             .iter()
             .take(format::MOST_NAMES)

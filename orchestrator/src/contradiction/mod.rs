@@ -1,5 +1,5 @@
-//! Numbers that cannot be true, or that suggest something else than they show. The module is pure:
-//! claims in, contradictions out.
+//! Finds numbers that cannot be true, or that suggest something else than they show. The module is
+//! pure: claims in, contradictions out.
 //!
 //! Printed figures are intervals of all values with the same print. A claim that is possible within
 //! these intervals is never reported.

@@ -18,8 +18,8 @@ impl SizeFamily {
         self.lengths.iter().product()
     }
 
-    /// Whether this is certainly less work: shorter somewhere, and longer nowhere. Two shapes of
-    /// one volume may have the same work and different times.
+    /// Returns whether this is certainly less work: shorter in at least one length, and longer in
+    /// none. Two shapes of one volume may have the same work and different times.
     pub(crate) fn is_smaller_than(&self, other: &Self) -> bool {
         self.lengths.len() == other.lengths.len()
             && self.lengths != other.lengths
@@ -43,7 +43,8 @@ const RANKS: [(&str, f64); 7] = [
 ];
 /// Words for rows that are loops inside the row that is timed around them.
 const LOOPS: [&str; 5] = ["iteration", "iterations", "iter", "loop", "inner"];
-/// One pass over two inputs and one output, with one cheap operation each.
+/// Names of kernels that make one pass over two inputs and one output, with one cheap operation per
+/// element.
 const ELEMENTWISE: [&str; 7] = ["add", "sub", "subtract", "mul", "multiply", "min", "max"];
 /// Names of computations that consist mostly of matrix products if they belong to a model.
 const WHOLES: [&str; 8] = [
@@ -139,7 +140,7 @@ pub(crate) fn loop_of(name: &str) -> Option<&str> {
         .then_some(shared)
 }
 
-/// Whether a name belongs to a matrix product. Its backward pass consists of two products.
+/// Returns whether a name belongs to a matrix product. Its backward pass consists of two products.
 pub(crate) fn is_product(name: &str) -> bool {
     let plain: String = split_words(name).concat();
     plain.contains("matmul") || plain.contains("gemm")
@@ -158,7 +159,7 @@ pub(crate) fn traffic(group: &str) -> Option<String> {
     (ELEMENTWISE.contains(&last.as_str()) && !is_product(group)).then(|| rest.join(" "))
 }
 
-/// Whether a row is a computation of a model, which consists mostly of matrix products.
+/// Returns whether a row is a computation of a model, which consists mostly of matrix products.
 pub(crate) fn is_made_of_products(name: &str) -> bool {
     let words = split_words(name);
     let any = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));

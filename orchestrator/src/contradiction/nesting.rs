@@ -158,7 +158,7 @@ fn frame_key(row: &ClaimedRow) -> Option<FrameKey<'_>> {
     ))
 }
 
-/// Returns the low and high of both times and both allocations; 0 where there is none.
+/// Returns the low and high of both times and both allocations; 0 for a missing figure.
 fn reaches(row: &ClaimedRow) -> [f64; 8] {
     let ends = |figure: &Option<Figure>| {
         figure
@@ -187,7 +187,7 @@ fn compare_by_time(rows: &[ClaimedRow], one: usize, other: usize) -> Ordering {
         .then_with(|| other.cmp(&one))
 }
 
-/// Whether a row's times can be part of another row's times.
+/// Returns whether a row's times can be part of another row's times.
 fn fits_into(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
     let (Some((before, after)), Some((outer_before, outer_after))) =
         (inner.both_times(), outer.both_times())
@@ -197,7 +197,7 @@ fn fits_into(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
     !outer_before.reach.is_below(before.reach) && !outer_after.reach.is_below(after.reach)
 }
 
-/// Whether the figures of rows with one key are those of a row and a frame around it.
+/// Returns whether the figures of rows with one key are those of a row and a frame around it.
 fn is_framed_by(inner: &ClaimedRow, outer: &ClaimedRow) -> bool {
     let near = |of: fn(&ClaimedRow) -> &Option<Figure>| match (of(inner), of(outer)) {
         (Some(inner), Some(outer)) => {
@@ -301,8 +301,8 @@ mod tests {
 
     #[test]
     fn nesting_compares_rows_with_few_others() {
-        // The longer the one side, the shorter the other: no row is inside another one, and all
-        // share a prefix.
+        // The longer one side is, the shorter is the other one. So no row is inside another one,
+        // although all share a prefix.
         const ROWS: u32 = 20_000;
         let row = |index: u32| {
             let time = |ms: u32| Some(Figure::exact(f64::from(ms) * 1e-6, String::new()));

@@ -1,8 +1,8 @@
 //! Rules over rows in an order: more work in less time, the same work in a different time, words
 //! that do not match the numbers.
 //!
-//! Each rule searches one partner of each row, through an index of all rows. No rule compares every
-//! row with every other.
+//! For each row, each rule searches one partner through an index of all rows. No rule compares
+//! every row with every other.
 
 use super::box_index::{BoxIndex, CoordinateRange};
 use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
@@ -28,7 +28,7 @@ struct InvertedFamily {
     texts: Vec<String>,
 }
 
-/// A larger size takes less time.
+/// Finds families in which a larger size takes less time.
 pub(super) fn find_more_work_less_time(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found: IndexMap<String, InvertedFamily> = IndexMap::new();
     for side in SIDES {
@@ -167,7 +167,7 @@ fn is_smaller(one: &ClaimedRow, other: &ClaimedRow) -> bool {
     families.is_some_and(|(one, other)| one.is_smaller_than(other))
 }
 
-/// One pass over the same bytes takes several times as long as another.
+/// Finds pairs of passes over the same bytes of which one takes several times as long as the other.
 pub(super) fn find_same_traffic(claims: &Claims) -> Vec<FoundContradiction> {
     let mut kernels: IndexMap<(String, u64), Vec<(usize, &ClaimedRow)>> = IndexMap::new();
     for (at, row) in claims.rows.iter().enumerate() {
@@ -236,7 +236,7 @@ fn describe_apart(
     } else {
         (other, b, one, a)
     };
-    // A printed zero has a rule of its own.
+    // Another rule reports a printed zero.
     let is_apart = short.value > 0.0
         && long
             .reach
@@ -257,7 +257,7 @@ fn describe_apart(
     })
 }
 
-/// Words for changes that do not follow the size of the change.
+/// Finds words for changes that do not follow the size of the change.
 pub(super) fn find_two_words(claims: &Claims) -> Vec<FoundContradiction> {
     let mut found = Vec::new();
     for sign in [1.0, -1.0] {
@@ -370,7 +370,7 @@ impl<'a, 'b> WordIndex<'a, 'b> {
     }
 }
 
-/// Whether one of the intervals with these lows and highs may lie apart from another one.
+/// Returns whether one of the intervals with these lows and highs may lie apart from another one.
 fn may_lie_apart(low: CoordinateRange, high: CoordinateRange, reach: FigureRange) -> bool {
     FigureRange::exact(high[0]).is_below(reach) || reach.is_below(FigureRange::exact(low[1]))
 }

@@ -1,4 +1,4 @@
-//! The table of rules: what each rule looks for, its severity, and the function that finds and
+//! The table of rules: for each rule its sentence, its severity, and the function that finds and
 //! words the contradictions.
 
 use super::claims::{ClaimedRow, Claims};

@@ -6,10 +6,10 @@ use super::rules::FoundContradiction;
 use indexmap::IndexMap;
 use orch_core::format::change;
 
-/// Relative spread of a ratio from which on a percentage of it means nothing.
+/// Relative spread of a ratio above which its percentage has no meaning.
 const COARSE: f64 = 0.1;
 
-/// A change that the printed digits leave open.
+/// Finds changes that the printed digits leave open.
 pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> {
     let open = |row: &ClaimedRow| {
         let ((before, after), ratio) = (row.both_times()?, row.ratio()?);
@@ -47,7 +47,7 @@ fn list_rows(
     vec![FoundContradiction::new(names, text)]
 }
 
-/// A time of zero.
+/// Finds times of zero.
 pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
     let is_zero = |figure: &&Figure| figure.value == 0.0;
     let zero = |row: &ClaimedRow| {
@@ -60,7 +60,7 @@ pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
     list_rows(claims, zero, "no time at all, so no change can be computed")
 }
 
-/// Runs against one baseline that disagree in sign.
+/// Finds runs against one baseline that disagree in sign.
 pub(super) fn find_flips(claims: &Claims) -> Vec<FoundContradiction> {
     let nothing = FigureRange::exact(0.0);
     let mut changes: IndexMap<&String, Vec<(&ClaimedRun, &Figure)>> = IndexMap::new();

@@ -9,7 +9,7 @@ pub(super) struct RuleCase {
     pub(super) rule: &'static str,
     pub(super) title: &'static str,
     pub(super) claims: Claims,
-    /// Part of the message; `None` where the rule must find nothing.
+    /// Part of the message; `None` if the rule must find nothing.
     pub(super) says: Option<&'static str>,
 }
 

@@ -69,7 +69,7 @@ fn rule_ids_are_unique_and_rows_are_named() {
     }
 }
 
-/// Times and percents of the imported table; all of them are possible.
+/// Checks the times and percents of the imported table, all of which are possible.
 #[test]
 fn reachable_claims_of_the_reports_are_not_impossible() {
     let table = include_str!("../../../tests/fixtures/comparison-2026-02-04.csv");
@@ -99,13 +99,13 @@ fn reachable_claims_of_the_reports_are_not_impossible() {
     assert_eq!(check("change-not-reachable"), []);
 }
 
-/// 25 tokens in the printed time give the printed tokens per second, within the precision of the
-/// digits.
+/// Checks that 25 tokens in the printed time give the printed tokens per second, within the
+/// precision of the digits.
 #[test]
 fn reachable_rates_of_the_reports_are_not_flagged() {
     for (ms, rate) in [("427.71", "58.45"), ("2186.63", "11.43")] {
         let mut row = row("Tokens", "");
-        // Tokens in place of operations: the scale does not matter.
+        // Tokens replace operations, because the scale does not matter.
         row.work = Some(25e9);
         row.total = Some(figure(ms));
         row.rate = Some(figure(rate));

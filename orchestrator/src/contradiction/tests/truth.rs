@@ -1,5 +1,5 @@
-//! True trees of calls, printed with rounding: whatever the number of digits, no claim of them is
-//! impossible.
+//! Property tests of true trees of calls that are printed with rounding: whatever the number of
+//! digits, no claim of them is impossible.
 
 use super::fixtures::figure;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
@@ -125,7 +125,8 @@ proptest! {
         prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
     }
 
-    /// Without this test, rules that never find anything would pass the property above.
+    /// Shows that rules find wrong figures. Rules that never find anything would pass the property
+    /// above.
     #[test]
     fn wrong_percent_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
         let after = before * ratio;
