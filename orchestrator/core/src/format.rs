@@ -44,8 +44,8 @@ pub fn bytes(bytes: f64) -> String {
     }
 }
 
-/// Formats a number with three significant digits below 1000, as a whole number above; whole values
-/// are printed unchanged.
+/// Formats a number with three significant digits below 1000, and as a whole number above. Whole
+/// values are printed unchanged.
 pub fn number(value: f64) -> String {
     if !value.is_finite() {
         return "n/a".to_owned();
@@ -88,7 +88,7 @@ pub fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [Str
         .unwrap_or_else(|| [a, b].map(|value| format!("{value:e}{unit}")))
 }
 
-/// Formats a share as `1.2 %`, or as `12 %` where the tenths no longer matter.
+/// Formats a share as `1.2 %`, or as `12 %` if the tenths no longer matter.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     let digits = usize::from(percent.abs() < 9.95);
@@ -103,7 +103,7 @@ pub fn percent(share: f64) -> String {
 /// `indent` spaces.
 pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     let spaces = " ".repeat(indent);
-    // Names contain hyphens too, and must not be broken there.
+    // Names contain hyphens too, and must not be broken at them.
     let options = textwrap::Options::new(width)
         .subsequent_indent(&spaces)
         .break_words(false)
@@ -117,7 +117,8 @@ pub fn wrap(text: &str, width: usize, indent: usize) -> String {
     textwrap::fill(&held, options).replace(HELD, " ")
 }
 
-/// Replaces a space at which no line may end while lines are made. No other text contains it.
+/// Character that replaces a space at which no line may end while lines are made. No other text
+/// contains it.
 const HELD: char = '\u{f8ff}';
 
 /// Returns the places of the spaces that hold a number together: before its percent sign, and
@@ -135,7 +136,7 @@ fn unbroken(text: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Returns the beginning of a long text; the record has all of it.
+/// Returns the beginning of a long text. The record contains the whole text.
 pub fn brief(text: &str) -> String {
     const MOST: usize = 1500;
     match text.char_indices().nth(MOST) {
@@ -144,14 +145,14 @@ pub fn brief(text: &str) -> String {
     }
 }
 
-/// Returns the whole lines of a long text that have at most `most` bytes together with a last line,
+/// Returns whole lines of a long text that have at most `most` bytes together with a last line,
 /// which names the file with the rest.
 pub fn cut(mut text: String, most: usize, whole: &str) -> String {
     if text.len() <= most {
         return text;
     }
     let size = text.len();
-    // Leaves room for the last line, and for an open code block.
+    // The margin leaves room for the last line and for an open code block.
     let room = most.saturating_sub(whole.len() + 200);
     let end = (0..=room)
         .rev()
@@ -191,7 +192,7 @@ pub fn utc(text: &str) -> String {
     }
 }
 
-/// Quotes an external text in a message: if it is long, its beginning and its length.
+/// Quotes an external text in a message. A long text is shortened to its beginning and its length.
 pub fn shortened(text: &str) -> String {
     const MOST: usize = 80;
     match text.char_indices().nth(MOST) {

@@ -1,6 +1,7 @@
-//! What `orch` measures with and decides by: the worker process with its counting allocator, the
-//! statistics, and the search of a bisect. Nothing here depends on scenarios, git or the
-//! command line. The crate is separate so that it can be optimised where the rest only waits.
+//! The parts of `orch` that measure and decide: the worker process with its counting allocator, the
+//! statistics, and the search of a bisect. Nothing here depends on scenarios, git or the command
+//! line. The crate is separate so that it can be optimised, while the rest mostly waits and
+//! compiles faster.
 
 mod counting;
 pub mod format;

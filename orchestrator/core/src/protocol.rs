@@ -33,7 +33,7 @@ pub struct WorkerRequest {
     pub workload: String,
     /// Parameters as the JSON object that the plugin reads.
     pub params: String,
-    /// CPUs to which the worker pins itself before anything is loaded.
+    /// CPUs to which the worker pins itself before it loads anything.
     pub cpus: Vec<usize>,
     /// Bytes of address space beyond the worker's own mappings.
     pub memory: u64,
@@ -75,19 +75,19 @@ pub struct MemoryShift {
 pub enum Pass {
     /// Reads the plugin's describe document.
     Describe,
-    /// Scope tree with times and allocations.
+    /// Records the scope tree with times and allocations.
     Profile {
         /// Time inside `run` after which to stop.
         budget_ns: u64,
         /// Number of iterations after which to stop.
         most_iterations: u64,
     },
-    /// Allocations, leaks, counters over a fixed number of iterations.
+    /// Counts allocations, leaks and counters over a fixed number of iterations.
     Count {
         /// Number of iterations, after one for warming up.
         iterations: u64,
     },
-    /// Samples with scopes and counting off.
+    /// Takes samples with scopes and counting off.
     Time {
         /// Total time of the samples.
         budget_ns: u64,
@@ -98,14 +98,14 @@ pub enum Pass {
     },
     /// Reads the sentinel kernels; no plugin is loaded.
     Sentinel,
-    /// The life of an instance, for `orch plugin check`.
+    /// Checks the life of an instance, for `orch plugin check`.
     Check {
         /// Whether to compare calls of `run` with each other.
         thorough: bool,
         /// Number of instances, one after the other. The answer is about the last one.
         lives: u32,
     },
-    /// Samples in turns with another worker: answers `PairReady`, gets `PairStart`, answers
+    /// Takes samples in turns with another worker: sends `PairReady`, receives `PairStart`, sends
     /// `TurnSamples`.
     Pair {
         /// Minimum time of a sample, unless one iteration takes longer.
@@ -116,7 +116,7 @@ pub enum Pass {
 }
 
 impl Pass {
-    /// Name in reports.
+    /// Returns the name in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Describe => "describe",
@@ -147,7 +147,8 @@ pub enum WorkerReply {
     Timed(TimedSamples),
     /// Reply to a check pass.
     Checked(InstanceCheck),
-    /// A worker of a pair has warmed up and waits for its turns; another reply follows.
+    /// Reply of a worker of a pair that has warmed up and waits for its turns; another reply
+    /// follows.
     Ready(PairReady),
     /// Samples of a worker of a pair.
     Turned(TurnSamples),
@@ -158,7 +159,7 @@ pub enum WorkerReply {
 }
 
 impl WorkerReply {
-    /// Whether this reply can end the given pass.
+    /// Returns whether this reply can end the given pass.
     pub fn answers(&self, pass: Pass) -> bool {
         matches!(
             (self, pass),
@@ -282,7 +283,7 @@ impl Phase {
             .unwrap_or(Self::Start)
     }
 
-    /// Name in records and reports.
+    /// Returns the name in records and reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
@@ -329,8 +330,8 @@ pub(crate) fn receive_frame<T: DeserializeOwned>(from: &mut impl Read) -> io::Re
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Removes the first complete frame from `buffer`; `None` if it has not arrived completely. Invalid
-/// data is an error.
+/// Removes the first complete frame from `buffer`. Returns `None` if no frame has arrived
+/// completely, and an error for invalid data.
 pub fn take_frame<T: DeserializeOwned>(buffer: &mut Vec<u8>) -> io::Result<Option<T>> {
     let Some(head) = buffer.first_chunk::<8>() else {
         return Ok(None);

@@ -137,7 +137,7 @@ unsafe extern "C" fn count_malloc(size: usize) -> *mut c_void {
 unsafe extern "C" fn count_calloc(count: usize, size: usize) -> *mut c_void {
     // SAFETY: as for calloc.
     let block = unsafe { __libc_calloc(count, size) };
-    // glibc checked the product: a block exists only if it did not overflow.
+    // glibc checked the product: a block exists only if the product did not overflow.
     note(block, count.wrapping_mul(size))
 }
 
@@ -149,7 +149,8 @@ unsafe extern "C" fn count_memalign(align: usize, size: usize) -> *mut c_void {
 
 unsafe extern "C" fn count_free(block: *mut c_void) {
     if !block.is_null() {
-        // Removed before the block is freed: afterwards another thread may own the same address.
+        // The entry is removed before the block is freed, because afterwards another thread may own
+        // the same address.
         live::remove(block.addr());
         slots::add_free();
     }

@@ -87,7 +87,8 @@ pub fn foreign_blocks() -> u64 {
     FOREIGN.load(Relaxed)
 }
 
-/// Inlined although it is rare: a call here would make every `free` save registers first.
+/// Counts a foreign block. It is inlined although it is rare, because a call here would make every
+/// `free` save registers first.
 #[inline(always)]
 pub(super) fn note_foreign() {
     FOREIGN.fetch_add(1, Relaxed);
@@ -122,7 +123,7 @@ pub(super) fn replace(address: usize, old: Option<usize>, new: usize) {
     }
 }
 
-/// Whether the process never had a second thread.
+/// Returns whether the process never had a second thread.
 #[inline(always)]
 pub fn single_threaded() -> bool {
     // SAFETY: a byte of glibc's that always exists; it changes only when this thread creates the
@@ -164,7 +165,7 @@ fn bucket(address: usize, step: usize) -> &'static BlockBucket {
     unsafe { &*TABLE.load(Relaxed).add(index) }
 }
 
-/// Stores a block without touching the live bytes; `None` is a block that was never tracked.
+/// Stores a block without changing the live bytes; `None` means a block that was never tracked.
 #[inline(always)]
 pub(super) fn insert_quietly(address: usize, size: Option<usize>) {
     let Some(size) = size else { return };
@@ -193,7 +194,7 @@ pub(super) fn insert_quietly(address: usize, size: Option<usize>) {
     UNTRACKED.store(true, Relaxed);
 }
 
-/// Removes a block without touching the live bytes; `None` if it was not tracked.
+/// Removes a block without changing the live bytes. Returns `None` if it was not tracked.
 #[inline(always)]
 pub(super) fn remove_quietly(address: usize) -> Option<usize> {
     for step in 0..REACH {

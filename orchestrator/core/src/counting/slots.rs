@@ -78,8 +78,8 @@ pub(crate) fn everyone() -> AllocationTotals {
     sum
 }
 
-/// Returns the allocations and their bytes over all threads. It must be fast, because a scope calls
-/// it at both of its ends.
+/// Returns the allocations and their bytes over all threads. It must be fast, because each scope
+/// calls it at its beginning and at its end.
 #[inline(always)]
 pub fn allocated() -> (u64, u64) {
     if USED.load(Relaxed) <= 1 {

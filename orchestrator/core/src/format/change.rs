@@ -3,10 +3,10 @@
 
 use super::{apart, number, time_unit};
 
-/// Factor, up or down, from which on a change is printed as a factor: no reader can judge a size in
+/// Factor, up or down, above which a change is printed as a factor: no reader can judge a size in
 /// `+2549480 %`.
 const LARGE: f64 = 3.0;
-/// Factor beyond the estimate from which on an end of an interval is no bound.
+/// Factor beyond the estimate above which an end of an interval is no bound.
 const UNBOUNDED: f64 = 1000.0;
 /// Significant digits of a printed time, enough for the quotient of two times to print as their
 /// change.
@@ -17,9 +17,9 @@ const GROUPED: f64 = 10_000.0;
 /// The changed quantity, which decides the words for a factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChangedQuantity {
-    /// 8.3 times as long, 95 times as fast.
+    /// A time, whose changes read `8.3 times as long` and `95 times as fast`.
     Time,
-    /// 8.3 times as much, 1/95 as much.
+    /// An amount, whose changes read `8.3 times as much` and `1/95 as much`.
     Amount,
 }
 
@@ -74,13 +74,14 @@ impl SizedChange {
         }
     }
 
-    /// Returns an end that is a bound.
+    /// Returns an end if it is a bound.
     fn bounded(&self, end: Option<f64>) -> Option<f64> {
         let ratio = |change: f64| (1.0 + change) / (1.0 + self.estimate);
         end.filter(|end| end.is_finite() && (1.0 / UNBOUNDED..=UNBOUNDED).contains(&ratio(*end)))
     }
 
-    /// Whether a factor needs no words, because the estimate is a factor in the same direction.
+    /// Returns whether a factor needs no words, because the estimate is a factor in the same
+    /// direction.
     fn is_understood(&self, end: f64) -> bool {
         is_large(self.estimate) && (self.estimate > 0.0) == (end > 0.0)
     }
@@ -106,7 +107,7 @@ impl SizedChange {
     }
 }
 
-/// Formats a relative change (b / a - 1) in words: in percent, or as a factor where it is large.
+/// Formats a relative change (b / a - 1) in words: in percent, or as a factor if it is large.
 pub fn size(quantity: ChangedQuantity, change: f64) -> String {
     if !is_large(change) {
         return percent(change);
@@ -120,7 +121,7 @@ pub fn size(quantity: ChangedQuantity, change: f64) -> String {
     }
 }
 
-/// Whether a relative change is printed as a factor. No factor leads to zero (-100 %).
+/// Returns whether a relative change is printed as a factor. No factor leads to zero (-100 %).
 pub fn is_large(change: f64) -> bool {
     let ratio = 1.0 + change;
     ratio.is_finite() && (ratio >= LARGE || (ratio > 0.0 && ratio <= 1.0 / LARGE))
@@ -192,7 +193,8 @@ pub fn rates(values: [f64; 2]) -> [String; 2] {
     pair_of(values, |value| (value, 1.0, String::new()))
 }
 
-/// `split` returns the number to print, the size of its unit, and the unit's name behind it.
+/// Formats a pair of values. `split` returns the number to print, the size of its unit, and the
+/// unit's name, which follows the number.
 fn pair_of([a, b]: [f64; 2], split: impl Fn(f64) -> (f64, f64, String)) -> [String; 2] {
     let wanted = size(ChangedQuantity::Time, b / a - 1.0);
     let short = |value: f64| number(split(value).0);
@@ -232,8 +234,8 @@ fn pair_of([a, b]: [f64; 2], split: impl Fn(f64) -> (f64, f64, String)) -> [Stri
     ]
 }
 
-/// Formats the change from one count to another with both counts: `+50.0 %, 2 -> 3`. Formats the
-/// counts alone where the change is large or starts from zero.
+/// Formats the change from one count to another with both counts: `+50.0 %, 2 -> 3`. Formats only
+/// the counts if the change is large or starts from zero.
 pub fn counted(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> String {
     let change = b / a - 1.0;
     let values = counts(form, unit, [a, b]);
@@ -245,8 +247,8 @@ pub fn counted(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> St
     }
 }
 
-/// Formats two counts: if they differ, so that they look different (`1 -> 99 986`); if they are
-/// equal, as one.
+/// Formats two counts. Different counts look different (`1 -> 99 986`), and equal counts are
+/// printed once.
 pub fn counts(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> String {
     if a == b {
         return form(a);
@@ -440,7 +442,7 @@ mod tests {
             let [a, b] = times(pair);
             let printed = read(&b) / read(&a) - 1.0;
             let wanted = pair[1] / pair[0] - 1.0;
-            // A value on the edge between two printed ones may round to either.
+            // A value halfway between two printed values may round to either of them.
             prop_assert!(
                 size(ChangedQuantity::Time, printed) == size(ChangedQuantity::Time, wanted)
                     || (printed - wanted).abs() < 1e-5 * (1.0 + wanted),

@@ -46,8 +46,8 @@ pub fn find_false_findings(differences: &[Vec<f64>], margins: &[f64]) -> Vec<boo
 }
 
 /// Returns the smallest shift (log ratio) that `pairs` pairs of this noise would have distinguished
-/// from none: the median over all complete groups of successive pairs. `None` where no group is
-/// complete, or where most groups would detect nothing.
+/// from none: the median over all complete groups of successive pairs. Returns `None` if no group
+/// is complete, or if most groups would detect nothing.
 pub fn detectable_shift(differences: &[f64], pairs: usize) -> Option<f64> {
     let halves: Vec<f64> = differences
         .chunks_exact(pairs.max(1))
@@ -87,8 +87,8 @@ mod tests {
             [false],
             "too small to matter"
         );
-        // Alone it is decided after 14 pairs. Beside another workload it needs evidence of 200
-        // instead of 100.
+        // A workload alone is decided after 14 pairs. Beside another workload it needs evidence of
+        // 200 instead of 100.
         assert_eq!(
             find_false_findings(&[shifted[..13].to_vec()], &[0.01]),
             [false]

@@ -14,7 +14,7 @@ use super::estimate::{hodges_lehmann, mad_spread, median};
 /// soon on clear shifts. All are below 1, so no single pair can ruin a fortune permanently.
 const STAKES: [f64; 6] = [0.1, 0.2, 0.4, 0.6, 0.8, 0.95];
 
-/// Size, in running medians, from which on a difference counts as one full stake.
+/// Size, in running medians, above which a difference counts as one full stake.
 const CLIP: f64 = 1.5;
 
 /// Returns the log of the evidence at which a shift is rejected at level `alpha`: ln(1/alpha).
@@ -26,10 +26,10 @@ pub(crate) fn log_threshold(alpha: f64) -> f64 {
 #[derive(Debug, Clone)]
 pub(crate) struct EProcess {
     shift: f64,
-    /// |x_1| .. |x_i|, ascending.
+    /// Magnitudes |x_1| .. |x_i|, ascending.
     magnitudes: Vec<f64>,
-    /// For each stake: the fortune of bets that B takes longer than the shift, and of bets that it
-    /// takes less.
+    /// For each stake, the fortune of bets that B takes longer than the shift, and the fortune of
+    /// bets that it takes less time.
     fortunes: [(LogProduct, LogProduct); STAKES.len()],
 }
 
@@ -180,7 +180,7 @@ const GRID_RATIO: f64 = 1.25;
 /// interval would look like perfect knowledge.
 pub(crate) fn confidence_sequence(differences: &[f64], alpha: f64) -> ShiftInterval {
     let threshold = log_threshold(alpha);
-    // From a shift far away, all differences look equal.
+    // For a shift far away, all differences look equal.
     let remote = log_e(&vec![1.0; differences.len()], 0.0);
     if remote < threshold || !threshold.is_finite() || differences.iter().any(|d| !d.is_finite()) {
         return ShiftInterval::EVERYTHING;
@@ -302,7 +302,7 @@ mod tests {
 
     const ALPHA: f64 = 0.01;
 
-    /// The formula in its definition, without logs, with running medians by sorting.
+    /// Computes the formula as it is defined, without logs, with running medians by sorting.
     fn e_by_definition(differences: &[f64], shift: f64) -> f64 {
         let x: Vec<f64> = differences.iter().map(|d| d - shift).collect();
         let g = |i: usize| {
@@ -521,8 +521,8 @@ mod tests {
 
     #[test]
     fn sliver_of_recorded_noise_is_narrower_than_the_grid() {
-        // In millionths; found by chance among random series. Some shift outside of the interval is
-        // kept.
+        // The differences are in millionths and were found by chance among random series. A shift
+        // outside of the interval is kept.
         let series = [
             -1237, -912, -1503, -927, 766, 0, -350, -650, -22873, 941, -343, -403, 1613, 1034,
             1402, -16797, 0, 672, 686, 27224, 315, -1774, 0,

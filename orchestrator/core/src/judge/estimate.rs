@@ -25,8 +25,8 @@ pub fn hodges_lehmann(values: &[f64]) -> Option<f64> {
     median_of(&mut averages)
 }
 
-/// Returns 1.4826 times the median absolute deviation from the median, in the unit of the values:
-/// the standard deviation where the data are normal; `None` without values.
+/// Returns 1.4826 times the median absolute deviation from the median, in the unit of the values.
+/// This is the standard deviation if the data are normal. Returns `None` without values.
 pub fn mad_spread(values: &[f64]) -> Option<f64> {
     let centre = median(values)?;
     let mut deviations: Vec<f64> = values.iter().map(|x| (x - centre).abs()).collect();
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(median(&[3.0]), Some(3.0));
         assert_eq!(median(&[3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&[4.0, 1.0, 3.0, 2.0]), Some(2.5));
-        // Walsh averages of 0, 1, 5: 0, 0.5, 2.5, 1, 3, 5.
+        // The Walsh averages of 0, 1, 5 are 0, 0.5, 2.5, 1, 3, 5.
         assert_eq!(hodges_lehmann(&[0.0, 1.0, 5.0]), Some(1.75));
         assert_eq!(mad_spread(&[1.0, 2.0, 3.0, 4.0, 100.0]), Some(MAD_TO_SIGMA));
     }

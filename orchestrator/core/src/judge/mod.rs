@@ -4,9 +4,9 @@
 //!
 //! Side A is the baseline, side B the candidate. Every difference is a log ratio d = ln(B/A):
 //! positive means that B takes longer. The error rates rest on a single fact: with equal code on
-//! both sides, each difference is as likely to be +x as -x, given all the magnitudes. Therefore
-//! nothing in this module may let a sign decide how the data are summarised, how many turns are
-//! taken, or how large a difference is counted.
+//! both sides, each difference is as likely to be +x as -x, given all the magnitudes. Therefore no
+//! sign may influence in this module how the data are summarised, how many turns are taken, or how
+//! much a difference counts.
 
 pub mod alarms;
 pub mod assessment;

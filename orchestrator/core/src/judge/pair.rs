@@ -2,13 +2,13 @@
 
 use super::estimate::{mad_spread, median};
 
-/// Relative robust spread of block minima above which the minimum is no floor, but chance.
+/// Relative robust spread of block minima above which the minimum is not a floor but chance.
 const MOVING_FLOOR: f64 = 0.03;
 
 /// Fewest blocks from which the spread of the minima is judged.
 const BLOCKS_TO_TELL: usize = 4;
 
-/// Times of one pair of processes: ns per iteration, by turn. Where the lengths differ, the extra
+/// Times of one pair of processes: ns per iteration, by turn. If the lengths differ, the extra
 /// turns are ignored.
 #[derive(Debug, Clone, Copy)]
 pub struct PairSamples<'a> {
@@ -25,7 +25,7 @@ pub struct PairSummary {
     pub difference: f64,
     /// z_j, the difference of each block (log ratio B/A).
     pub blocks: Vec<f64>,
-    /// Whether a block's time is its minimum. Where the floor moves, it is the median.
+    /// Whether a block's time is its minimum. If the floor moves, it is the median.
     pub floor: bool,
 }
 
@@ -79,7 +79,7 @@ pub fn summarise_pair(samples: PairSamples<'_>, block: usize) -> Option<PairSumm
 
 /// Returns the level halfway between the sides (log of ns per iteration): the median over blocks of
 /// the mean of ln A and ln B. Each block is summarised as in [`summarise_pair`], according to its
-/// `floor`. `None` without turns, and where a time is not a positive number.
+/// `floor`. Returns `None` without turns, and if a time is not a positive number.
 pub fn pair_level(samples: PairSamples<'_>, block: usize, floor: bool) -> Option<f64> {
     let turns = samples.a.len().min(samples.b.len());
     let (a, b) = (samples.a.get(..turns)?, samples.b.get(..turns)?);

@@ -1,5 +1,5 @@
-//! Owns the trial of the judge: both error rates of the verdicts, on simulated machines that are
-//! far worse than real ones.
+//! Owns the simulations of the judge: both error rates of the verdicts, on simulated machines that
+//! are far worse than real ones.
 //!
 //! Seeds are fixed, so the asserted counts change only if the code changes.
 
@@ -96,7 +96,7 @@ fn is_change(finding: Option<&PairFinding>) -> bool {
     matches!(finding, Some(PairFinding::Higher | PairFinding::Lower))
 }
 
-/// Whether a single workload is ever called changed when it is judged after every pair.
+/// Returns whether a single workload is ever called changed when it is judged after every pair.
 fn is_ever_changed(differences: &[f64]) -> bool {
     let mut process = EProcess::new(0.0);
     differences.iter().enumerate().any(|(i, d)| {
@@ -117,7 +117,7 @@ fn is_ever_changed(differences: &[f64]) -> bool {
 }
 
 /// Returns the fewest equal signs among `n` at which a two-sided sign test has p <= alpha; `n + 1`
-/// where no number is enough.
+/// if no number is enough.
 fn sign_test_threshold(n: usize) -> usize {
     let mut chance = 0.5f64.powi(n as i32); // of exactly k equal signs, from k = n downwards
     let (mut tail, mut k) = (0.0, n + 1);
@@ -152,7 +152,7 @@ fn t_test_changes(differences: &[f64]) -> bool {
         mean += step / f64::from(n);
         squares += step * (d - mean);
         let freedom = f64::from(n) - 1.0;
-        // Cornish-Fisher expansion of Student's quantile at 0.995.
+        // The Cornish-Fisher expansion gives Student's quantile at 0.995.
         let z = 2.5758f64;
         let quantile = z
             + (z.powi(3) + z) / (4.0 * freedom)
@@ -403,7 +403,7 @@ fn interval_holds_the_true_shift_at_every_look() {
         });
         missed += usize::from(outside);
         if series % 10 == 0 {
-            // The interval is the hull of the set, found by a search. It must contain all of the
+            // The interval is the hull of the set, found by a search. It must contain the whole
             // set.
             checked += 1;
             let lost = [14, 20, 32, 64].iter().any(|n| {

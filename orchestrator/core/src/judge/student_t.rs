@@ -4,8 +4,8 @@
 //! Five pairs can never reach an e-value of 100. This module therefore uses Student's and Welch's t
 //! at a level that is divided by the number of workloads (Bonferroni). Differences of equal code
 //! are symmetric, because coins decide which side is which, and t is cautious on symmetric data
-//! with heavy tails. The simulation below checks that it holds its level. A comparison of two
-//! builds, which measures until it can decide, is worth more.
+//! with heavy tails. The simulation below checks that it keeps its level. A comparison of two
+//! builds measures until it can decide, and is stronger evidence.
 
 use super::estimate::{hodges_lehmann, median};
 use super::verdict::{ALPHA, PairFinding};
@@ -24,7 +24,7 @@ pub struct ShiftEstimate {
     pub p: f64,
 }
 
-/// Estimates the shift of some differences from zero. `None` for fewer than two.
+/// Estimates the shift of some differences from zero; returns `None` for fewer than two.
 pub fn estimate_shift(differences: &[f64]) -> Option<ShiftEstimate> {
     let one = SampleMoments::of(differences)?;
     let estimate = hodges_lehmann(differences)?;
@@ -32,7 +32,7 @@ pub fn estimate_shift(differences: &[f64]) -> Option<ShiftEstimate> {
 }
 
 /// Estimates the shift between two groups of differences from the same reference: that of `b` minus
-/// that of `a`. `None` where a group has fewer than two.
+/// that of `a`. Returns `None` if a group has fewer than two.
 pub fn compare_groups(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
     let (one, other) = (SampleMoments::of(a)?, SampleMoments::of(b)?);
     let apart: Vec<f64> = a
@@ -41,7 +41,8 @@ pub fn compare_groups(a: &[f64], b: &[f64]) -> Option<ShiftEstimate> {
         .collect();
     let squares = [one.error().powi(2), other.error().powi(2)];
     let error = (squares[0] + squares[1]).sqrt();
-    // Welch and Satterthwaite. Without any spread, the smaller group decides.
+    // The degrees of freedom follow Welch and Satterthwaite. Without any spread, the smaller group
+    // decides.
     let degrees = if error > 0.0 {
         (squares[0] + squares[1]).powi(2)
             / (squares[0].powi(2) / (one.count - 1.0) + squares[1].powi(2) / (other.count - 1.0))
@@ -123,7 +124,7 @@ mod tests {
     fn by_hand() {
         assert_eq!(estimate_shift(&[0.1]), None);
         assert_eq!(compare_groups(&[0.1], &[0.1, 0.2]), None);
-        // Mean 0.03, standard error 0.001 / sqrt(5), t(0.995; 4) = 4.604.
+        // The mean is 0.03, the standard error 0.001 / sqrt(5), and t(0.995; 4) = 4.604.
         let got = estimate_shift(&[0.029, 0.030, 0.031, 0.0305, 0.0295]).unwrap();
         assert!((got.estimate - 0.03).abs() < 1e-12);
         assert!(
@@ -181,7 +182,7 @@ mod tests {
         let size = 0.003;
         match kind {
             0 => size * normal(random),
-            // Student's t with 2 degrees of freedom.
+            // This is Student's t with 2 degrees of freedom.
             1 => size * normal(random) / ((-(1.0 - random.draw_fraction()).ln()).sqrt()),
             // Each side is in one of two states, 3 % apart.
             2 => {

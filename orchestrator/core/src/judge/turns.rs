@@ -26,7 +26,7 @@ pub struct TurnPlan {
     pub block: usize,
 }
 
-/// Returns the plan for the first pairs: 40 turns, or fewer where a pair's turns would not fit into
+/// Returns the plan for the first pairs: 40 turns, or fewer if a pair's turns would not fit into
 /// `budget_ns`.
 ///
 /// `turn_ns` is one turn of both sides, untimed parts included. From 10 turns on, their number is a
@@ -236,7 +236,8 @@ mod tests {
 
     #[test]
     fn many_pairs_find_the_optimum() {
-        // s_w^2 = 5 * 0.01^2 for a turn, s_b^2 = 0.01^2, c_proc/c_turn = 500: sqrt(500 * 5) = 50.
+        // With s_w^2 = 5 * 0.01^2 for a turn, s_b^2 = 0.01^2 and c_proc/c_turn = 500, the number is
+        // sqrt(500 * 5) = 50.
         let turns = reestimate_plan(&simulated(0.01, 0.01, 0.0, 4000), 5e8, 1e6, AMPLE).turns;
         assert!((45..=55).contains(&turns), "{turns}");
         // A true shift of ten spreads costs at most the factor 1.7 of the folding.

@@ -10,9 +10,9 @@ pub const ALPHA: f64 = 0.01;
 /// Pairs of processes after which an undecided workload stays open.
 pub const MOST_PAIRS: usize = 64;
 
-/// Fewest pairs of a verdict on time. Only differences that grow from pair to pair are found after
-/// so few: the first bet is never a full one, and ten more are just enough. Differences of equal
-/// size take 14.
+/// Fewest pairs of a verdict on time. After so few, only differences that grow from pair to pair
+/// are found: the first bet is never a full one, and ten more are just enough. Differences of equal
+/// size take 14 pairs.
 pub const FEWEST_PAIRS: usize = 11;
 
 /// Finding about one workload.
@@ -173,8 +173,8 @@ mod tests {
 
     #[test]
     fn changes_below_the_margin_do_not_lower_the_threshold() {
-        // 35 cases. Alone against 34 nulls, a case needs ln(3500) = 8.16, whatever small shifts are
-        // beside it.
+        // There are 35 cases. Alone against 34 nulls, a case needs ln(3500) = 8.16, whatever small
+        // shifts are beside it.
         let small = known(0.001, 0.1, 20.0);
         let middling = known(0.05, 0.1, 6.0);
         let mut cases = vec![

@@ -13,7 +13,7 @@ pub enum ScopeClock {
         /// Nanoseconds per tick as a 32.32 fixed-point number.
         mult: u64,
     },
-    /// The operating system's monotonic clock, where the counter is not reliable.
+    /// The operating system's monotonic clock, used if the counter is not reliable.
     Monotonic,
 }
 

@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(range(1).confidence, 0.0);
         assert!((range(5).confidence - 0.9375).abs() < 1e-12);
         assert_eq!((range(5).low, range(5).high), (0.0, 4.0));
-        // n = 10: x(2), x(9) cover 97.9 %; x(3), x(8) only 89.1 %.
+        // For n = 10, x(2) and x(9) cover 97.9 %, and x(3) and x(8) only 89.1 %.
         assert_eq!((range(10).low, range(10).high), (1.0, 8.0));
         assert!((range(10).confidence - 0.978_515_625).abs() < 1e-12);
         assert_eq!(median_interval(&[]), None);
@@ -86,7 +86,7 @@ mod tests {
         let truth = std::f64::consts::LN_2.exp2();
         let (mut covered, mut said) = (0, 0.0);
         for _ in 0..2_000 {
-            // Values whose median is 2^ln 2: 2^(-ln u).
+            // The median of these values is 2^ln 2; each value is 2^(-ln u).
             let values: Vec<f64> = (0..7)
                 .map(|_| (-(1.0 - random.draw_fraction()).ln()).exp2())
                 .collect();

@@ -9,7 +9,7 @@
 
 /// Limit below which all whole numbers are distinct as `f64`.
 pub const EXACT: f64 = 9_007_199_254_740_992.0;
-/// Relative difference of fractional numbers without a known bound: four roundings of each.
+/// Relative rounding of fractional numbers without a known bound: four roundings of each.
 const ROUNDED: f64 = 4.0 * f64::EPSILON;
 
 /// A sum, with the values that determine its rounding.
@@ -49,7 +49,7 @@ impl RoundedSum {
         true
     }
 
-    /// Returns the largest distance of the sum from the true one; 0 where it is exact.
+    /// Returns the largest distance of the sum from the true one; 0 if it is exact.
     pub fn rounding(&self) -> f64 {
         if !self.has_fractions && self.magnitude < EXACT {
             return 0.0;

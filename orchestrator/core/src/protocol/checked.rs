@@ -32,8 +32,8 @@ pub struct InstanceCheck {
     pub resident_growth: i64,
     /// See `resident_growth`.
     pub counted_peak: u64,
-    /// Live bytes after destroy that were not there before create. They include memory that a first
-    /// instance allocates for all instances.
+    /// Bytes that were allocated after create began and are still live after destroy. They include
+    /// memory that a first instance allocates for all instances.
     pub kept_bytes: i64,
 }
 

@@ -59,7 +59,7 @@ pub struct TurnSamples {
 pub struct SentinelReading {
     /// Durations of the samples of the chain of multiplications, in the order taken.
     pub compute_ns: Vec<u64>,
-    /// The same for the walk through memory.
+    /// Durations of the samples of the walk through memory, in the order taken.
     pub memory_ns: Vec<u64>,
     /// Usage over the time of the samples.
     pub usage: ResourceUsage,
@@ -68,7 +68,7 @@ pub struct SentinelReading {
 /// Result of warming up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WarmUp {
-    /// Duration.
+    /// Time in nanoseconds.
     pub ns: u64,
     /// Iterations during the warm-up.
     pub iterations: u64,
@@ -82,7 +82,7 @@ pub struct WarmUp {
 pub enum WarmUpEnd {
     /// Two consecutive windows agreed.
     Steady,
-    /// The time was up before that.
+    /// The time was used up before two windows agreed.
     Budget,
 }
 
@@ -131,7 +131,7 @@ pub enum ScopeComplaint {
         /// Number of such scopes.
         scopes: u64,
     },
-    /// Additions to counters that were no finite numbers, or too much for the sum.
+    /// Additions to counters that were not finite, or too large for the sum.
     NotFinite {
         /// Number of such additions.
         additions: u64,
@@ -162,13 +162,13 @@ pub enum ScopeComplaint {
 pub struct ScopeNode {
     /// Name that the plugin gave.
     pub name: String,
-    /// Whether the scope was opened on another thread than the driver; then it is in no total.
+    /// Whether the scope was opened on another thread than the driver. It is then part of no total.
     pub pool: bool,
     /// Number of calls.
     pub calls: u64,
     /// Time of all calls.
     pub total_ns: u64,
-    /// The same without the scopes inside.
+    /// Time of all calls without the scopes inside.
     pub self_ns: u64,
     /// Shortest call.
     pub min_ns: u64,

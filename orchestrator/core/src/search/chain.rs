@@ -30,7 +30,7 @@ const MUCH_LARGER: f64 = 3.0;
 /// Share below which a chain is not evaluated.
 const NEGLIGIBLE: f64 = 1e-6;
 
-/// Share from which on a chain is followed to its end for its aim.
+/// Share above which a chain is followed to its end to find its aim.
 const FOLLOWED: f64 = 1e-4;
 
 /// Measured levels of a section, and the possible divisions of the section.
@@ -67,10 +67,10 @@ pub(super) struct StepShares {
     pub(super) log_total: f64,
     /// Share of no step.
     pub(super) none: f64,
-    /// By division: the share in which a step of more than the margin lies there, whatever lies
-    /// elsewhere.
+    /// For each division, the share in which a step of more than the margin lies there, whatever
+    /// lies elsewhere.
     pub(super) any: Vec<StepMass>,
-    /// By division: the share of the step to look for, of which each hypothesis has one.
+    /// For each division, the share of the step to search, of which each hypothesis has one.
     pub(super) aim: Vec<StepMass>,
 }
 
@@ -81,11 +81,11 @@ struct StepChains<'a> {
     /// (w, m) of each code.
     weighed: Vec<(f64, f64)>,
     tau_squared: f64,
-    /// Of each division: the divisions behind it, with the level between the two.
+    /// For each division, the divisions behind it, with the level between the two.
     behind: Vec<Vec<(usize, GroupLevel)>>,
-    /// Of each division: the level of all codes that show it.
+    /// For each division, the level of all codes that show it.
     last: Vec<GroupLevel>,
-    /// Of each division: the continuations from it, with no division beside it.
+    /// For each division, the continuations from it, with no division beside it.
     ways: Vec<Vec<WayOn>>,
     /// log B.
     backward: Vec<f64>,

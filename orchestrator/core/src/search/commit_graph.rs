@@ -72,7 +72,7 @@ impl PositionSet {
         }
     }
 
-    /// Iterates in ascending order.
+    /// Iterates over the positions in ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.words.iter().enumerate().flat_map(|(at, word)| {
             let without_lowest = |word: &u64| Some(word & (word - 1)).filter(|rest| *rest != 0);
@@ -88,9 +88,9 @@ impl PositionSet {
 /// parents of a position are smaller than the position.
 #[derive(Debug, Clone)]
 pub struct CommitGraph {
-    /// Of each position: the position itself and its ancestors.
+    /// For each position, the position itself and its ancestors.
     contained: Vec<PositionSet>,
-    /// Of each position: the position itself and its descendants.
+    /// For each position, the position itself and its descendants.
     containing: Vec<PositionSet>,
 }
 
@@ -133,7 +133,7 @@ impl CommitGraph {
         }
     }
 
-    /// Whether `commit` is `other` or descends from it.
+    /// Returns whether `commit` is `other` or descends from it.
     #[must_use]
     pub fn contains(&self, commit: usize, other: usize) -> bool {
         self.contained
@@ -141,13 +141,13 @@ impl CommitGraph {
             .is_some_and(|set| set.contains(other))
     }
 
-    /// The bad end, N.
+    /// Returns the position of the bad end, N.
     #[must_use]
     pub fn bad_end(&self) -> usize {
         self.positions().saturating_sub(1)
     }
 
-    /// Whether each position contains all positions before it.
+    /// Returns whether each position contains all positions before it.
     pub(super) fn is_line(&self) -> bool {
         self.contained
             .iter()
@@ -155,7 +155,7 @@ impl CommitGraph {
             .all(|(at, own)| own.len() == at + 1)
     }
 
-    /// Number of positions, N + 1.
+    /// Returns the number of positions, N + 1.
     pub(super) fn positions(&self) -> usize {
         self.contained.len()
     }
@@ -182,8 +182,8 @@ impl CommitGraph {
         commits.iter().filter(alone).collect()
     }
 
-    /// Returns the member of `commits` with the most ancestors, and of equal ones the later. It
-    /// leaves the fewest candidates above it.
+    /// Returns the member of `commits` with the most ancestors, and the latest one if several have
+    /// the most. It leaves the fewest candidates above it.
     pub(super) fn fullest(&self, commits: &PositionSet) -> Option<usize> {
         commits
             .iter()

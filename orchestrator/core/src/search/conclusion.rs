@@ -12,7 +12,7 @@ pub struct RatioEstimate {
 }
 
 impl RatioEstimate {
-    /// No knowledge at all.
+    /// Range of a ratio that is not known at all.
     pub const UNKNOWN: Self = Self {
         estimate: 0.0,
         low: f64::NEG_INFINITY,
@@ -25,28 +25,28 @@ impl RatioEstimate {
 pub enum EndsVerdict {
     /// The ends differ by at least the margin, and in the requested direction if one was requested.
     Different {
-        /// End against reference.
+        /// Change of the end against the reference.
         change: RatioEstimate,
     },
     /// The ends differ by less than the margin.
     Same {
-        /// End against reference.
+        /// Change of the end against the reference.
         change: RatioEstimate,
     },
     /// The comparison did not decide whether the ends differ by the margin. They differ by far less
     /// than the largest known step.
     Bounded {
-        /// End against reference.
+        /// Change of the end against the reference.
         change: RatioEstimate,
     },
     /// The ends differ, but against the requested direction. There is nothing to find.
     OtherWay {
-        /// End against reference.
+        /// Change of the end against the reference.
         change: RatioEstimate,
     },
     /// The pairs ended before a decision.
     Open {
-        /// End against reference.
+        /// Change of the end against the reference.
         change: RatioEstimate,
     },
     /// Both ends run the same machine code.
@@ -63,7 +63,7 @@ pub enum EndsVerdict {
 pub enum Confirmation {
     /// The suspect changed the number.
     Changed {
-        /// Suspect against the commit before it (log ratio).
+        /// Change of the suspect against the commit before it (log ratio).
         estimate: f64,
     },
     /// The times differ, but the reachable code is the same: the cause is layout, not code.

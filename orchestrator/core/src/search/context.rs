@@ -1,5 +1,5 @@
-//! Owns the questions that the search asked and their answers: which commits can be measured, which
-//! commits run the same code, and the pairs of the commits.
+//! Owns the search's requests and their answers: which commits can be measured, which commits run
+//! the same code, and the pairs of the commits.
 
 use super::commit_graph::{CommitGraph, PositionSet};
 use super::{Evidence, RatioEstimate, SearchSettings};
@@ -13,18 +13,18 @@ pub(super) enum CommitUse {
     Unusable,
 }
 
-/// Answers so far. They hold for the whole search, whichever section asked the question.
+/// Answers so far. They apply to the whole search, whichever section made the request.
 #[derive(Debug, Clone)]
 pub(super) struct KnownAnswers {
     uses: Vec<CommitUse>,
-    /// Of each position: the smallest position known to run the same code.
+    /// For each position, the smallest position known to run the same code.
     codes: Vec<usize>,
     /// Pairs of commits, the smaller first, whose codes differ.
     different: BTreeSet<(usize, usize)>,
     /// Differences by (reference, commit).
     pairs: BTreeMap<(usize, usize), Vec<f64>>,
-    /// Number of commits that were looked at, and how many of them could not be used. Merges that
-    /// are never built count in neither.
+    /// Numbers of commits that were examined, and of those that could not be used. Merges that are
+    /// never built count in neither.
     pub(super) looks: usize,
     pub(super) failures: usize,
 }
@@ -49,7 +49,7 @@ impl KnownAnswers {
         self.uses[commit] == CommitUse::Unseen
     }
 
-    /// Notes whether a commit that was looked at can be used.
+    /// Stores whether a commit that was examined can be used.
     pub(super) fn note_use(&mut self, commit: usize, usable: bool) {
         self.looks += 1;
         self.failures += usize::from(!usable);
@@ -105,8 +105,8 @@ impl KnownAnswers {
     }
 }
 
-/// The only access of the search to its evidence. It remembers every answer, so that no question is
-/// asked twice.
+/// The only access of the search to its evidence. It stores every answer, so that no request is
+/// made twice.
 pub(super) struct SearchContext<'a, E> {
     pub(super) history: &'a CommitGraph,
     pub(super) settings: &'a SearchSettings,
@@ -177,7 +177,7 @@ impl<E: Evidence> SearchContext<'_, E> {
         Ok(self.known.code(one) == self.known.code(other))
     }
 
-    /// Returns further differences. `None`: the commit failed, and is not used any more.
+    /// Returns further differences, or `None` if the commit failed and is no longer used.
     pub(super) fn pairs(
         &mut self,
         reference: usize,

@@ -46,7 +46,7 @@ pub(super) struct CodeGroup {
 }
 
 impl CodeGroup {
-    /// Whether its level is an observation.
+    /// Returns whether its level is an observation.
     pub(super) fn is_measured(&self) -> bool {
         self.level.count > 0 && !self.is_reference
     }
@@ -76,8 +76,8 @@ pub(super) fn list_codes(section: &SearchSection, known: &KnownAnswers) -> Vec<C
     members.into_values().map(code).collect()
 }
 
-/// Returns whether each code contains a hypothesis. `None`: the hypothesis is impossible, because
-/// commits of one code differ in it.
+/// Returns whether each code contains a hypothesis, or `None` if the hypothesis is impossible,
+/// because it separates commits of one code.
 fn sides(codes: &[CodeGroup], containing: &PositionSet) -> Option<Vec<bool>> {
     let side = |code: &CodeGroup| {
         let first = code
@@ -106,12 +106,12 @@ pub(super) struct Division {
 }
 
 impl Division {
-    /// Whether `second` shows only in codes where `self` shows, and not in all of them.
+    /// Returns whether `second` shows only in codes in which `self` shows, and not in all of them.
     pub(super) fn is_before(&self, second: &Self) -> bool {
         self.shows != second.shows && !second.shows_without(self)
     }
 
-    /// Whether some code shows this step and lacks the other step.
+    /// Returns whether some code shows this step and lacks the other step.
     fn shows_without(&self, other: &Self) -> bool {
         self.shows
             .iter()
@@ -119,7 +119,7 @@ impl Division {
             .any(|(one, other)| *one && !*other)
     }
 
-    /// Whether the two divisions lie on different branches beside each other.
+    /// Returns whether the two divisions lie on different branches beside each other.
     pub(super) fn is_beside(&self, other: &Self) -> bool {
         self.shows_without(other) && other.shows_without(self)
     }
@@ -165,7 +165,7 @@ pub(super) fn list_divisions(
             division.prior += weight(k) / total;
         }
     }
-    // The sort is stable: of equal divisions, the one with the earlier hypothesis stays first.
+    // The sort is stable: among equal divisions, the one with the earlier hypothesis stays first.
     found.sort_by_key(|division| std::cmp::Reverse(division.shown_count()));
     found
 }

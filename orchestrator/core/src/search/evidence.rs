@@ -1,11 +1,11 @@
-//! Owns the questions that the search asks, and the progress that it reports.
+//! Owns the requests that the search makes, and the progress that it reports.
 
 use super::{Confirmation, RatioEstimate};
 
 /// Source of the answers that the search needs. Implementations answer from processes, from a
 /// journal, or from a script.
 ///
-/// The search is deterministic: the same answers lead to the same questions in the same order. This
+/// The search is deterministic: the same answers lead to the same requests in the same order. This
 /// includes the results of `build_seconds` and `pair_seconds`, so a journal for a later replay has
 /// to keep them too.
 pub trait Evidence {

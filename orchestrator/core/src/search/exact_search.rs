@@ -15,8 +15,8 @@ pub trait ExactReadings {
     /// A number without noise.
     type Value: Clone;
 
-    /// Reads the number. `None`: the commit cannot be used, and is not requested again. No commit
-    /// is read twice.
+    /// Reads the number. Returns `None` if the commit cannot be used; it is then not requested
+    /// again. No commit is read twice.
     ///
     /// # Errors
     /// When the search has to end.
@@ -25,8 +25,7 @@ pub trait ExactReadings {
     /// Returns whether a value differs from the good end's value in the requested direction.
     fn is_beyond(&self, reference: &Self::Value, value: &Self::Value) -> bool;
 
-    /// Returns whether two values differ at all. This is what counts after the first change was
-    /// found.
+    /// Returns whether two values differ at all. This decides after the first change was found.
     fn differs(&self, one: &Self::Value, other: &Self::Value) -> bool;
 
     /// Returns the distance of two values, by which changes are compared in size. Two values that
@@ -93,7 +92,7 @@ pub struct ExactConclusion<V> {
     pub unusable: Vec<usize>,
 }
 
-/// A part of the history that holds a change, or may hold one.
+/// A part of the history that certainly or possibly contains a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExactPart {
     /// Position of the value that the other values are compared with.
@@ -186,8 +185,8 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         Ok(())
     }
 
-    /// Whether a part is to be searched. All parts are, unless only the largest change is requested
-    /// and a larger one is known.
+    /// Returns whether a part is to be searched. All parts are, unless only the largest change is
+    /// requested and a larger one is known.
     fn is_wanted(&self, reference: usize, end: usize) -> bool {
         let Self {
             readings,
@@ -272,7 +271,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
         Ok(self.values[commit].is_some())
     }
 
-    /// Whether a commit that was read shows the change of a section.
+    /// Returns whether a commit that was read shows the change of a section.
     fn shows(&self, reference: usize, commit: usize, whole: bool) -> bool {
         match (&self.values[reference], &self.values[commit]) {
             (Some(one), Some(other)) if whole => self.readings.is_beyond(one, other),
@@ -358,7 +357,7 @@ impl<R: ExactReadings> ExactSearch<'_, R> {
     }
 
     /// Returns the unread commit that halves the candidates best. A commit that may not be readable
-    /// counts less.
+    /// has less weight.
     fn choose_commit(
         &self,
         section: &SearchSection,

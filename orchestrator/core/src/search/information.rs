@@ -41,14 +41,14 @@ pub(super) fn information(p: f64, snr: f64) -> f64 {
     (sum / weights).clamp(0.0, entropy(p))
 }
 
-/// `information` from a table. A search needs it for every commit, each with a step of its own.
+/// A table of `information`, which a search needs for every commit, each with a step of its own.
 pub(super) struct InformationTable {
     rows: Vec<[f64; Self::CELLS + 1]>,
 }
 
 impl InformationTable {
     const CELLS: usize = 32;
-    /// SNR of the first row. Below it there is no information.
+    /// SNR of the first row. Below it, an observation gives no information.
     const LEAST: f64 = 0.02;
     /// Ratio of the SNRs of neighbouring rows.
     const RATIO: f64 = 1.08;
@@ -77,7 +77,7 @@ impl InformationTable {
             return 0.0;
         }
         let place = (snr / Self::LEAST).ln() / Self::RATIO.ln();
-        // Not below 0, because snr is not below LEAST.
+        // The row is not below 0, because `snr` is not below LEAST.
         let row = (place as usize).min(Self::ROWS - 2);
         let part = (place - row as f64).min(1.0);
         Self::along(&self.rows[row], p) * (1.0 - part) + Self::along(&self.rows[row + 1], p) * part
@@ -85,7 +85,7 @@ impl InformationTable {
 
     fn along(values: &[f64; Self::CELLS + 1], p: f64) -> f64 {
         let place = (2.0 * p.min(1.0 - p).max(0.0)).sqrt() * Self::CELLS as f64;
-        // 0 ..= CELLS by construction.
+        // The cell is in 0 ..= CELLS by construction.
         let cell = (place as usize).min(Self::CELLS - 1);
         let part = place - cell as f64;
         values[cell] * (1.0 - part) + values[cell + 1] * part

@@ -1,6 +1,6 @@
 //! Owns the level of a commit from its pairs: a trimmed mean, and its remaining noise.
 
-/// Share of the values that is cut off, or pulled in, at each end.
+/// Share of the values that is cut off, or replaced by its neighbour, at each end.
 const TRIM: f64 = 0.2;
 
 /// Least noise of one pair (log ratio). Scripted or very coarse clocks give no noise, and weights
@@ -56,7 +56,7 @@ impl DifferenceLevel {
     }
 }
 
-/// Returns the sum of squared deviations, after pulling the `cut` values at each end in to their
+/// Returns the sum of squared deviations, after replacing the `cut` values at each end by their
 /// neighbour.
 fn winsorised_squares(ascending: &[f64], cut: usize) -> f64 {
     let (low, high) = (ascending[cut], ascending[ascending.len() - 1 - cut]);
@@ -90,7 +90,7 @@ mod tests {
         let wild = DifferenceLevel::of(vec![1.0, 2.0, 3.0, 4.0, 500.0]);
         assert_eq!((calm.mean, wild.mean), (3.0, 3.0));
         assert_eq!(calm.variance, wild.variance);
-        // Winsorised: 2 2 3 4 4, squares 4, h = 3: se^2 = 4 / 6.
+        // The winsorised values are 2 2 3 4 4, with squares 4 and h = 3, so se^2 = 4 / 6.
         assert!((calm.variance - 5.0 * 4.0 / 6.0).abs() < 1e-12);
     }
 

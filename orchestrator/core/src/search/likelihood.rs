@@ -96,7 +96,7 @@ fn below(x: f64) -> f64 {
     1.0 / (1.0 + (-1.702 * x).exp())
 }
 
-/// Returns the log of a sum of terms given by their logs; minus infinity without any.
+/// Returns the log of a sum of terms given by their logs; minus infinity without any terms.
 pub(super) fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
     let largest = logs.clone().fold(f64::NEG_INFINITY, f64::max);
     if largest == f64::NEG_INFINITY {
@@ -109,7 +109,7 @@ pub(super) fn log_sum(logs: impl Iterator<Item = f64> + Clone) -> f64 {
 mod tests {
     use super::*;
 
-    /// ln of the normal density without ln(2 pi) / 2.
+    /// Returns ln of the normal density without ln(2 pi) / 2.
     fn normal(x: f64, variance: f64) -> f64 {
         -0.5 * variance.ln() - 0.5 * x * x / variance
     }
@@ -121,8 +121,8 @@ mod tests {
         sums.add(w[0], m[0]);
         let one = 0.5 * w[0].ln() + sums.log_ml(shared);
         assert!((one - normal(m[0], 1.0 / w[0] + shared)).abs() < 1e-9);
-        // The second value given the first. Its mean is the posterior mean. Its variance is the
-        // posterior variance plus its own.
+        // This is the density of the second value given the first. Its mean is the posterior mean.
+        // Its variance is the posterior variance plus its own.
         let second = normal(
             m[1] - sums.mean(shared),
             1.0 / w[1] + shared / (1.0 + shared * w[0]),

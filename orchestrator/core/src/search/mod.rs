@@ -66,8 +66,8 @@ pub struct SearchSettings {
     pub most_pairs: usize,
     /// Number of located steps, confirmed or not, after which the search ends.
     pub most_steps: usize,
-    /// Whether only the largest step is searched. Parts beside it are then searched only where
-    /// their change is larger.
+    /// Whether only the largest step is searched. A part beside it is then searched only if its
+    /// change is larger.
     pub only_largest: bool,
     /// Probability that a set must have to be named as the culprit; below 1.
     pub certainty: f64,

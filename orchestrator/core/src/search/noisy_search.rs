@@ -73,7 +73,8 @@ struct NoisySearch<'a, E> {
     found: SearchConclusion,
     /// Steps located so far.
     steps: usize,
-    /// A stack. The left side of a step, with all its parts, is searched before the right side.
+    /// Stack of parts. The left side of a step, with all its parts, is searched before the right
+    /// side.
     todo: Vec<UnsearchedPart>,
 }
 
@@ -137,7 +138,8 @@ impl<E: Evidence> NoisySearch<'_, E> {
         Ok(())
     }
 
-    /// Whether a part is to be searched. All parts are, unless only the largest step is requested.
+    /// Returns whether a part is to be searched. All parts are, unless only the largest step is
+    /// requested.
     fn is_wanted(&self, part: &UnsearchedPart) -> bool {
         let is_first = self.found.sections.is_empty();
         is_first
@@ -145,7 +147,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             || part.change.estimate.abs() > self.largest_step()
     }
 
-    /// Returns the largest confirmed step (log ratio, without sign); 0 without one.
+    /// Returns the largest confirmed step (log ratio, without sign); 0 if there is none.
     fn largest_step(&self) -> f64 {
         let sizes = self
             .found
@@ -332,7 +334,7 @@ impl<E: Evidence> NoisySearch<'_, E> {
             .collect()
     }
 
-    /// Returns the results when the evidence ends.
+    /// Returns the results so far after the evidence ended.
     fn conclude_stopped(mut self) -> SearchConclusion {
         if let Some(SectionProgress {
             reference,

@@ -1,4 +1,4 @@
-//! Owns the choice of the next question: the one with the most information per second.
+//! Owns the choice of the next request: the one with the most information per second.
 
 use super::Evidence;
 use super::commit_graph::{CommitGraph, PositionSet};
@@ -10,18 +10,18 @@ use super::posterior::Posterior;
 /// Sizes of batches of pairs that are compared with each other.
 const BATCHES: [usize; 6] = [5, 10, 20, 40, 80, 160];
 
-/// Information (nats) below which a question is useless. For comparison: a certainty of 98.5 %
-/// still lacks 0.08.
+/// Information (nats) below which a request is useless. For comparison: a certainty of 98.5 % still
+/// lacks 0.08.
 const NOTHING: f64 = 5e-4;
 
-/// The same limit once all commits are built, as a share of the information in the build effect.
-/// Where the build effect decides, more pairs are useless.
+/// The same limit once all commits are built, as a share of the information in the build effect. If
+/// the build effect decides, more pairs are useless.
 const NOTHING_BESIDE_TAU: f64 = 0.05;
 
-/// Least cost of a question (seconds), because scripted evidence may be free.
+/// Least cost of a request (seconds), because scripted evidence may be free.
 const LEAST_SECONDS: f64 = 1e-6;
 
-/// A question: the pairs of a commit.
+/// A request for pairs of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct PairRequest {
     pub(super) commit: usize,
@@ -56,11 +56,11 @@ impl BuildChance {
     }
 }
 
-/// The best question so far, and its information per second.
+/// The best request so far, and its information per second.
 struct BestRequest {
     action: Option<PairRequest>,
     rate: f64,
-    /// Information (nats) below which a question is useless.
+    /// Information (nats) below which a request is useless.
     nothing: f64,
 }
 
@@ -73,7 +73,7 @@ impl BestRequest {
     }
 }
 
-/// Returns the question with the most information per second; `None` if no question adds any.
+/// Returns the request with the most information per second; `None` if no request adds any.
 pub(super) fn choose_request<E: Evidence>(
     context: &SearchContext<'_, E>,
     section: &SearchSection,
@@ -96,8 +96,8 @@ pub(super) fn choose_request<E: Evidence>(
     best.action
 }
 
-/// Offers the commits that were not looked at yet. The step is seen through one batch of pairs and
-/// a build effect.
+/// Offers the commits that were not examined yet. One batch of pairs and a build effect limit how
+/// clearly the step would be seen.
 fn offer_builds<E: Evidence>(
     context: &SearchContext<'_, E>,
     section: &SearchSection,
@@ -140,7 +140,8 @@ fn offer_builds<E: Evidence>(
     }
 }
 
-/// Whether the commit lies between two commits of the same code. It will hardly have another code.
+/// Returns whether the commit lies between two commits of the same code. It will hardly have
+/// another code.
 fn is_enclosed(history: &CommitGraph, codes: &[CodeGroup], commit: usize) -> bool {
     let around = |code: &CodeGroup| {
         code.commits
@@ -157,7 +158,7 @@ fn is_enclosed(history: &CommitGraph, codes: &[CodeGroup], commit: usize) -> boo
         .any(around)
 }
 
-/// Offers more pairs of a code that is already built. What counts is the gain in the precision of
+/// Offers more pairs of a code that is already built. Their value is the gain in the precision of
 /// its level.
 fn offer_pairs<E: Evidence>(
     context: &SearchContext<'_, E>,
@@ -193,7 +194,7 @@ fn offer_pairs<E: Evidence>(
     }
 }
 
-/// Returns the commits that may still distinguish hypotheses: usable, or not looked at and not
+/// Returns the commits that may still distinguish hypotheses: usable, or not examined and not
 /// excluded.
 pub(super) fn informative_commits<E: Evidence>(
     context: &SearchContext<'_, E>,

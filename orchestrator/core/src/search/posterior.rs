@@ -14,7 +14,7 @@ use super::divisions::{CodeGroup, SearchSection, list_codes, list_divisions};
 use super::information::entropy_of;
 use super::level::{DifferenceLevel, pooled_variance};
 
-/// Build effects (log ratio) with their prior weights, where none was measured.
+/// Build effects (log ratio) with their prior weights, used if none was measured.
 const TAUS: [(f64, f64); 6] = [
     (0.0, 0.45),
     (5e-4, 0.2),
@@ -35,7 +35,8 @@ const MULTIPLES: [(f64, f64); 6] = [
     (4.0, 0.03),
 ];
 
-/// Smallest measured build effect that is used (log ratio). Noise may explain all of a smaller one.
+/// Smallest measured build effect that is used (log ratio). Noise may explain a smaller one
+/// completely.
 const LEAST_TAU: f64 = 2.5e-4;
 
 /// Prior probability of no step in the whole history. It is low, because a bisect starts from a
@@ -89,12 +90,12 @@ impl PositionShares {
 /// Probabilities that follow from the pairs of a section.
 #[derive(Debug, Clone)]
 pub(super) struct Posterior {
-    /// By position: P(the step to find lies there), given that there is one; 0 outside of the
-    /// candidates. All 0 when no hypothesis is left.
+    /// For each position, P(the searched step lies there), given that there is one; 0 outside of
+    /// the candidates. All are 0 if no hypothesis is left.
     pub(super) aim: PositionShares,
-    /// By position: P(a step of more than the margin lies there).
+    /// For each position, P(a step of more than the margin lies there).
     pub(super) any: Vec<f64>,
-    /// Of each position: the size of its step (log ratio) times `any`.
+    /// For each position, the size of its step (log ratio) times `any`.
     any_heights: Vec<f64>,
     /// P(no step).
     pub(super) none: f64,
@@ -105,9 +106,9 @@ pub(super) struct Posterior {
     pub(super) tau_squared: f64,
     /// Information about the place of the step that the build effect alone would give (nats).
     pub(super) told_by_tau: f64,
-    /// Of each position: `aim` times the size of the step (log ratio).
+    /// For each position, `aim` times the size of the step (log ratio).
     aim_heights: PositionShares,
-    /// Of each position: `aim` times the tau^2 expected with it.
+    /// For each position, `aim` times the tau^2 expected with it.
     aim_taus: PositionShares,
 }
 
@@ -214,24 +215,24 @@ impl Posterior {
         }
     }
 
-    /// Whether no hypothesis is left.
+    /// Returns whether no hypothesis is left.
     pub(super) fn is_empty(&self) -> bool {
         self.aim.values.iter().all(|mass| *mass == 0.0)
     }
 
-    /// Returns the code of a commit that was looked at.
+    /// Returns the code of a commit that was examined.
     pub(super) fn code_of(&self, commit: usize) -> Option<&CodeGroup> {
         self.codes
             .iter()
             .find(|code| code.commits.contains(&commit))
     }
 
-    /// Returns P(the commit shows the step to find), given that there is one.
+    /// Returns P(the commit shows the searched step), given that there is one.
     pub(super) fn shows(&self, history: &CommitGraph, commit: usize) -> f64 {
         self.aim.within(history, commit).min(1.0)
     }
 
-    /// Returns the size of the step (log ratio) that a commit shows, if it shows the step to find.
+    /// Returns the size of the step (log ratio) that a commit shows, if it shows the searched step.
     ///
     /// This is not the mean over all hypotheses: a large step elsewhere would make pairs of this
     /// commit look informative.
@@ -242,7 +243,7 @@ impl Posterior {
         )
     }
 
-    /// Returns the expected size of the step to find (log ratio).
+    /// Returns the expected size of the searched step (log ratio).
     pub(super) fn height(&self) -> f64 {
         self.aim_heights.values.iter().sum()
     }
@@ -341,7 +342,7 @@ impl WeighedSums {
         sums
     }
 
-    /// Scales the shares of the step to find so that they sum to 1.
+    /// Scales the shares of the searched step so that they sum to 1.
     fn normalise(&mut self) {
         let total: f64 = self.aim.iter().map(|one| one.mass).sum();
         if total > 0.0 {

@@ -13,32 +13,32 @@ use super::{
 };
 use std::collections::BTreeMap;
 
-/// Pairs that both neighbours of a step must have. Otherwise its height, and with it the verdict,
+/// Fewest pairs of both neighbours of a step. With fewer, its height, and with it the verdict,
 /// would depend on one of them.
 const NEIGHBOUR_PAIRS: usize = 10;
 
-/// Where only the build effect decides, it is learnt from existing builds and from a few further
+/// If only the build effect decides, it is estimated from existing builds and from a few further
 /// ones. These are the numbers of builds of both kinds, and the pairs of a further build.
 const LEARNING_BUILDS: usize = 6;
 const FURTHER_BUILDS: usize = 4;
 const FURTHER_PAIRS: usize = 20;
 
-/// Fewest and most pairs of each build from which the build effect is learnt. In between, there are
-/// as many as determine its level to a third of the margin.
+/// Fewest and most pairs of each build from which the build effect is estimated. In between, there
+/// are as many as determine its level to a third of the margin.
 const FEWEST_LEARNING_PAIRS: usize = 10;
 const MOST_LEARNING_PAIRS: usize = 80;
 
-/// Information (nats) from which on the build effect counts as decisive.
+/// Information (nats) above which the build effect counts as decisive.
 const TELLS: f64 = 0.01;
 
-/// A change that is small beside the largest step ends the comparison of the ends: at once if it is
-/// within this many margins and looks like no step, later wherever it looks like no step, and from
-/// the last number of pairs on in any case.
+/// Limits for a change that is small beside the largest step. It ends the comparison of the ends at
+/// once if it is within this many margins and looks like no step, later if it looks like no step,
+/// and from the last number of pairs on in any case.
 const BOUND_MARGINS: f64 = 3.0;
 const BOUND_PAIRS: usize = 32;
 const BOUND_PAIRS_AT_LAST: usize = 96;
 
-/// Standard errors from which on a step is not noise.
+/// Standard errors above which a step is not noise.
 const CLEAR: f64 = 5.0;
 
 /// Normal quantile of a two-sided range of 99 %.
@@ -137,7 +137,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
     }
 
     /// Compares the ends by fresh pairs, whatever was measured before, because the search chose an
-    /// end for its pairs. `asked` limits the direction.
+    /// end by its pairs. `asked` limits the direction.
     pub(super) fn judge_ends(
         &mut self,
         asked: Option<ChangeDirection>,
@@ -156,7 +156,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             return Ok(EndsVerdict::EndUnusable { end });
         };
         let is_bounded = self.is_bounded(fresh.len());
-        // For locating the step, older pairs of the same end are as good as new ones.
+        // Older pairs of the same end are as good as new ones for locating the step.
         self.context.known.add_pairs(reference, end, fresh);
         let change = self.change;
         Ok(match (verdict, asked) {
@@ -194,7 +194,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         Ok(Some((verdict, fresh)))
     }
 
-    /// Whether the change is far smaller than the largest step that is known.
+    /// Returns whether the change is far smaller than the largest known step.
     fn is_bounded(&self, pairs: usize) -> bool {
         let RatioEstimate {
             estimate,
@@ -212,8 +212,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         low.abs().max(high.abs()) < bound
     }
 
-    /// Returns the change between the ends with the build effects of both. This is reported for a
-    /// part where nothing was found.
+    /// Returns the change between the ends with the build effects of both. The report shows it for
+    /// a part in which nothing was found.
     pub(super) fn change_with_build_effect(&self) -> RatioEstimate {
         let tau_squared = self.posterior().tau_squared;
         let half = QUANTILE * (2.0 * tau_squared).sqrt();
@@ -291,9 +291,9 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         )
     }
 
-    /// Where only the build effect decides, takes more pairs of a build whose level is too
-    /// uncertain to show how builds differ, in this section or in the whole history. Returns false
-    /// if there is no such build.
+    /// Takes more pairs of a build if only the build effect decides and the level of that build is
+    /// too uncertain to show how builds differ, in this section or in the whole history. Returns
+    /// false if there is no such build.
     fn learn_tau(&mut self, posterior: &Posterior) -> Result<bool, E::Stop> {
         if posterior.told_by_tau <= TELLS || self.learning_builds >= LEARNING_BUILDS {
             return Ok(false);
@@ -323,7 +323,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         Ok(false)
     }
 
-    /// Returns a further build where only the build effect decides: the unseen commit that is
+    /// Returns a further build if only the build effect decides: the unexamined commit that is
     /// nearest to the suspect.
     fn build_further(&mut self, posterior: &Posterior) -> Option<PairRequest> {
         if posterior.told_by_tau <= TELLS || self.further_builds >= FURTHER_BUILDS {
@@ -374,8 +374,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         Ok(true)
     }
 
-    /// Whether a commit that was just built runs a code whose level is known. Pairs of it would add
-    /// little information.
+    /// Returns whether a commit that was just built runs a code whose level is known. Pairs of it
+    /// would add little information.
     fn is_told_by_its_code(&self, commit: usize) -> bool {
         let codes = list_codes(&self.section, &self.context.known);
         codes.iter().any(|code| {
@@ -394,7 +394,7 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         })
     }
 
-    /// Returns the classes of hypotheses that no commit distinguishes, where their shares together
+    /// Returns the classes of hypotheses that no commit distinguishes, if their shares together
     /// reach the requested certainty.
     fn sure_classes(&self, shares: &[f64]) -> Vec<HypothesisClass> {
         let tellers = informative_commits(self.context, &self.section);
@@ -420,9 +420,9 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
             .collect()
     }
 
-    /// Returns more pairs of a step whose place is certain, if there is one, where the change may
-    /// still be mere noise. The comparison of the ends allows for noise of any kind, and the
-    /// posterior gives noise less weight.
+    /// Returns more pairs of a step whose place is certain, if the change may still be mere noise.
+    /// The comparison of the ends allows for noise of any kind, and the posterior gives noise less
+    /// weight.
     fn outweigh_noise(&self, posterior: &Posterior) -> Option<PairRequest> {
         let class = self
             .sure_classes(&posterior.aim.values)
@@ -476,8 +476,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
 
     fn located_step(&self, class: &HypothesisClass, posterior: &Posterior) -> SectionStep {
         let (parent, shown) = self.neighbours(class);
-        // Mean and squared error. The reference is exactly 0, but its build has an effect like any
-        // other.
+        // The level is a mean and a squared error. The reference is exactly 0, but its build has an
+        // effect like any other.
         let level = |commit: usize| match posterior.code_of(commit) {
             Some(code) if !code.is_reference => (
                 code.level.mean,
@@ -511,8 +511,8 @@ impl<'i, 'a, E: Evidence> SectionSearch<'i, 'a, E> {
         undecided_outcome(commits, probability, why)
     }
 
-    /// Returns the smallest set that holds the requested certainty, given that there is a step,
-    /// with the probability that there is one.
+    /// Returns the smallest set with the requested certainty, given that there is a step, and the
+    /// probability that there is one.
     fn suspects(&self, posterior: &Posterior) -> (Vec<usize>, f64) {
         let likelihood = |k: &usize| posterior.aim.values[*k];
         let mut order: Vec<usize> = self.section.candidates.iter().collect();
@@ -607,7 +607,7 @@ fn undecided_outcome(
     }
 }
 
-/// Returns the bits that are missing to name the culprit.
+/// Returns the bits that are missing to identify the culprit.
 fn entropy_in_bits(posterior: &[f64]) -> f64 {
     let part = |p: &f64| if *p > 0.0 { -p * p.log2() } else { 0.0 };
     posterior.iter().map(part).sum::<f64>().max(0.0)

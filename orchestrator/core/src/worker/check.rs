@@ -14,7 +14,7 @@ const CALLS: [u64; 3] = [0, 1, 3];
 const PATIENCE: Duration = Duration::from_millis(100);
 
 impl PhaseTracker<'_> {
-    /// Takes an instance from `create` to `destroy`.
+    /// Takes an instance from `create` to `destroy`, and records its state after each stage.
     pub(super) fn check_instance(
         &self,
         plugin: &LoadedPlugin,
@@ -101,12 +101,12 @@ fn measure_call(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork
     })
 }
 
-/// Number of threads of the process besides this one.
+/// Returns the number of threads of the process besides this one.
 fn other_threads() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(0, |threads| threads.count().saturating_sub(1))
 }
 
-/// Resident memory without a file behind it.
+/// Returns the bytes of resident memory without a file behind it.
 fn anonymous_bytes() -> i64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let field = |index: usize| {

@@ -121,8 +121,9 @@ struct StackWalk {
     found: usize,
 }
 
-/// Stores the callers of abort(), which is in the C library itself. Only for aborts: they come from
-/// a call, so the stack can be walked, whereas any other fault may have destroyed it.
+/// Stores the callers of abort(), which is in the C library itself. Only an abort is treated this
+/// way: it comes from a call, so the stack can be walked. Any other fault may have destroyed the
+/// stack.
 fn note_callers(page: &'static PageLayout) {
     let mut walk = StackWalk { page, found: 0 };
     // SAFETY: the callback gets `walk`, which outlives the call. The unwinder takes only the
@@ -153,7 +154,7 @@ fn registers(context: *mut c_void) -> (u64, u64) {
         return (0, 0);
     };
     let registers = &context.uc_mcontext.gregs;
-    // Registers are unsigned; the C struct stores them signed.
+    // Registers are unsigned, but the C struct stores them signed.
     (
         registers[libc::REG_RIP as usize] as u64,
         registers[libc::REG_RSP as usize] as u64,

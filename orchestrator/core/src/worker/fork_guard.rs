@@ -11,7 +11,7 @@ pub(super) fn note_worker() {
     WORKER.store(own_pid(), Relaxed);
 }
 
-/// Ends a process other than the worker's. Called whenever the plugin has returned, but never
+/// Ends a process other than the worker's. It is called whenever the plugin has returned, but never
 /// inside a sample.
 pub(super) fn end_forked_child(page: &PageLayout) {
     if own_pid() != WORKER.load(Relaxed) {

@@ -15,7 +15,7 @@ const ERROR_LIMIT: usize = 4 << 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PluginDocument {
     Description,
-    /// Every pass of every job has a digest, and orch keeps all of them.
+    /// The digest of a pass. Every pass of every job has one, and orch keeps all of them.
     Digest,
 }
 
@@ -31,8 +31,8 @@ impl PluginDocument {
 /// State left by callbacks. It is in a mutex because callbacks come from any thread. It is never
 /// locked on a hot path.
 struct CallbackState {
-    /// In place and not on the heap, because a plugin may set an error while its allocations are
-    /// counted.
+    /// The text is stored in place and not on the heap, because a plugin may set an error while its
+    /// allocations are counted.
     error: [u8; ERROR_LIMIT],
     /// Length of the plugin's text, of which at most ERROR_LIMIT bytes were kept.
     error_length: usize,
@@ -229,6 +229,6 @@ unsafe extern "C" fn ignore_scope(_: *const Host, _: u32) {}
 unsafe extern "C" fn ignore_count(_: *const Host, _: u32, _: f64) {}
 
 unsafe extern "C" fn get_extension(_: *const Host, _: *const c_char) -> *const c_void {
-    // The host offers no extension yet. The plugin may ask at any time.
+    // The host offers no extension yet. The plugin may query at any time.
     null()
 }

@@ -41,7 +41,7 @@ static TABLE: NameTable = NameTable {
 const OVERFLOW: u32 = MOST as u32;
 static OVERFLOWED: AtomicBool = AtomicBool::new(false);
 
-/// Whether there were more names than the table can hold.
+/// Returns whether there were more names than the table can hold.
 pub(super) fn overflowed() -> bool {
     OVERFLOWED.load(Ordering::Relaxed)
 }
@@ -69,7 +69,7 @@ pub(super) fn intern(text: &str) -> u32 {
             OVERFLOWED.store(true, Ordering::Relaxed);
             return OVERFLOW;
         }
-        // At most LENGTH, which fits a byte.
+        // The length is at most LENGTH, which fits a byte.
         let entry = InternedName {
             length: length as u8,
             bytes: clean,
@@ -91,7 +91,7 @@ pub(super) fn intern(text: &str) -> u32 {
     id
 }
 
-/// Returns the bytes of a name. Safe in a signal handler.
+/// Returns the bytes of a name. It is safe in a signal handler.
 pub(super) fn name(id: u32) -> &'static [u8] {
     if id == 0 || id > TABLE.used.load(Ordering::Acquire) {
         return b"(unnamed)";

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 const MOST: usize = 256;
 
-/// Sums by name id; id 0 is a free place. In static memory, because adding must not allocate.
+/// Sums by name id; id 0 marks a free place. They are in static memory, because adding must not
+/// allocate.
 static SUMS: Mutex<[(u32, RoundedSum); MOST]> = Mutex::new([(0, RoundedSum::ZERO); MOST]);
 
 /// Adds to a counter. Sums beyond the table's size and values that are not finite are left out.

@@ -31,7 +31,7 @@ pub struct PageLayout {
     pub forked: AtomicU32,
     /// Size of the last allocation that was refused.
     pub refused: AtomicU64,
-    /// On the page that two workers share: the next place in their common order.
+    /// Next place in the common order of two workers, on the page that they share.
     pub turn: AtomicU32,
     /// Address at which the plugin's file is mapped.
     pub library_base: AtomicU64,
@@ -91,7 +91,7 @@ impl Drop for SharedPage {
 }
 
 impl PageLayout {
-    /// Notes that a phase begins.
+    /// Stores that a phase begins.
     pub fn enter(&self, phase: Phase) {
         self.phase.store(phase as u32, Relaxed);
     }
@@ -110,8 +110,8 @@ impl PageLayout {
         self.signal.store(signal, Relaxed);
     }
 
-    /// Stores the open scopes, outermost first. Safe in a signal handler, because it only stores
-    /// bytes.
+    /// Stores the open scopes, outermost first. It is safe in a signal handler, because it only
+    /// stores bytes.
     pub(crate) fn set_scope<'a>(&self, names: impl Iterator<Item = &'a [u8]>) {
         let separator: &[u8] = b" > ";
         let mut length = 0;
@@ -125,11 +125,12 @@ impl PageLayout {
                 length += 1;
             }
         }
-        // At most SCOPE_BYTES.
+        // The length is at most SCOPE_BYTES.
         self.scope_length.store(length as u32, Relaxed);
     }
 
-    /// Stores a return address; false if there is no room for more. Safe in a signal handler.
+    /// Stores a return address; returns false if there is no room for more. It is safe in a signal
+    /// handler.
     pub(crate) fn set_caller(&self, index: usize, address: u64) -> bool {
         let place = self.callers.get(index);
         if let Some(place) = place {

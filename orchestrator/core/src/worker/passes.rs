@@ -130,7 +130,8 @@ pub(super) fn measure_counts(
     }))
 }
 
-/// Chooses the iterations of a sample. Runs until two windows of samples agree or the time is up.
+/// Chooses the iterations of a sample. It runs until two windows of samples agree or the time is
+/// up.
 pub(super) fn warm_up(
     instance: &mut LiveInstance,
     page: &PageLayout,
@@ -193,7 +194,7 @@ pub(super) fn warm_up(
     })
 }
 
-/// Takes samples until their sum reaches the budget; at least one.
+/// Takes samples until their sum reaches the budget, but at least one.
 pub(super) fn measure_times(
     instance: &mut LiveInstance,
     page: &PageLayout,
@@ -306,7 +307,7 @@ fn signed(bytes: u64) -> i64 {
 }
 
 fn resident_bytes() -> u64 {
-    // Read with a buffer on the stack, because the plugin's allocations are being counted.
+    // The buffer is on the stack, because the plugin's allocations are being counted.
     let mut buffer = [0u8; 256];
     let read = rustix::fs::open(
         "/proc/self/statm",

@@ -7,14 +7,15 @@ use crate::measure::clock::ScopeClock;
 use crate::measure::rounding::RoundedSum;
 use crate::protocol::{CounterSum, ScopeNode};
 
-/// Maximum recorded nesting. JSON readers commonly stop at 128 levels, and a scope takes two.
+/// Maximum recorded nesting. JSON readers commonly stop at 128 levels, and a scope takes two
+/// levels.
 pub(super) const DEPTH: usize = 48;
 pub(super) const NODES: usize = 8192;
 pub(super) const COUNTERS: usize = 1024;
-/// Calls of a scope within one iteration whose durations are kept in order.
+/// Most calls of a scope within one iteration whose durations are kept in order.
 pub(super) const SERIES: usize = 256;
-/// For each node of the tree: the shortest duration, plus one, of the first, second, ... call of an
-/// iteration; 0 is none.
+/// For each node of the tree, the shortest duration, plus one, of the first, second, ... call of an
+/// iteration; 0 means none.
 pub(super) type CallSeries = [[u64; SERIES]; NODES];
 const NONE: u32 = u32::MAX;
 
@@ -23,7 +24,7 @@ struct RecordedScope {
     name: u32,
     first_child: u32,
     next_sibling: u32,
-    /// Child that was entered last: the next one is most often the same or its sibling.
+    /// Child that was entered last. The next one is most often the same or its sibling.
     recent_child: u32,
     first_counter: u32,
     calls: u64,
@@ -32,7 +33,7 @@ struct RecordedScope {
     max_ns: u64,
     allocations: u64,
     bytes: u64,
-    /// Calls in this iteration so far, and in each of the earlier ones.
+    /// Calls in this iteration so far, and calls in each of the earlier iterations.
     calls_now: u32,
     calls_each: u32,
     /// Whether iterations had different numbers of calls, so that their order has no meaning.
@@ -71,7 +72,7 @@ pub(super) struct ScopeRecorder {
     pub(super) unbalanced: u64,
     pub(super) not_numbers: u64,
     pub(super) dropped: u64,
-    /// Set for the driver only; null for other threads.
+    /// Durations of calls in order, for the driver only; null for other threads.
     pub(super) series: *mut CallSeries,
     pub(super) frames: [ScopeFrame; DEPTH],
     nodes: [RecordedScope; NODES],
@@ -255,7 +256,7 @@ impl ScopeRecorder {
             next: self.nodes[node].first_counter,
             sum,
         };
-        // Below COUNTERS, which is far below 2^32.
+        // The number is below COUNTERS, which is far below 2^32.
         self.nodes[node].first_counter = self.counters_used as u32;
         self.counters_used += 1;
     }
@@ -278,8 +279,8 @@ impl ScopeRecorder {
             if node.name == name {
                 return recent;
             }
-            // Siblings are linked in the order in which they were first entered, and mostly they
-            // are entered again in that order.
+            // Siblings are linked in the order in which they were first entered, and are mostly
+            // entered again in that order.
             if let Some(next) = self.nodes.get(node.next_sibling as usize)
                 && next.name == name
             {
@@ -308,7 +309,7 @@ impl ScopeRecorder {
             self.dropped += 1;
             return NONE;
         }
-        // Below NODES, which is far below 2^32.
+        // The number is below NODES, which is far below 2^32.
         let new = self.nodes_used as u32;
         self.nodes_used += 1;
         self.nodes[new as usize] = RecordedScope::new(name);

@@ -28,7 +28,7 @@ thread_local! {
 /// any time.
 static MINE: Cell< * mut ScopeRecorder > = const { Cell::new(null_mut()) }; }
 
-/// Makes the calling thread the driver. Called once, before the plugin is loaded.
+/// Makes the calling thread the driver. It is called once, before the plugin is loaded.
 pub(super) fn become_driver(clock: ScopeClock) -> bool {
     let mult = match clock {
         ScopeClock::Counter { mult } => mult,
@@ -246,7 +246,7 @@ fn for_each(mut act: impl FnMut(&mut ScopeRecorder)) {
     }
 }
 
-/// Returns the names of the driver's open scopes, outermost first. Safe in a signal handler.
+/// Returns the names of the driver's open scopes, outermost first. It is safe in a signal handler.
 pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
     let recorder = RECORDERS[0].load(Ordering::Acquire);
     let depth = if recorder.is_null() {
@@ -267,8 +267,8 @@ pub(super) fn open_names() -> impl Iterator<Item = &'static [u8]> {
 mod tests {
     use super::*;
 
-    /// One test, because the process has only one set of recorders: order, nesting, counters,
-    /// imbalance.
+    /// This is a single test, because the process has only one set of recorders. It covers order,
+    /// nesting, counters and imbalance.
     #[test]
     fn recorder_builds_a_tree_and_reports_imbalance() {
         assert!(become_driver(ScopeClock::Monotonic));

@@ -13,8 +13,8 @@ pub(super) fn pin_process(cpus: &[usize]) -> io::Result<()> {
 
 /// Gives each of the plugin's threads its own CPU if there are as many threads as CPUs, with or
 /// without the driver. The kernel may leave a new thread beside its creator for longer than a whole
-/// process of orch lasts: in about half of the processes, products on two threads were measured at
-/// the speed of one.
+/// process of orch lasts. Products on two threads were then measured at the speed of one in about
+/// half of the processes.
 pub(super) fn spread_threads(cpus: &[usize]) {
     if cpus.len() < 2 {
         return;
@@ -27,7 +27,7 @@ pub(super) fn spread_threads(cpus: &[usize]) {
                 .collect()
         })
         .unwrap_or_default();
-    // In the order of their creation: the driver is first.
+    // Threads are sorted in the order of their creation, so the driver is first.
     threads.sort_unstable();
     let own = match threads.len().checked_sub(cpus.len()) {
         Some(0) => &threads[..],

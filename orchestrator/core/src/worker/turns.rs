@@ -40,8 +40,8 @@ fn wait_for(turn: &AtomicU32, place: u32) {
         if now == place {
             return;
         }
-        // Returns at once if the counter has already changed. It is read again after waking,
-        // whatever the reason.
+        // The call returns at once if the counter has already changed. The counter is read again
+        // after waking, whatever the reason.
         let _ = futex::wait(turn, futex::Flags::empty(), now, None);
     }
 }

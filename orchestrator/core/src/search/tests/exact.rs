@@ -2,11 +2,11 @@
 
 use super::*;
 
-/// Values by position; `None` where a commit cannot be used.
+/// Values by position; `None` if a commit cannot be used.
 pub(super) struct ScriptedCounts {
     values: Vec<Option<u64>>,
     reads: Vec<usize>,
-    /// Readings after which the script ends.
+    /// Number of readings after which the script ends.
     most: usize,
 }
 
@@ -167,7 +167,7 @@ fn every_change_that_the_ends_of_a_side_show_is_found() {
 
 #[test]
 fn branches_are_searched_too() {
-    // 0 - 1 - 2 - 3 - 6, 1 - 4 - 5 - 6.
+    // The graph is 0 - 1 - 2 - 3 - 6 and 1 - 4 - 5 - 6.
     let history = CommitGraph::new(&[
         vec![],
         vec![0],

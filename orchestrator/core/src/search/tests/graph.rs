@@ -22,7 +22,7 @@ fn diamonds(count: usize, length: usize) -> CommitGraph {
 
 #[test]
 fn graph_has_ancestors_and_descendants() {
-    // 0 - 1 - 2 - 6 (merge), 1 - 4: branches are 2, 3 and 4, 5.
+    // The graph is 0 - 1 - 2 - 6 (merge) and 1 - 4; the branches are 2, 3 and 4, 5.
     let history = diamonds(1, 2);
     assert_eq!(history.bad_end(), 6);
     assert!(
@@ -110,7 +110,7 @@ fn second_culprit_behind_the_first_is_found() {
 
 #[test]
 fn culprits_on_branches_beside_each_other_are_both_named() {
-    // 2, 3, 4 and 5, 6, 7 are branches; 8 is their merge.
+    // The branches are 2, 3, 4 and 5, 6, 7, and 8 is their merge.
     let history = diamonds(2, 3);
     for (one, other) in [(3, 6), (2, 7), (4, 5)] {
         for (first, second) in [(0.03, 0.02), (0.02, 0.03), (0.03, 0.03)] {

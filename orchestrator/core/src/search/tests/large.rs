@@ -118,7 +118,7 @@ fn three_steps_and_five_are_named() {
         let five = [(5, 0.18), (17, 0.25), (18, -0.2), (40, 0.3), (55, 0.22)];
         pairs.push(count_pairs(&finds_all(60, &five, 0.01, seed)));
     }
-    // One seed in 60 needs more than 600 pairs, where a batch is unlucky.
+    // One seed in 60 needs more than 600 pairs, because of an unlucky batch.
     pairs.sort_unstable();
     assert!(pairs[3] < 400, "{pairs:?}");
 }
@@ -199,8 +199,8 @@ fn search_for_the_largest_step_ends_with_it() {
 
 #[test]
 fn search_for_the_largest_step_visits_parts_with_larger_changes() {
-    // Whichever comes first, the largest step is among the named ones, and no part beside it has a
-    // larger change.
+    // Whichever step comes first, the largest one is among the named ones, and no part beside it
+    // has a larger change.
     for steps in [
         [(9, 0.10), (10, 0.11), (50, 0.12)],
         [(9, 0.3), (30, 0.2), (47, 0.25)],
@@ -235,7 +235,7 @@ fn search_for_the_largest_step_visits_parts_with_larger_changes() {
 
 #[test]
 fn no_pairs_are_taken_where_only_the_build_effect_decides() {
-    // Builds that differ by half a percent, and a step that is no larger than the largest of such
+    // The builds differ by half a percent, and the step is no larger than the largest of such
     // differences.
     let effects = [0.0, 0.008, 0.017];
     let mut world = ScriptedEvidence::new(effects.to_vec());

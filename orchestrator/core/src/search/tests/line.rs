@@ -34,8 +34,8 @@ fn every_place(sizes: std::ops::RangeInclusive<usize>) {
             "{conclusion:?}"
         );
     }
-    // About one in a thousand: 9 of 8 280 with eight series of seeds, and at most 3 of a series. An
-    // unlucky batch looks like a build effect, which only another build can refute.
+    // About one in a thousand is slow: 9 of 8 280 with eight series of seeds, and at most 3 of a
+    // series. An unlucky batch looks like a build effect, which only another build can refute.
     assert!(slow <= 3, "{slow}");
 }
 

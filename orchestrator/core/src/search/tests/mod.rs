@@ -16,7 +16,7 @@ use crate::random::SeededRandom;
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
-/// One question, for counting questions and for comparing two searches.
+/// One request, for counting requests and for comparing two searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ScriptedQuestion {
     Look(usize),
@@ -179,7 +179,7 @@ impl Evidence for ScriptedEvidence {
     }
 }
 
-/// ceil(log2(n)).
+/// Returns ceil(log2(n)).
 fn bits(n: usize) -> usize {
     n.next_power_of_two().trailing_zeros() as usize
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Scripted evidence that ends after some questions.
+/// Scripted evidence that ends after some requests.
 struct EndingEvidence {
     world: ScriptedEvidence,
     left: usize,
@@ -56,7 +56,7 @@ impl Evidence for EndingEvidence {
     }
 }
 
-/// Whether the results of a stopped search account for a culprit.
+/// Returns whether the results of a stopped search account for a culprit.
 fn is_accounted_for(known: &SearchConclusion, culprit: usize) -> bool {
     let within = |reference: usize, end: usize| reference < culprit && culprit <= end;
     known

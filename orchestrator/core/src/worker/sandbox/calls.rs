@@ -11,28 +11,28 @@ use seccompiler::{
 use std::collections::BTreeMap;
 use std::io;
 
-/// Refused with "Operation not permitted", whatever the arguments.
+/// Calls that are refused with "Operation not permitted", whatever the arguments.
 const REFUSED: &[i64] = &[
-    // The network, and servers that listen in the file system: those of docker, systemd or a
-    // desktop execute requests. The rules below cover pairs of sockets.
+    // These calls reach the network, and servers that listen in the file system: those of docker,
+    // systemd or a desktop execute requests. The rules below cover pairs of sockets.
     libc::SYS_socket,
-    // Memory and descriptors of other processes.
+    // These calls reach memory and descriptors of other processes.
     libc::SYS_ptrace,
     libc::SYS_process_vm_readv,
     libc::SYS_process_vm_writev,
     libc::SYS_process_madvise,
     libc::SYS_pidfd_getfd,
-    // Other namespaces, in which a plugin would be root.
+    // These calls enter other namespaces, in which a plugin would be root.
     libc::SYS_unshare,
     libc::SYS_setns,
-    // Keys of the user's session.
+    // These calls reach keys of the user's session.
     libc::SYS_add_key,
     libc::SYS_request_key,
     libc::SYS_keyctl,
-    // Ways into the kernel.
+    // These calls are ways into the kernel.
     libc::SYS_bpf,
     libc::SYS_userfaultfd,
-    // Memory that outlives the worker and counts towards none of its limits.
+    // These calls make memory that outlives the worker and counts towards none of its limits.
     libc::SYS_shmget,
     libc::SYS_shmat,
     libc::SYS_shmctl,
@@ -50,8 +50,8 @@ const REFUSED: &[i64] = &[
     libc::SYS_open_by_handle_at,
 ];
 
-/// Answered with ENOSYS, as by a kernel without them. Programs then use the older call, whose
-/// arguments a filter can inspect.
+/// Calls that are answered with ENOSYS, as by a kernel without them. Programs then use the older
+/// call, whose arguments a filter can inspect.
 const ABSENT: &[i64] = &[
     libc::SYS_clone3,
     libc::SYS_io_uring_setup,
@@ -59,9 +59,9 @@ const ABSENT: &[i64] = &[
     libc::SYS_io_uring_register,
 ];
 
-/// Answered with success, but not executed. Landlock lets every process change the mode, owner,
-/// times and attributes of any file. Refusing these calls would break every program that copies a
-/// file into its scratch folder.
+/// Calls that are answered with success, but not executed. Landlock lets every process change the
+/// mode, owner, times and attributes of any file. Refusing these calls would break every program
+/// that copies a file into its scratch folder.
 const WITHOUT_EFFECT: &[i64] = &[
     libc::SYS_fchmod,
     libc::SYS_fchmodat,
@@ -92,12 +92,14 @@ const WITHOUT_EFFECT: &[i64] = &[
     libc::SYS_futimesat,
 ];
 
-/// The number is the same on all architectures, and newer than the C library's list.
+/// Number of `fchmodat2`, which is the same on all architectures, and newer than the C library's
+/// list.
 const FCHMODAT2: i64 = 452;
 const SETXATTRAT: i64 = 463;
 const REMOVEXATTRAT: i64 = 466;
 const FILE_SETATTR: i64 = 469;
-/// Calls from this number on did not exist when the lists were made, so their reach is unknown.
+/// First number of the calls that did not exist when the lists were made, so that their reach is
+/// unknown.
 const FIRST_UNKNOWN: u32 = 470;
 
 /// Flags of `clone` that request another namespace.
@@ -110,7 +112,7 @@ const NAMESPACES: u32 = (libc::CLONE_NEWUSER
     | libc::CLONE_NEWCGROUP)
     .unsigned_abs();
 
-/// Whether the kernel supports filters that answer with an error.
+/// Returns whether the kernel supports filters that answer with an error.
 pub(super) fn are_offered() -> bool {
     let action = libc::SECCOMP_RET_ERRNO;
     // SAFETY: the kernel reads one number from the address of `action`.
@@ -219,19 +221,19 @@ fn rules_without_effect() -> io::Result<CallRules> {
     Ok(rules)
 }
 
-/// Applies if one of the arguments differs from the given value.
+/// Returns rules that apply if one of the arguments differs from the given value.
 fn unless_all_are(arguments: &[(u8, u32)]) -> io::Result<Vec<SeccompRule>> {
     let differs = |(argument, value): &(u8, u32)| rule(*argument, SeccompCmpOp::Ne, *value);
     arguments.iter().map(differs).collect()
 }
 
-/// Applies if the argument is one of the given values.
+/// Returns rules that apply if the argument is one of the given values.
 fn if_argument_is(argument: u8, values: &[u32]) -> io::Result<Vec<SeccompRule>> {
     let is = |value: &u32| rule(argument, SeccompCmpOp::Eq, *value);
     values.iter().map(is).collect()
 }
 
-/// Applies if the argument has any of the bits.
+/// Returns rules that apply if the argument has any of the bits.
 fn if_argument_has(argument: u8, bits: u32) -> io::Result<Vec<SeccompRule>> {
     (0..u32::BITS)
         .map(|place| bits & (1 << place))
@@ -240,17 +242,17 @@ fn if_argument_has(argument: u8, bits: u32) -> io::Result<Vec<SeccompRule>> {
         .collect()
 }
 
-/// Rule for the lower half of an argument. The kernel ignores the upper halves of all arguments
-/// that are compared here.
+/// Returns a rule for the lower half of an argument. The kernel ignores the upper halves of all
+/// arguments that are compared here.
 fn rule(argument: u8, operator: SeccompCmpOp, value: u32) -> io::Result<SeccompRule> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value.into())
         .and_then(|condition| SeccompRule::new(vec![condition]))
         .map_err(io::Error::other)
 }
 
-/// Answers all calls from a number on; the others continue behind. On x86-64, there is a second,
-/// large number for each call, for programs with short pointers; these numbers are treated as
-/// absent. seccompiler compares only with single numbers.
+/// Returns instructions that answer all calls from a number on; the filter continues with the
+/// others. On x86-64, there is a second, large number for each call, for programs with short
+/// pointers; these numbers are treated as absent. seccompiler compares only with single numbers.
 fn answer_unknown_calls() -> [sock_filter; 3] {
     const LOAD_NUMBER: u16 = 0x20;
     const JUMP_IF_AT_LEAST: u16 = 0x35;
@@ -264,8 +266,8 @@ fn answer_unknown_calls() -> [sock_filter; 3] {
     ]
 }
 
-/// Installs a filter. Without the flag, which seccompiler does not pass, kernels before 5.16 slow
-/// down a filtered thread with defences against speculation. That would affect its times.
+/// Installs a filter with a flag that seccompiler does not pass. Without it, kernels before 5.16
+/// slow down a filtered thread with defences against speculation, which would affect its times.
 fn install_filter(program: &[sock_filter]) -> io::Result<()> {
     let filter = libc::sock_fprog {
         len: u16::try_from(program.len()).map_err(io::Error::other)?,
@@ -290,7 +292,7 @@ fn install_filter(program: &[sock_filter]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    /// Filters apply to a thread, so each test uses its own thread.
+    /// Runs `act` with the filters on a thread of its own, because filters apply to a thread.
     fn filtered<T: Send + 'static>(
         signals_scoped: bool,
         test: impl FnOnce() -> T + Send + 'static,

@@ -30,8 +30,8 @@ const SYSTEM: [&str; 16] = [
     "/gnu/store",
     "/run/current-system",
     "/run/opengl-driver",
-    // A process sees itself here, and as much of others as `ps` shows. Landlock protects their
-    // memory and environment.
+    // A process sees itself here, and as much of others as `ps` shows. Landlock protects the memory
+    // and environment of the others.
     "/proc",
     "/sys/devices/system",
     "/sys/fs/cgroup",
@@ -67,7 +67,8 @@ const DEVICES: [&str; 5] = [
 ];
 
 /// Returns the paths from the lists above that exist on this machine, without duplicates: a rule
-/// costs microseconds in every worker, and /bin is usually a part of /usr. Computed once, by orch.
+/// costs microseconds in every worker, and /bin is usually a part of /usr. The result is computed
+/// once, by orch.
 pub fn system_paths() -> &'static [PathBuf] {
     static SYSTEM_HERE: OnceLock<Vec<PathBuf>> = OnceLock::new();
     SYSTEM_HERE.get_or_init(|| {
@@ -141,8 +142,8 @@ fn open(path: &Path) -> rustix::io::Result<OwnedFd> {
     rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Writable paths were resolved before the first worker. A link in such a path was put there by a
-/// worker.
+/// Opens a writable path without following links. Such paths were resolved before the first worker
+/// started, so a link in one was put there by a worker.
 fn open_without_links(path: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     rustix::fs::openat2(

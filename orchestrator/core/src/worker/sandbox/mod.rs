@@ -31,7 +31,7 @@ pub struct SandboxSupport {
     pub seccomp: bool,
 }
 
-/// Queries the kernel, once.
+/// Queries the kernel once.
 pub fn read_support() -> SandboxSupport {
     static OFFERED: OnceLock<SandboxSupport> = OnceLock::new();
     *OFFERED.get_or_init(|| SandboxSupport {
