@@ -71,7 +71,7 @@ pub(crate) struct ReadyCommit {
 }
 
 impl BisectContext<'_> {
-    /// The commit at a position: 0 is the good end.
+    /// Returns the commit at a position; 0 is the good end.
     pub(crate) fn revision(&self, position: usize) -> &Revision {
         match position
             .checked_sub(1)

@@ -41,8 +41,8 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
     ))
 }
 
-/// Returns 130 if the user stopped the comparison, 1 if a metric got worse or an output differs, 201
-/// if anything is missing, and otherwise 0.
+/// Returns 130 if the user stopped the comparison, 1 if a metric got worse or an output differs,
+/// 201 if anything is missing, and otherwise 0.
 fn choose_exit(interrupted: bool, entries: &[MetricEntry]) -> Exit {
     let any = |verdict: Verdict| entries.iter().any(|entry| entry.verdict == verdict);
     if interrupted {

@@ -711,7 +711,7 @@ fn contributions_of_scopes_sum_to_the_whole() {
 }
 
 /// The older report called this comparison 56.5 % slower, but its own outermost rows have no common
-/// sign.
+/// sign. So a comparison must not have an overall percent.
 #[test]
 fn there_is_no_overall_percent() {
     let table = include_str!("../../tests/fixtures/comparison-2026-02-04.csv");

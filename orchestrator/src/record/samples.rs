@@ -23,7 +23,7 @@ const FEWEST_SAMPLES: usize = 8;
 /// Number of samples from which a tenth of them is compared. Below it, a quarter is compared.
 const MANY_SAMPLES: usize = 50;
 
-/// The warnings of a job's timing passes.
+/// Returns the warnings of a job's timing passes.
 pub(super) fn list_warnings(time: &TimeSummary, settings: &JobSettings) -> Vec<JobWarning> {
     let processes: Vec<ProcessSamples> = time
         .processes

@@ -236,7 +236,7 @@ pub(crate) struct WireWorkloadEntry {
     pub(crate) max_allocations: Option<u64>,
 }
 
-/// The JSON Schema of a scenario file.
+/// Returns the JSON Schema of a scenario file.
 pub(crate) fn schema() -> Value {
     let mut schema = schemars::schema_for!(WireScenario).to_value();
     if let Some(object) = schema.as_object_mut() {
