@@ -174,7 +174,7 @@ fn describe_culprit(
         answers.ground.revision(located.parent),
         answers.ground.revision(located.shown),
     );
-    let files = history::changed_files(parent, shown).ok();
+    let files = history::list_changed_files(parent, shown).ok();
     // The comparison has an entry for each metric, including those that are computed from time.
     let change = entries
         .iter()
@@ -211,10 +211,12 @@ fn dependency_changes(
     parent: &Revision,
     own: &Revision,
 ) -> Vec<DependencyChange> {
-    let (Ok(before), Ok(after)) = (CommitFiles::of(parent), CommitFiles::of(own)) else {
+    let (Ok(before), Ok(after)) = (CommitFiles::open(parent), CommitFiles::open(own)) else {
         return Vec::new();
     };
-    dependencies::find_changes(files, &|path| before.text(path), &|path| after.text(path))
+    dependencies::find_changes(files, &|path| before.read_text(path), &|path| {
+        after.read_text(path)
+    })
 }
 
 /// Returns the value of a counted metric at a commit; null for times.
@@ -316,7 +318,7 @@ fn describe_revert(
     };
     let place = revision::place_of(task.bad())
         .map_err(|error| CommandError::system_while("the build worktree", &error))?;
-    let reverted = match revert::revert(revision, task.bad(), &place) {
+    let reverted = match revert::create_revert(revision, task.bad(), &place) {
         Ok(reverted) => reverted,
         Err(error) => return Ok(failed(error.to_string())),
     };

@@ -384,7 +384,7 @@ fn resume(
         .unwrap_or_else(|| here.join("x"));
     let root = project::root_of(&place);
     let named = request.repo.as_deref().unwrap_or(&root);
-    let repository = git::root_of(named).ok_or_else(|| {
+    let repository = git::find_root(named).ok_or_else(|| {
         CommandError::input(format!(
             "{} is not in a git repository, so there is no bisect to resume",
             named.display()
@@ -425,7 +425,7 @@ fn resume(
     if Machine::read().class != header.machine_class {
         return Err(changed("the machine"));
     }
-    let end = |commit: &str| match git::revision::resolve(&repository, commit) {
+    let end = |commit: &str| match git::revision::resolve_revision(&repository, commit) {
         Ok(Some(revision)) => Ok(revision),
         _ => Err(changed("the history")),
     };

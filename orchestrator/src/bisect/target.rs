@@ -74,9 +74,9 @@ pub(super) fn find_target(
 }
 
 fn resolve_revision(root: &Path, option: &str, text: &str) -> Result<Revision, CommandError> {
-    match git::revision::resolve(root, text) {
+    match git::revision::resolve_revision(root, text) {
         Ok(Some(revision)) => Ok(revision),
-        Ok(None) if git::state_of(root).state == git::GitKind::Empty => {
+        Ok(None) if git::read_state(root).state == git::GitKind::Empty => {
             Err(CommandError::input(format!(
                 "{} has no commit yet, so there is nothing to bisect",
                 root.display()

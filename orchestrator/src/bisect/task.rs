@@ -77,7 +77,7 @@ impl BisectTask {
         let margin = verdict::equivalence_margin(job.settings.tolerance, tau.unwrap_or(0.0))
             .max(SMALLEST_MARGIN);
         let mut notes = Vec::new();
-        if git::state_of(&loaded.repository).dirty {
+        if git::read_state(&loaded.repository).dirty {
             notes.push(
                 "the working tree has uncommitted changes; they are in no commit, so the bisect \
                  does not measure them, but it uses the working tree's scenario and input files"
@@ -199,7 +199,7 @@ impl BisectTask {
                 Some(position) if *position > 0 => &self.history.candidates[position - 1].revision,
                 _ => &self.history.good,
             };
-            let files = history::changed_files(parent, &candidate.revision).ok();
+            let files = history::list_changed_files(parent, &candidate.revision).ok();
             cause::weight(files.as_deref())
         };
         std::iter::once(1.0)

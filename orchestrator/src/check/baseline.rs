@@ -134,8 +134,9 @@ pub(super) fn find_baseline(
         CompareTarget::Record(record) => {
             // A record holds no build, but its commit can be built again.
             let commit = record.git.commit.as_deref().filter(|_| !record.git.dirty);
-            let revision = commit
-                .and_then(|commit| git::revision::resolve(&loaded.repository, commit).ok()?);
+            let revision = commit.and_then(|commit| {
+                git::revision::resolve_revision(&loaded.repository, commit).ok()?
+            });
             let Some(revision) = revision else {
                 return Err(CommandError::input(format!(
                     "record {} has no commit of this repository, so its build cannot be repeated",
@@ -165,7 +166,7 @@ pub(super) fn find_baseline(
 /// Words the note that the working tree equals the baseline, so that no regression can be found.
 /// The note is empty if they differ.
 fn note_equal_tree(loaded: &LoadedScenario, baseline: &git::Revision) -> &'static str {
-    let tree = git::state_of(&loaded.repository);
+    let tree = git::read_state(&loaded.repository);
     if !tree.dirty && tree.commit.as_ref() == Some(&baseline.commit) {
         "; the working tree has no changes against it"
     } else {
@@ -184,7 +185,7 @@ fn read_accepted_level(
     let text = match std::fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            if let Ok(Some(_)) = git::revision::resolve(&loaded.repository, ACCEPTED) {
+            if let Ok(Some(_)) = git::revision::resolve_revision(&loaded.repository, ACCEPTED) {
                 return Ok(None);
             }
             return Err(CommandError::input(format!(
@@ -201,7 +202,7 @@ fn read_accepted_level(
     };
     let level = accepted_level::read_accepted_level(&text)
         .map_err(|problems| CommandError::problems(&shown, &text, problems))?;
-    let found = git::revision::resolve(&loaded.repository, &level.commit)
+    let found = git::revision::resolve_revision(&loaded.repository, &level.commit)
         .map_err(|error| CommandError::input(format!("{shown}: {error}")))?;
     let Some(revision) = found else {
         return Err(CommandError::input(format!(

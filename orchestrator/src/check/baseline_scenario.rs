@@ -13,12 +13,12 @@ use wildmatch::WildMatch;
 /// Reads the scenario of a commit, under its old name if it was renamed since. `None` if the commit
 /// lacks it or is not found, an error if this version of orch cannot read it.
 fn scenario_at(loaded: &LoadedScenario, commit: &str) -> Option<Result<Scenario, ()>> {
-    let revision = git::revision::resolve(&loaded.repository, commit).ok()??;
+    let revision = git::revision::resolve_revision(&loaded.repository, commit).ok()??;
     let name = loaded.file.strip_prefix(&revision.repository).ok()?;
-    let files = git::commit::CommitFiles::of(&revision).ok()?;
+    let files = git::commit::CommitFiles::open(&revision).ok()?;
     let text = files
-        .text(name)
-        .or_else(|| files.text(&files.find_old_name(name)?))?;
+        .read_text(name)
+        .or_else(|| files.read_text(&files.find_old_name(name)?))?;
     let around = ScenarioContext {
         root: &loaded.root,
         stem: "",

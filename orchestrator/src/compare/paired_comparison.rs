@@ -266,10 +266,10 @@ impl PairedComparison<'_> {
             name: self.names[index].clone(),
             kind: target.kind(),
             git: match target {
-                CompareTarget::Revision(revision) => Some(git::GitState::at(revision)),
+                CompareTarget::Revision(revision) => Some(git::GitState::from_revision(revision)),
                 // A library file belongs to no commit.
                 CompareTarget::Library(_) => None,
-                _ => Some(git::state_of(&self.repository)),
+                _ => Some(git::read_state(&self.repository)),
             },
             set: self
                 .variation

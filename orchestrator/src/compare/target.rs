@@ -40,7 +40,7 @@ pub(crate) fn find_target(
         .filter(|folder| !name.is_empty() && folder.join(store::FILE).is_file());
     // A record's id and the path of its folder mean the same.
     let stored = stored.filter(|folder| file.as_ref().is_none_or(|file| !same(file, folder)));
-    let revision = git::revision::resolve(root, name);
+    let revision = git::revision::resolve_revision(root, name);
     let revision = match revision {
         Ok(found) => found,
         // A name that is no revision may still be a file or a record. If it is neither, the error

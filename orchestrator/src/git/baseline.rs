@@ -3,9 +3,9 @@
 //! [`choose_baseline`] decides without reading anything; [`read_facts`] reads the facts for the
 //! decision from git.
 
-use super::history::first_parent;
-use super::revision::{RevisionError, describe, resolve};
-use super::{GitKind, Revision, open_repository, state_of};
+use super::history::find_first_parent;
+use super::revision::{RevisionError, read_commit, resolve_revision};
+use super::{GitKind, Revision, open_repository, read_state};
 use git2::{ErrorCode, Oid};
 use std::fmt;
 use std::path::Path;
@@ -216,7 +216,7 @@ pub(crate) fn choose_baseline(
 
 /// Reads the facts that determine the baseline of the working tree around `root`.
 pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
-    let Some(head) = resolve(root, "HEAD")? else {
+    let Some(head) = resolve_revision(root, "HEAD")? else {
         return Ok(BaselineFacts {
             head: None,
             parent: HeadParent::None,
@@ -226,7 +226,7 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
     };
     let tip = BRANCHES
         .iter()
-        .find_map(|name| Some((*name, resolve(root, name).ok()??)));
+        .find_map(|name| Some((*name, resolve_revision(root, name).ok()??)));
     let default_branch = tip
         .map(|(name, tip)| {
             let shown = name
@@ -235,12 +235,12 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
             Ok::<_, BaselineError>((shown.to_owned(), find_meeting_point(&head, &tip)?))
         })
         .transpose()?;
-    let parent = match first_parent(&head) {
+    let parent = match find_first_parent(&head) {
         Ok(Some(parent)) => HeadParent::Commit(parent),
         Ok(None) => HeadParent::None,
         Err(error) => HeadParent::Unreachable(error),
     };
-    let state = state_of(root);
+    let state = read_state(root);
     // A tree that git cannot read must not be taken for one without changes.
     if !matches!(state.state, GitKind::Commit | GitKind::Shallow) {
         return Err(BaselineError::Git(state.message.unwrap_or_default()));
@@ -255,7 +255,7 @@ pub(crate) fn read_facts(root: &Path) -> Result<BaselineFacts, BaselineError> {
 
 /// Returns the newest commit that the running `git bisect` marks as good, if HEAD descends from it.
 pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
-    let head = resolve(root, "HEAD")?.ok_or(BaselineError::Empty)?;
+    let head = resolve_revision(root, "HEAD")?.ok_or(BaselineError::Empty)?;
     let repository = open_repository(root)?;
     let own = Oid::from_str(&head.commit)?;
     let mut newest: Option<git2::Commit> = None;
@@ -274,7 +274,7 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
         }
     }
     let newest = newest.ok_or(BaselineError::NoGood)?;
-    let revision = describe(head.repository.clone(), &newest);
+    let revision = read_commit(head.repository.clone(), &newest);
     Ok(Baseline {
         revision,
         reason: BaselineReason::KnownGood,
@@ -285,7 +285,7 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
 fn find_meeting_point(one: &Revision, other: &Revision) -> Result<MeetingPoint, BaselineError> {
     let repository = open_repository(&one.repository)?;
     match repository.merge_base(Oid::from_str(&one.commit)?, Oid::from_str(&other.commit)?) {
-        Ok(base) => Ok(MeetingPoint::At(describe(
+        Ok(base) => Ok(MeetingPoint::At(read_commit(
             one.repository.clone(),
             &repository.find_commit(base)?,
         ))),

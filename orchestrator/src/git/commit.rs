@@ -2,7 +2,7 @@
 
 use super::Revision;
 use super::tree::{FileEntries, list_files};
-use super::undone::open_for;
+use super::undone::open_repository_for;
 use git2::{Delta, DiffFindOptions, DiffOptions, FileMode, ObjectType, Odb, Oid, Repository};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -14,8 +14,8 @@ pub(crate) struct CommitFiles {
 }
 
 impl CommitFiles {
-    pub(crate) fn of(revision: &Revision) -> Result<Self, git2::Error> {
-        let repository = open_for(revision)?;
+    pub(crate) fn open(revision: &Revision) -> Result<Self, git2::Error> {
+        let repository = open_repository_for(revision)?;
         let tree = repository
             .find_commit(Oid::from_str(&revision.commit)?)?
             .tree_id();
@@ -26,13 +26,13 @@ impl CommitFiles {
     pub(crate) fn has_folder(&self, name: &Path) -> bool {
         name.as_os_str().is_empty()
             || self
-                .find(name)
+                .find_entry(name)
                 .is_some_and(|(_, kind)| kind == Some(ObjectType::Tree))
     }
 
     /// Returns the text of a file, if the file exists and is text.
-    pub(crate) fn text(&self, name: &Path) -> Option<String> {
-        let (id, kind) = self.find(name)?;
+    pub(crate) fn read_text(&self, name: &Path) -> Option<String> {
+        let (id, kind) = self.find_entry(name)?;
         let blob =
             (kind == Some(ObjectType::Blob)).then(|| self.repository.find_blob(id).ok())??;
         String::from_utf8(blob.content().to_owned()).ok()
@@ -64,7 +64,7 @@ impl CommitFiles {
             .map(Path::to_owned)
     }
 
-    fn find(&self, name: &Path) -> Option<(Oid, Option<ObjectType>)> {
+    fn find_entry(&self, name: &Path) -> Option<(Oid, Option<ObjectType>)> {
         let entry = self
             .repository
             .find_tree(self.tree)
@@ -100,7 +100,7 @@ impl CommitFiles {
         let is_list = |name: &Path| name.file_name() == Some(OsStr::new(".gitattributes"));
         let attributes = files
             .iter()
-            .any(|(name, (_, id))| is_list(name) && holds(&odb, *id, b"filter=lfs"));
+            .any(|(name, (_, id))| is_list(name) && has_word(&odb, *id, b"filter=lfs"));
         if !attributes {
             return Ok(None);
         }
@@ -111,7 +111,7 @@ impl CommitFiles {
     }
 }
 
-fn holds(odb: &Odb, id: Oid, word: &[u8]) -> bool {
+fn has_word(odb: &Odb, id: Oid, word: &[u8]) -> bool {
     odb.read(id)
         .is_ok_and(|object| object.data().windows(word.len()).any(|part| part == word))
 }

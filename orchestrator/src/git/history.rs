@@ -1,8 +1,8 @@
 //! The commits between two commits: the candidates for a change that was observed between them.
 
 use super::Revision;
-use super::revision::{RevisionError, RevisionQuery, describe};
-use super::undone::{lend_objects, open_for};
+use super::revision::{RevisionError, RevisionQuery, read_commit};
+use super::undone::{lend_objects, open_repository_for};
 use git2::{Commit, ErrorCode, Oid, Repository, Sort};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -102,14 +102,14 @@ pub(crate) fn list_between(
 /// Returns the commit at which the branches of a merge diverged; `None` if the commit does not
 /// merge exactly two branches.
 pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
-    let repository = open_for(merge).ok()?;
+    let repository = open_repository_for(merge).ok()?;
     let commit = repository
         .find_commit(Oid::from_str(&merge.commit).ok()?)
         .ok()?;
     let base = repository
         .merge_base(commit.parent_id(0).ok()?, commit.parent_id(1).ok()?)
         .ok()?;
-    Some(describe(
+    Some(read_commit(
         merge.repository.clone(),
         &repository.find_commit(base).ok()?,
     ))
@@ -117,7 +117,10 @@ pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
 
 /// Returns the files that differ between two commits, in the order of their names, with both names
 /// of a renamed file.
-pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBuf>, HistoryError> {
+pub(crate) fn list_changed_files(
+    from: &Revision,
+    to: &Revision,
+) -> Result<Vec<PathBuf>, HistoryError> {
     let range = RangeEnds::open(from, to)?;
     let differing = || {
         let tree = |id| range.repository.find_commit(id)?.tree();
@@ -133,7 +136,7 @@ pub(crate) fn changed_files(from: &Revision, to: &Revision) -> Result<Vec<PathBu
     };
     differing()
         .map(|files| files.into_iter().collect())
-        .map_err(|error| range.unreadable(&error))
+        .map_err(|error| range.explain_error(&error))
 }
 
 /// Two commits of one repository.
@@ -148,7 +151,7 @@ struct RangeEnds<'a> {
 impl<'a> RangeEnds<'a> {
     fn open(good: &'a Revision, bad: &'a Revision) -> Result<Self, HistoryError> {
         let opened = || {
-            let repository = open_for(bad)?;
+            let repository = open_repository_for(bad)?;
             lend_objects(&repository, good)?;
             Ok(Self {
                 good,
@@ -158,18 +161,18 @@ impl<'a> RangeEnds<'a> {
                 last: Oid::from_str(&bad.commit)?,
             })
         };
-        opened().map_err(|error| unreadable(good, bad, &error))
+        opened().map_err(|error| explain_unreadable(good, bad, &error))
     }
 
-    fn unreadable(&self, error: &git2::Error) -> HistoryError {
+    fn explain_error(&self, error: &git2::Error) -> HistoryError {
         // Objects beyond the edge of a shallow clone are missing without being damaged.
         if self.repository.is_shallow() && error.code() == ErrorCode::NotFound {
-            return self.shallow();
+            return self.explain_shallow();
         }
-        unreadable(self.good, self.bad, error)
+        explain_unreadable(self.good, self.bad, error)
     }
 
-    fn shallow(&self) -> HistoryError {
+    fn explain_shallow(&self) -> HistoryError {
         let repository = self.bad.repository.clone();
         HistoryError::Shallow {
             good: describe_commit(self.good),
@@ -190,55 +193,55 @@ impl<'a> RangeEnds<'a> {
             Ok(base) => Err(HistoryError::Diverged {
                 good,
                 bad,
-                base: short(base),
+                base: shorten_id(base),
             }),
-            Err(error) if error.code() != ErrorCode::NotFound => Err(self.unreadable(&error)),
-            Err(_) if self.repository.is_shallow() => Err(self.shallow()),
+            Err(error) if error.code() != ErrorCode::NotFound => Err(self.explain_error(&error)),
+            Err(_) if self.repository.is_shallow() => Err(self.explain_shallow()),
             Err(_) => Err(HistoryError::Unrelated { good, bad }),
         }
     }
 
-    fn find(&self, id: Oid) -> Result<Commit<'_>, HistoryError> {
+    fn find_commit(&self, id: Oid) -> Result<Commit<'_>, HistoryError> {
         self.repository
             .find_commit(id)
-            .map_err(|error| self.unreadable(&error))
+            .map_err(|error| self.explain_error(&error))
     }
 
     /// Returns the commits along the first parents.
     fn list_first_parents(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let mut line = Vec::new();
-        let mut next = self.find(self.last)?;
+        let mut next = self.find_commit(self.last)?;
         while next.id() != self.first {
             line.push(next.id());
             next = match next.parent(0) {
                 Ok(parent) => parent,
-                Err(_) if self.repository.is_shallow() => return Err(self.shallow()),
+                Err(_) if self.repository.is_shallow() => return Err(self.explain_shallow()),
                 Err(_) if next.parent_count() == 0 => return Err(self.explain_off_line(&line)?),
-                Err(error) => return Err(self.unreadable(&error)),
+                Err(error) => return Err(self.explain_error(&error)),
             };
         }
         line.iter()
             .rev()
             .enumerate()
-            .map(|(before, id)| self.candidate(*id, vec![before], false))
+            .map(|(before, id)| self.build_candidate(*id, vec![before], false))
             .collect()
     }
 
-    fn candidate(
+    fn build_candidate(
         &self,
         id: Oid,
         parents: Vec<usize>,
         all: bool,
     ) -> Result<CandidateCommit, HistoryError> {
-        let commit = self.find(id)?;
+        let commit = self.find_commit(id)?;
         let merge = commit.parent_count() > 1;
         let only_joins = all && merge && parents.len() == commit.parent_count();
         let made = self
             .bad
-            .and_below()
+            .list_with_origins()
             .find(|made| made.commit == commit.id().to_string())
             .cloned();
-        let revision = made.unwrap_or_else(|| describe(self.bad.repository.clone(), &commit));
+        let revision = made.unwrap_or_else(|| read_commit(self.bad.repository.clone(), &commit));
         Ok(CandidateCommit {
             revision,
             parents,
@@ -258,7 +261,7 @@ impl<'a> RangeEnds<'a> {
             let has = self
                 .repository
                 .graph_descendant_of(id, self.first)
-                .map_err(|error| self.unreadable(&error))?;
+                .map_err(|error| self.explain_error(&error))?;
             if has {
                 merge = id;
                 newest = middle + 1;
@@ -269,7 +272,7 @@ impl<'a> RangeEnds<'a> {
         Ok(HistoryError::Aside {
             good: describe_commit(self.good),
             bad: describe_commit(self.bad),
-            merge: short(merge),
+            merge: shorten_id(merge),
         })
     }
 
@@ -282,22 +285,22 @@ impl<'a> RangeEnds<'a> {
             walk.hide(self.first)?;
             walk.collect::<Result<Vec<Oid>, git2::Error>>()
         };
-        let edge = self.edge();
+        let edge = self.list_edge();
         let mut positions = HashMap::from([(self.first, 0)]);
         let mut candidates = Vec::new();
-        for id in walk().map_err(|error| self.unreadable(&error))? {
+        for id in walk().map_err(|error| self.explain_error(&error))? {
             // Whether this commit descends from the good end cannot be determined, because its
             // history is cut off.
             if edge.contains(&id) {
-                return Err(self.shallow());
+                return Err(self.explain_shallow());
             }
             let parents: Vec<usize> = self
-                .find(id)?
+                .find_commit(id)?
                 .parent_ids()
                 .filter_map(|id| positions.get(&id).copied())
                 .collect();
             if !parents.is_empty() {
-                candidates.push(self.candidate(id, parents, true)?);
+                candidates.push(self.build_candidate(id, parents, true)?);
                 positions.insert(id, candidates.len());
             }
         }
@@ -305,7 +308,7 @@ impl<'a> RangeEnds<'a> {
     }
 
     /// Returns the commits whose parents are missing in a shallow clone.
-    fn edge(&self) -> HashSet<Oid> {
+    fn list_edge(&self) -> HashSet<Oid> {
         let list = std::fs::read_to_string(self.repository.commondir().join("shallow"))
             .unwrap_or_default();
         list.lines()
@@ -314,7 +317,7 @@ impl<'a> RangeEnds<'a> {
     }
 }
 
-fn unreadable(good: &Revision, bad: &Revision, error: &git2::Error) -> HistoryError {
+fn explain_unreadable(good: &Revision, bad: &Revision, error: &git2::Error) -> HistoryError {
     HistoryError::Unreadable {
         good: describe_commit(good),
         bad: describe_commit(bad),
@@ -327,28 +330,29 @@ fn describe_commit(revision: &Revision) -> String {
     format!("{} ({})", revision.short(), revision.subject)
 }
 
-fn short(id: Oid) -> String {
+fn shorten_id(id: Oid) -> String {
     id.to_string().chars().take(10).collect()
 }
 
 /// Returns the first parent of a commit, which for a merge is the branch merged into; `None` for a
 /// first commit.
-pub(crate) fn first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
+pub(crate) fn find_first_parent(revision: &Revision) -> Result<Option<Revision>, RevisionError> {
     let text = format!("{}^", revision.commit);
     let place = RevisionQuery {
         folder: &revision.repository,
         text: &text,
     };
-    let repository = open_for(revision).map_err(|error| place.refused(&error))?;
+    let repository =
+        open_repository_for(revision).map_err(|error| place.explain_refusal(&error))?;
     let of_commit = || repository.find_commit(git2::Oid::from_str(&revision.commit)?);
-    let commit = of_commit().map_err(|error| place.refused(&error))?;
+    let commit = of_commit().map_err(|error| place.explain_refusal(&error))?;
     match commit.parent(0) {
-        Ok(parent) => Ok(Some(describe(revision.repository.clone(), &parent))),
+        Ok(parent) => Ok(Some(read_commit(revision.repository.clone(), &parent))),
         // At the edge of a shallow clone, a commit looks like a first one, or its parent is
         // missing.
-        Err(_) if repository.is_shallow() => Err(place.shallow()),
+        Err(_) if repository.is_shallow() => Err(place.explain_shallow()),
         Err(_) if commit.parent_count() == 0 => Ok(None),
-        Err(error) => Err(place.refused(&error)),
+        Err(error) => Err(place.explain_refusal(&error)),
     }
 }
 

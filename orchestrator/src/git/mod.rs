@@ -80,7 +80,7 @@ impl GitState {
     }
 
     /// Returns the state of a folder that contains exactly the files of a commit.
-    pub(crate) fn at(revision: &Revision) -> Self {
+    pub(crate) fn from_revision(revision: &Revision) -> Self {
         Self {
             state: GitKind::Commit,
             commit: Some(revision.commit.clone()),
@@ -112,15 +112,15 @@ fn open_repository(folder: &Path) -> Result<Repository, git2::Error> {
 
 /// Reads the state of the repository around `folder`. Never fails: a repository that cannot be read
 /// has a state of its own.
-pub(crate) fn state_of(folder: &Path) -> GitState {
+pub(crate) fn read_state(folder: &Path) -> GitState {
     let repository = match open_repository(folder) {
         Ok(repository) => repository,
-        Err(error) => return refused(folder, &error),
+        Err(error) => return explain_refusal(folder, &error),
     };
-    read_state(&repository).unwrap_or_else(|error| refused(folder, &error))
+    read_repository_state(&repository).unwrap_or_else(|error| explain_refusal(folder, &error))
 }
 
-fn refused(folder: &Path, error: &git2::Error) -> GitState {
+fn explain_refusal(folder: &Path, error: &git2::Error) -> GitState {
     let place = folder.display();
     if let Some(obstacle) = obstacle::find_obstacle(folder, error) {
         let owned = matches!(obstacle, GitObstacle::OtherOwner { .. });
@@ -146,7 +146,7 @@ fn refused(folder: &Path, error: &git2::Error) -> GitState {
     }
 }
 
-fn read_state(repository: &Repository) -> Result<GitState, git2::Error> {
+fn read_repository_state(repository: &Repository) -> Result<GitState, git2::Error> {
     let head = match repository.head() {
         Ok(head) => head,
         Err(error) if matches!(error.code(), ErrorCode::UnbornBranch | ErrorCode::NotFound) => {
@@ -173,7 +173,7 @@ fn read_state(repository: &Repository) -> Result<GitState, git2::Error> {
             .flatten(),
         dirty: diff_hash.is_some(),
         diff_hash,
-        committed: date_of(&commit),
+        committed: format_date(&commit),
         subject: commit.summary().ok().flatten().map(str::to_owned),
         message: shallow.then(|| {
             "the clone is shallow, but comparing and bisecting need history; fetch it with `git \
@@ -184,7 +184,7 @@ fn read_state(repository: &Repository) -> Result<GitState, git2::Error> {
 }
 
 /// Date of a commit, UTC.
-fn date_of(commit: &git2::Commit) -> Option<String> {
+fn format_date(commit: &git2::Commit) -> Option<String> {
     jiff::Timestamp::from_second(commit.time().seconds())
         .ok()
         .map(|time| time.to_string())
@@ -207,7 +207,7 @@ fn hash_changes(repository: &Repository) -> Result<Option<String>, git2::Error> 
     for entry in repository.statuses(Some(&mut options))?.iter() {
         let path = PathBuf::from(OsStr::from_bytes(entry.path_bytes()));
         let left_out = entry.status() == Status::WT_DELETED && is_left_out(&index, &path);
-        if entry.status().intersects(Status::IGNORED) || left_out || in_results(&path) {
+        if entry.status().intersects(Status::IGNORED) || left_out || is_in_results(&path) {
             continue;
         }
         dirty = true;
@@ -225,7 +225,7 @@ fn is_left_out(index: &Index, path: &Path) -> bool {
     flags.is_some_and(|flags| flags.contains(IndexEntryExtendedFlag::SKIP_WORKTREE))
 }
 
-fn in_results(path: &Path) -> bool {
+fn is_in_results(path: &Path) -> bool {
     path.starts_with("results")
 }
 
@@ -259,7 +259,7 @@ pub(crate) fn is_tracked(file: &Path) -> bool {
 
 /// Returns the root of the repository around a folder; `None` outside a repository. The folder
 /// itself may no longer exist.
-pub(crate) fn root_of(folder: &Path) -> Option<PathBuf> {
+pub(crate) fn find_root(folder: &Path) -> Option<PathBuf> {
     let existing = folder.ancestors().find(|folder| folder.exists())?;
     open_repository(existing)
         .ok()?

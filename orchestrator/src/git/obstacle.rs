@@ -77,9 +77,9 @@ impl fmt::Display for GitObstacle {
 /// Returns the reason why the repository around a folder was refused with an error; `None` if no
 /// known obstacle explains it.
 pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
-    let (root, git) = repository_around(folder)?;
+    let (root, git) = find_repository(folder)?;
     if error.code() == ErrorCode::Owner {
-        let trust = trusting_variable(|name| std::env::var(name).ok());
+        let trust = find_trusting_variable(|name| std::env::var(name).ok());
         return Some(GitObstacle::OtherOwner { root, trust });
     }
     let common = match std::fs::read_to_string(git.join("commondir")) {
@@ -102,7 +102,7 @@ pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObs
 }
 
 /// Returns the root of the repository around a folder, and its git folder.
-fn repository_around(folder: &Path) -> Option<(PathBuf, PathBuf)> {
+fn find_repository(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let folder = folder.canonicalize().ok()?;
     let root = folder
         .ancestors()
@@ -131,7 +131,7 @@ fn has_sparse_index(index: &Path) -> bool {
 
 /// Returns the environment variable that gives git a `safe.directory`: a count of keys, the
 /// parameters of `git -c`, or a global file.
-fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
+fn find_trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static str> {
     const NAME: &str = "safe.directory";
     let count = read("GIT_CONFIG_COUNT")
         .and_then(|count| count.parse::<usize>().ok())
@@ -157,12 +157,12 @@ fn trusting_variable(read: impl Fn(&str) -> Option<String>) -> Option<&'static s
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::super::sample_repository::SampleRepository;
-    use super::super::{GitKind, revision, state_of};
+    use super::super::{GitKind, read_state, revision};
     use super::*;
     use std::collections::HashMap;
     use std::process::Command;
 
-    fn git(folder: &Path, arguments: &[&str]) -> bool {
+    fn run_git(folder: &Path, arguments: &[&str]) -> bool {
         let ended = Command::new("git")
             .arg("-C")
             .arg(folder)
@@ -173,11 +173,13 @@ mod tests {
     }
 
     /// Returns the messages for the repository's state and for a revision; both name the obstacle.
-    fn said(folder: &Path) -> String {
-        let state = state_of(folder);
+    fn read_messages(folder: &Path) -> String {
+        let state = read_state(folder);
         assert_eq!(state.state, GitKind::Unreadable, "{state:?}");
         let message = state.message.unwrap();
-        let error = revision::resolve(folder, "HEAD").unwrap_err().to_string();
+        let error = revision::resolve_revision(folder, "HEAD")
+            .unwrap_err()
+            .to_string();
         assert!(error.ends_with(&message), "{error}\n{message}");
         message
     }
@@ -199,10 +201,10 @@ mod tests {
             let below = root.join("a folder");
             std::fs::create_dir_all(&below).unwrap();
             // An older git cannot create such a repository.
-            if !git(&root, &["init", "-q", format, "."]) {
+            if !run_git(&root, &["init", "-q", format, "."]) {
                 continue;
             }
-            let message = said(&below);
+            let message = read_messages(&below);
             let real = root.canonicalize().unwrap();
             assert!(
                 message.contains(part) && message.contains(&real.display().to_string()),
@@ -214,9 +216,9 @@ mod tests {
     #[test]
     fn sparse_index_is_named_and_its_remedy_helps() {
         let sample = SampleRepository::new();
-        sample.commit("first", &[("in/a", "1"), ("out/b", "1")]);
-        sample.git(&["sparse-checkout", "set", "--cone", "--sparse-index", "in"]);
-        let message = match state_of(sample.path()).message {
+        sample.commit_files("first", &[("in/a", "1"), ("out/b", "1")]);
+        sample.run_git(&["sparse-checkout", "set", "--cone", "--sparse-index", "in"]);
+        let message = match read_state(sample.path()).message {
             Some(message) => message,
             // The library supports the format by now, so there is no obstacle.
             None => return,
@@ -225,8 +227,8 @@ mod tests {
             message.contains("has a sparse index (index.sparse)"),
             "{message}"
         );
-        sample.git(&["sparse-checkout", "reapply", "--no-sparse-index"]);
-        let state = state_of(sample.path());
+        sample.run_git(&["sparse-checkout", "reapply", "--no-sparse-index"]);
+        let state = read_state(sample.path());
         assert_eq!(
             (state.state, state.dirty),
             (GitKind::Commit, false),
@@ -269,14 +271,18 @@ mod tests {
         ] {
             let map: HashMap<&str, &str> = variables.iter().copied().collect();
             let read = |name: &str| map.get(name).map(|value| (*value).to_owned());
-            assert_eq!(trusting_variable(read).is_some(), is_there, "{variables:?}");
+            assert_eq!(
+                find_trusting_variable(read).is_some(),
+                is_there,
+                "{variables:?}"
+            );
         }
     }
 
     #[test]
     fn remedy_for_another_owner_names_the_root_and_not_a_folder_below() {
         let sample = SampleRepository::new();
-        sample.commit("first", &[("sub folder/a", "1")]);
+        sample.commit_files("first", &[("sub folder/a", "1")]);
         let refused = git2::Error::new(ErrorCode::Owner, git2::ErrorClass::Config, "any words");
         let root = sample.path().canonicalize().unwrap();
         let found = find_obstacle(&sample.path().join("sub folder"), &refused)

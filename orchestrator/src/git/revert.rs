@@ -1,7 +1,7 @@
 //! Undoing a commit: the result is a commit that orch creates.
 
 use super::Revision;
-use super::revision::{UndoneCommit, describe};
+use super::revision::{UndoneCommit, read_commit};
 use super::undone::{self, UndoProblem};
 use super::worktree::{BuildWorktree, WorktreeError};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ pub(crate) enum RevertError {
     #[error(
         "{culprit} cannot be reverted at {onto}, because later commits changed the same lines of \
          {files}; run `git revert {culprit}` in a branch of your own, and compare that commit",
-        files = listed(.files)
+        files = join_names(.files)
     )]
     Conflict {
         culprit: String,
@@ -44,7 +44,7 @@ pub(crate) enum RevertError {
 }
 
 impl RevertError {
-    fn of(problem: UndoProblem, culprit: &Revision, onto: &Revision) -> Self {
+    fn from_problem(problem: UndoProblem, culprit: &Revision, onto: &Revision) -> Self {
         let repository = onto.repository.clone();
         let (culprit, onto) = (culprit.short().to_owned(), onto.short().to_owned());
         match problem {
@@ -68,7 +68,7 @@ impl RevertError {
     }
 }
 
-fn listed(files: &[PathBuf]) -> String {
+fn join_names(files: &[PathBuf]) -> String {
     files
         .iter()
         .map(|file| file.display().to_string())
@@ -79,7 +79,7 @@ fn listed(files: &[PathBuf]) -> String {
 /// Creates the commit `onto` with `culprit` undone. For a merge, the changes that it brought into
 /// its first parent are undone. The commit is always the same, whenever it is created. `place` is
 /// that of the build worktree. This waits for its lock, so the caller must not hold it.
-pub(crate) fn revert(
+pub(crate) fn create_revert(
     culprit: &Revision,
     onto: &Revision,
     place: &Path,
@@ -88,16 +88,16 @@ pub(crate) fn revert(
         culprit: culprit.commit.clone(),
         onto: Box::new(onto.clone()),
     };
-    let refused = |problem: UndoProblem| RevertError::of(problem, culprit, onto);
-    let repository = undone::open_for(onto).map_err(|error| refused(error.into()))?;
-    undone::in_memory(&repository).map_err(|error| refused(error.into()))?;
+    let refused = |problem: UndoProblem| RevertError::from_problem(problem, culprit, onto);
+    let repository = undone::open_repository_for(onto).map_err(|error| refused(error.into()))?;
+    undone::keep_in_memory(&repository).map_err(|error| refused(error.into()))?;
     let made = undone::write_commit(&repository, &undone).map_err(refused)?;
     let commit = repository
         .find_commit(made)
         .map_err(|error| refused(error.into()))?;
     let revision = Revision {
         undone: Some(undone),
-        ..describe(onto.repository.clone(), &commit)
+        ..read_commit(onto.repository.clone(), &commit)
     };
     if let Some(held) = BuildWorktree::lock(place, || {}, || false)? {
         held.write_revert(&revision)?;

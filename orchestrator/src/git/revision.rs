@@ -1,7 +1,7 @@
 //! Revisions: the commits that texts such as `HEAD~3`, `v1.2` or `1f0c9ab` denote in a repository.
 
 use super::obstacle::{self, GitObstacle};
-use super::{date_of, open_repository};
+use super::{format_date, open_repository};
 use git2::{ErrorClass, ErrorCode, Repository};
 use std::path::{Path, PathBuf};
 
@@ -29,7 +29,7 @@ impl Revision {
 
     /// Returns this commit and the ones from which orch created it, because each of them is needed
     /// to recreate it.
-    pub(super) fn and_below(&self) -> impl Iterator<Item = &Self> {
+    pub(super) fn list_with_origins(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |made| {
             made.undone.as_ref().map(|undone| undone.onto.as_ref())
         })
@@ -89,20 +89,23 @@ pub(crate) enum RevisionError {
 
 /// Returns the commit that `text` denotes in the repository around `folder`; `None` if it denotes
 /// none.
-pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, RevisionError> {
+pub(crate) fn resolve_revision(
+    folder: &Path,
+    text: &str,
+) -> Result<Option<Revision>, RevisionError> {
     let place = RevisionQuery { folder, text };
-    let repository = open_repository(folder).map_err(|error| place.refused(&error))?;
-    let root = root(&repository)?;
+    let repository = open_repository(folder).map_err(|error| place.explain_refusal(&error))?;
+    let root = read_root(&repository)?;
     let object = match repository.revparse_single(text) {
         Ok(object) => object,
-        Err(error) if means_nothing(&error) => {
+        Err(error) if is_unknown_revision(&error) => {
             return if repository.is_shallow() {
-                Err(place.shallow())
+                Err(place.explain_shallow())
             } else {
                 Ok(None)
             };
         }
-        Err(error) => return Err(place.refused(&error)),
+        Err(error) => return Err(place.explain_refusal(&error)),
     };
     let kind = object.kind().map_or("thing", |kind| kind.str());
     let commit = object
@@ -112,10 +115,10 @@ pub(crate) fn resolve(folder: &Path, text: &str) -> Result<Option<Revision>, Rev
             kind,
             folder: folder.to_owned(),
         })?;
-    Ok(Some(describe(root, &commit)))
+    Ok(Some(read_commit(root, &commit)))
 }
 
-fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
+fn read_root(repository: &Repository) -> Result<PathBuf, RevisionError> {
     let bare = || RevisionError::Bare {
         folder: repository.path().to_owned(),
     };
@@ -126,19 +129,19 @@ fn root(repository: &Repository) -> Result<PathBuf, RevisionError> {
 }
 
 /// Describes a commit of the repository with this root.
-pub(super) fn describe(repository: PathBuf, commit: &git2::Commit) -> Revision {
+pub(super) fn read_commit(repository: PathBuf, commit: &git2::Commit) -> Revision {
     Revision {
         repository,
         commit: commit.id().to_string(),
-        subject: printable(commit.summary_bytes().unwrap_or_default()),
-        committed: date_of(commit).unwrap_or_default(),
-        author: printable(commit.author().name_bytes()),
+        subject: replace_control_characters(commit.summary_bytes().unwrap_or_default()),
+        committed: format_date(commit).unwrap_or_default(),
+        author: replace_control_characters(commit.author().name_bytes()),
         undone: None,
     }
 }
 
 /// Removes control characters, so that the author of a commit cannot control the user's terminal.
-fn printable(bytes: &[u8]) -> String {
+fn replace_control_characters(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })
@@ -146,7 +149,7 @@ fn printable(bytes: &[u8]) -> String {
 }
 
 /// Whether an error only means that there is no such revision. This includes invalid texts.
-fn means_nothing(error: &git2::Error) -> bool {
+fn is_unknown_revision(error: &git2::Error) -> bool {
     matches!(
         error.code(),
         ErrorCode::NotFound | ErrorCode::InvalidSpec | ErrorCode::UnbornBranch
@@ -160,14 +163,14 @@ pub(super) struct RevisionQuery<'a> {
 }
 
 impl RevisionQuery<'_> {
-    pub(super) fn shallow(&self) -> RevisionError {
+    pub(super) fn explain_shallow(&self) -> RevisionError {
         RevisionError::Shallow {
             text: self.text.to_owned(),
             folder: self.folder.to_owned(),
         }
     }
 
-    pub(super) fn refused(&self, error: &git2::Error) -> RevisionError {
+    pub(super) fn explain_refusal(&self, error: &git2::Error) -> RevisionError {
         let (text, folder) = (self.text.to_owned(), self.folder.to_owned());
         if let Some(obstacle) = obstacle::find_obstacle(&folder, error) {
             return RevisionError::Refused { text, obstacle };
@@ -188,23 +191,23 @@ impl RevisionQuery<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::history::first_parent;
+    use super::super::history::find_first_parent;
     use super::super::sample_repository::SampleRepository;
     use super::*;
 
     #[test]
     fn revision_of_any_form_is_a_commit() {
         let sample = SampleRepository::new();
-        let first = sample.commit("first", &[("a", "1")]);
-        let second = sample.commit("second", &[("a", "2")]);
-        sample.git(&["tag", "-a", "v1", "-m", "a tag", &first]);
+        let first = sample.commit_files("first", &[("a", "1")]);
+        let second = sample.commit_files("second", &[("a", "2")]);
+        sample.run_git(&["tag", "-a", "v1", "-m", "a tag", &first]);
         for (text, commit) in [
             ("HEAD", &second),
             ("HEAD~1", &first),
             ("v1", &first),
             (&second[..9], &second),
         ] {
-            let found = resolve(sample.path(), text)
+            let found = resolve_revision(sample.path(), text)
                 .expect("readable")
                 .expect("there");
             assert_eq!(&found.commit, commit, "{text}");
@@ -212,22 +215,22 @@ mod tests {
             assert_eq!(found.author, "Test");
             assert!(found.committed.ends_with('Z'), "{}", found.committed);
         }
-        let head = resolve(sample.path(), "HEAD")
+        let head = resolve_revision(sample.path(), "HEAD")
             .expect("readable")
             .expect("there");
         assert_eq!(
             (head.subject.as_str(), head.short()),
             ("second", &second[..10])
         );
-        let parent = first_parent(&head).expect("readable").expect("there");
+        let parent = find_first_parent(&head).expect("readable").expect("there");
         assert_eq!(parent.commit, first);
-        assert_eq!(first_parent(&parent), Ok(None));
+        assert_eq!(find_first_parent(&parent), Ok(None));
     }
 
     #[test]
     fn revision_without_a_commit_is_none_and_a_file_is_an_error() {
         let sample = SampleRepository::new();
-        sample.commit("first", &[("a", "1")]);
+        sample.commit_files("first", &[("a", "1")]);
         for text in [
             "nope",
             "HEAD~7",
@@ -239,21 +242,21 @@ mod tests {
             "HEAD^{/[}",
             "x y",
         ] {
-            assert_eq!(resolve(sample.path(), text), Ok(None), "{text:?}");
+            assert_eq!(resolve_revision(sample.path(), text), Ok(None), "{text:?}");
         }
-        let error = resolve(sample.path(), "HEAD:a").expect_err("a file");
+        let error = resolve_revision(sample.path(), "HEAD:a").expect_err("a file");
         assert!(error.to_string().contains("'HEAD:a' is a blob"), "{error}");
     }
 
     #[test]
     fn missing_history_and_missing_repository_are_reported() {
         let sample = SampleRepository::new();
-        sample.commit("first", &[("a", "1")]);
-        sample.commit("second", &[("a", "2")]);
+        sample.commit_files("first", &[("a", "1")]);
+        sample.commit_files("second", &[("a", "2")]);
         let other = tempfile::tempdir().expect("a folder");
         let clone = other.path().join("clone");
         let url = format!("file://{}", sample.path().display());
-        sample.git(&[
+        sample.run_git(&[
             "clone",
             "-q",
             "--depth",
@@ -261,17 +264,19 @@ mod tests {
             &url,
             &clone.display().to_string(),
         ]);
-        let head = resolve(&clone, "HEAD").expect("readable").expect("there");
+        let head = resolve_revision(&clone, "HEAD")
+            .expect("readable")
+            .expect("there");
         for error in [
-            resolve(&clone, "HEAD~1").expect_err("cut off"),
-            first_parent(&head).expect_err("cut off"),
+            resolve_revision(&clone, "HEAD~1").expect_err("cut off"),
+            find_first_parent(&head).expect_err("cut off"),
         ] {
             assert!(
                 error.to_string().contains("git fetch --unshallow"),
                 "{error}"
             );
         }
-        let error = resolve(other.path(), "HEAD").expect_err("no repository");
+        let error = resolve_revision(other.path(), "HEAD").expect_err("no repository");
         assert!(matches!(error, RevisionError::Outside { .. }), "{error:?}");
     }
 }

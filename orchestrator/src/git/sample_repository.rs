@@ -19,7 +19,7 @@ impl SampleRepository {
             _folder: folder,
             root,
         };
-        sample.git(&["init", "-q"]);
+        sample.run_git(&["init", "-q"]);
         sample
     }
 
@@ -28,11 +28,11 @@ impl SampleRepository {
     }
 
     /// Returns the path of a folder beside the repository.
-    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+    pub(crate) fn path_beside(&self, name: &str) -> PathBuf {
         self.root.with_file_name(name)
     }
 
-    pub(crate) fn git(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run_git(&self, arguments: &[&str]) -> String {
         let output = Command::new("git")
             .args([
                 "-c",
@@ -65,26 +65,26 @@ impl SampleRepository {
             .to_owned()
     }
 
-    pub(crate) fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write_file(&self, name: &str, text: &str) {
         let path = self.root.join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, text).expect("written");
     }
 
     /// Commits these files and all present changes.
-    pub(crate) fn commit(&self, subject: &str, files: &[(&str, &str)]) -> String {
+    pub(crate) fn commit_files(&self, subject: &str, files: &[(&str, &str)]) -> String {
         for (name, text) in files {
-            self.write(name, text);
+            self.write_file(name, text);
         }
-        self.git(&["add", "-A"]);
-        self.git(&["commit", "-q", "--allow-empty", "-m", subject]);
-        self.git(&["rev-parse", "HEAD"])
+        self.run_git(&["add", "-A"]);
+        self.run_git(&["commit", "-q", "--allow-empty", "-m", subject]);
+        self.run_git(&["rev-parse", "HEAD"])
     }
 
     /// Creates commits from the input of `git fast-import`, which is fast even for hundreds of
     /// commits.
-    pub(crate) fn import(&self, stream: &str) {
-        let file = self.beside("stream");
+    pub(crate) fn import_commits(&self, stream: &str) {
+        let file = self.path_beside("stream");
         std::fs::write(&file, stream).expect("written");
         let input = std::fs::File::open(&file).expect("there");
         let mut command = Command::new("git");
@@ -96,9 +96,9 @@ impl SampleRepository {
     }
 
     /// Returns content, mode and modification time of everything under the root, `.git` included.
-    pub(crate) fn everything(&self) -> BTreeMap<PathBuf, (String, i64, i64)> {
+    pub(crate) fn read_everything(&self) -> BTreeMap<PathBuf, (String, i64, i64)> {
         let time = |path: &Path| self.root.join(path).symlink_metadata().expect("there");
-        let files = tree(&self.root, &[]).into_iter();
+        let files = read_tree(&self.root, &[]).into_iter();
         files
             .map(|(path, what)| {
                 (
@@ -111,7 +111,7 @@ impl SampleRepository {
 }
 
 /// Returns content and mode of everything in a folder except for the entries in `without`.
-pub(crate) fn tree(root: &Path, without: &[&str]) -> BTreeMap<PathBuf, String> {
+pub(crate) fn read_tree(root: &Path, without: &[&str]) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let mut open = vec![root.to_owned()];
     while let Some(path) = open.pop() {

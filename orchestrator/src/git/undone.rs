@@ -20,7 +20,7 @@ const IN_MEMORY: i32 = 1000;
 const MOST_RENAMES: u32 = 1000;
 
 /// Opens the repository that contains a commit, even if orch created the commit.
-pub(super) fn open_for(revision: &Revision) -> Result<Repository, git2::Error> {
+pub(super) fn open_repository_for(revision: &Revision) -> Result<Repository, git2::Error> {
     let repository = open_repository(&revision.repository)?;
     lend_objects(&repository, revision)?;
     Ok(repository)
@@ -33,13 +33,13 @@ pub(super) fn lend_objects(
     revision: &Revision,
 ) -> Result<(), git2::Error> {
     if revision.undone.is_some() {
-        in_memory(repository)?;
+        keep_in_memory(repository)?;
         restore_commit(repository, revision)?;
     }
     Ok(())
 }
 
-pub(super) fn in_memory(repository: &Repository) -> Result<(), git2::Error> {
+pub(super) fn keep_in_memory(repository: &Repository) -> Result<(), git2::Error> {
     repository
         .odb()?
         .add_new_mempack_backend(IN_MEMORY)
@@ -131,7 +131,7 @@ pub(super) fn write_commit(
     Ok(write_object(
         &odb,
         ObjectType::Commit,
-        &commit_text(&culprit, &onto, tree),
+        &format_commit(&culprit, &onto, tree),
     )?)
 }
 
@@ -230,7 +230,7 @@ fn write_object(odb: &Odb, kind: ObjectType, data: &[u8]) -> Result<Oid, git2::E
 }
 
 /// Returns the commit in git's format, with orch as the author and the time of its parent.
-fn commit_text(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
+fn format_commit(culprit: &Commit, onto: &Commit, tree: Oid) -> Vec<u8> {
     let who = format!("orch <orch@localhost> {} +0000", onto.time().seconds());
     let head = format!(
         "tree {tree}\nparent {}\nauthor {who}\ncommitter {who}\n\nRevert \"",

@@ -61,9 +61,9 @@ pub(crate) struct BuildWorktree {
 }
 
 /// Returns the folder for a repository's worktree and the files that belong to it, inside `cache`.
-pub(crate) fn locate(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
+pub(crate) fn locate_place(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
     let repository =
-        open_repository(&revision.repository).map_err(|error| refused(revision, &error))?;
+        open_repository(&revision.repository).map_err(|error| explain_refusal(revision, &error))?;
     let shared = repository
         .commondir()
         .canonicalize()
@@ -72,11 +72,11 @@ pub(crate) fn locate(cache: &Path, revision: &Revision) -> Result<PathBuf, Workt
 }
 
 /// Returns the folder of a commit's files in the worktree's folder.
-pub(crate) fn files(place: &Path) -> PathBuf {
+pub(crate) fn locate_files(place: &Path) -> PathBuf {
     place.join("files")
 }
 
-fn refused(revision: &Revision, error: &git2::Error) -> WorktreeError {
+fn explain_refusal(revision: &Revision, error: &git2::Error) -> WorktreeError {
     WorktreeError::Git {
         commit: revision.short().to_owned(),
         repository: revision.repository.clone(),
@@ -125,13 +125,13 @@ impl BuildWorktree {
 
     /// Returns the root of the files.
     pub(crate) fn root(&self) -> PathBuf {
-        files(&self.place)
+        locate_files(&self.place)
     }
 
     /// Checks out the files of a commit. Ignored files stay; all other files are removed.
     pub(crate) fn check_out(&self, revision: &Revision) -> Result<(), WorktreeError> {
-        let git = |error: git2::Error| refused(revision, &error);
-        let contents = CommitFiles::of(revision).map_err(git)?;
+        let git = |error: git2::Error| explain_refusal(revision, &error);
+        let contents = CommitFiles::open(revision).map_err(git)?;
         if let Some(path) = contents.find_submodule().map_err(git)? {
             return Err(WorktreeError::Submodule {
                 commit: revision.short().to_owned(),
@@ -172,15 +172,16 @@ impl BuildWorktree {
         let repository = self.open_repository(revision)?;
         let mark = self.unfinished_mark();
         std::fs::write(&mark, &revision.commit).map_err(io)?;
-        undone::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))?;
+        undone::restore_commit(&repository, revision)
+            .map_err(|error| explain_refusal(revision, &error))?;
         let names = contents
             .list_entries()
-            .map_err(|error| refused(revision, &error))?;
+            .map_err(|error| explain_refusal(revision, &error))?;
         let switched = CheckoutClock::read(&self.place)
             .map_err(SwitchError::from)
             .and_then(|clock| self.switch_files(&repository, revision, &names, &clock));
         switched.map_err(|error| match error {
-            SwitchError::Git(error) => refused(revision, &error),
+            SwitchError::Git(error) => explain_refusal(revision, &error),
             SwitchError::Io(error) => io(error),
         })?;
         std::fs::remove_file(&mark).map_err(io)?;
@@ -191,7 +192,8 @@ impl BuildWorktree {
     pub(super) fn write_revert(&self, revision: &Revision) -> Result<(), WorktreeError> {
         let write = || {
             let repository = self.open_repository(revision)?;
-            undone::restore_commit(&repository, revision).map_err(|error| refused(revision, &error))
+            undone::restore_commit(&repository, revision)
+                .map_err(|error| explain_refusal(revision, &error))
         };
         write().or_else(|_| {
             // Damaged objects are rewritten only in an empty repository.
@@ -213,7 +215,7 @@ impl BuildWorktree {
 
     /// Opens the repository around the files. It is created if it is missing or incomplete.
     fn open_repository(&self, revision: &Revision) -> Result<Repository, WorktreeError> {
-        let git = |error: git2::Error| refused(revision, &error);
+        let git = |error: git2::Error| explain_refusal(revision, &error);
         let io = |source| WorktreeError::Io {
             path: self.place.clone(),
             source,
@@ -282,7 +284,7 @@ impl BuildWorktree {
                 .filter(|delta| delta.status() == Delta::Deleted);
             gone.extend(deleted.filter_map(|delta| delta.old_file().path().map(Path::to_owned)));
         }
-        let folders = make_way(&root, names)?;
+        let folders = clear_places(&root, names)?;
         remove_tracked(&root, &gone)?;
         // This state looks as if the commit were checked out and its files damaged. libgit2 then
         // compares every file by content, because the index has no sizes and times, which might
@@ -383,7 +385,7 @@ fn find_lenders(objects: &Path) -> Vec<PathBuf> {
 
 /// Removes entries of another kind from the places of a commit's folders, files and links. Returns
 /// the commit's folders.
-fn make_way(root: &Path, names: &FileEntries) -> io::Result<BTreeSet<PathBuf>> {
+fn clear_places(root: &Path, names: &FileEntries) -> io::Result<BTreeSet<PathBuf>> {
     let folders = names
         .keys()
         .flat_map(|name| name.ancestors().skip(1))

@@ -126,10 +126,10 @@ fn prepare_as(
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
     // Read before the build, which may leave files behind.
-    let git = git::state_of(&spec.source.folder());
+    let git = git::read_state(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
     let mut note = None;
-    let source_root = spec.overlay.as_deref().and_then(git::root_of);
+    let source_root = spec.overlay.as_deref().and_then(git::find_root);
     let (path, flags) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
             let origin = match &source_root {
@@ -147,7 +147,7 @@ fn prepare_as(
             let out = output_file(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
             let root = source_root
-                .or_else(|| git::root_of(folder))
+                .or_else(|| git::find_root(folder))
                 .unwrap_or_else(|| folder.clone());
             let order = BuildCommand {
                 folder,

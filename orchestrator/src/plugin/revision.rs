@@ -61,7 +61,7 @@ pub(crate) fn prepare_at(
         flags: entry.flags,
         cpu_features: inspected.cpu_features,
         own_allocator: inspected.own_allocator,
-        git: GitState::at(revision),
+        git: GitState::from_revision(revision),
         at: Some(revision.commit.clone()),
         env: spec.env.clone(),
         sandbox,
@@ -140,7 +140,7 @@ pub(crate) fn same_everywhere(
     }
     let source = &spec.source;
     let (folder, own) = (root.join(source.folder()), &revision.repository);
-    let why = match (source, git::root_of(&folder)) {
+    let why = match (source, git::find_root(&folder)) {
         (PluginSource::File(path), _) => format!("is the file {}", path.display()),
         (_, Some(other)) if folder.starts_with(own) => {
             format!(
@@ -199,7 +199,7 @@ fn folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Opt
         .ok()?
         .join(folder.strip_prefix(existing).ok()?);
     // Another repository inside this one has commits of its own.
-    let same = git::root_of(&folder).as_deref() == Some(&revision.repository);
+    let same = git::find_root(&folder).as_deref() == Some(&revision.repository);
     same.then(|| {
         folder
             .strip_prefix(&revision.repository)
@@ -213,7 +213,7 @@ pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
     let cached = cache::subfolder("worktrees")
         .and_then(|folder| folder.canonicalize())
         .map_err(error_text)?;
-    worktree::locate(&cached, revision).map_err(error_text)
+    worktree::locate_place(&cached, revision).map_err(error_text)
 }
 
 /// One plugin to be built at one commit.
@@ -236,7 +236,7 @@ impl<'a> BuildOrder<'a> {
     /// Whether a library contains the path of the folder in which it was built, which will later
     /// hold the files of another commit.
     fn is_named_in(&self, library: &Path) -> bool {
-        let files = worktree::files(&self.place).display().to_string();
+        let files = worktree::locate_files(&self.place).display().to_string();
         std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
     }
 
@@ -255,7 +255,7 @@ impl<'a> BuildOrder<'a> {
             ),
         };
         let contents =
-            CommitFiles::of(revision).map_err(|error| format!("git: {}", error.message()))?;
+            CommitFiles::open(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
             return Err(format!(
                 "{} does not exist at {}; name a commit that contains it, or leave out the plugin",
@@ -305,7 +305,7 @@ impl<'a> BuildOrder<'a> {
                     "crate",
                     &cargo::flags(
                         PathOrigin::Folder {
-                            source: &worktree::files(&self.place),
+                            source: &worktree::locate_files(&self.place),
                             plugin: &self.place,
                         },
                         cpu,
@@ -356,7 +356,7 @@ impl<'a> BuildOrder<'a> {
         }
         let repository = &self.revision.repository;
         let read = |path: &Path| match path.strip_prefix(repository) {
-            Ok(name) => self.contents.text(name),
+            Ok(name) => self.contents.read_text(name),
             Err(_) => std::fs::read_to_string(path).ok(),
         };
         manifest::find_outside(repository, &repository.join(&self.within), &read)
@@ -372,7 +372,7 @@ impl<'a> BuildOrder<'a> {
             .ancestors()
             .flat_map(|folder| advice::TOOLCHAIN_FILES.map(|name| folder.join(name)))
         {
-            let Some(text) = self.contents.text(&file) else {
+            let Some(text) = self.contents.read_text(&file) else {
                 continue;
             };
             let name = file.file_name().unwrap_or_default();
@@ -395,12 +395,16 @@ impl<'a> BuildOrder<'a> {
     /// Cargo.lock in the commit.
     fn unlocked_folders(&self) -> impl Iterator<Item = PathBuf> {
         let own = self.overlay.is_none();
-        let unlocked =
-            move |folder: &&Path| own && self.contents.text(&folder.join("Cargo.lock")).is_none();
+        let unlocked = move |folder: &&Path| {
+            own && self
+                .contents
+                .read_text(&folder.join("Cargo.lock"))
+                .is_none()
+        };
         self.within
             .ancestors()
             .filter(unlocked)
-            .map(|folder| worktree::files(&self.place).join(folder))
+            .map(|folder| worktree::locate_files(&self.place).join(folder))
     }
 
     /// Returns the key of the artefact in the cache. Which Cargo.lock is lent depends on earlier

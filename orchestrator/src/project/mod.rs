@@ -55,10 +55,10 @@ impl LoadedScenario {
     /// Marks for overlay every plugin that orch builds and that lies outside of the repository, and
     /// makes that repository the one whose commits are compared.
     pub(crate) fn lay_over(&mut self, repository: &Path) -> Result<(), CommandError> {
-        let root = git::root_of(repository)
+        let root = git::find_root(repository)
             .filter(|_| repository.exists())
             .ok_or_else(|| {
-                let state = git::state_of(repository);
+                let state = git::read_state(repository);
                 let is_refused = matches!(state.state, GitKind::Unreadable | GitKind::OtherOwner);
                 if let Some(message) = state.message.filter(|_| is_refused) {
                     return CommandError::input(format!(
@@ -75,7 +75,7 @@ impl LoadedScenario {
         for (_, spec) in &mut self.scenario.plugins {
             let folder = spec.source.folder();
             if !matches!(spec.source, PluginSource::File(_))
-                && git::root_of(&folder).as_ref() != Some(&root)
+                && git::find_root(&folder).as_ref() != Some(&root)
             {
                 spec.overlay = Some(root.clone());
             }

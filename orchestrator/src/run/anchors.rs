@@ -58,7 +58,7 @@ pub(super) fn find_revision(
     };
     let hint = "name a tag, a branch or a commit, such as v1.2; each job is paired with its build"
         .to_owned();
-    let problem = match git::revision::resolve(&loaded.root, name) {
+    let problem = match git::revision::resolve_revision(&loaded.root, name) {
         Ok(Some(revision)) => {
             if ["HEAD", "~", "^", "@"]
                 .iter()
@@ -96,7 +96,7 @@ pub(super) fn prepare_anchors(
         revision.clone(),
     )];
     if let Some(old) = nights.anchor().filter(|old| old.commit != revision.commit) {
-        match git::revision::resolve(&around.loaded.root, &old.commit) {
+        match git::revision::resolve_revision(&around.loaded.root, &old.commit) {
             Ok(Some(revision)) => {
                 note(
                     observer,

@@ -183,7 +183,7 @@ impl PreparedRun {
         let loaded = load(request, has_report)?;
         let revision = anchors::find_revision(&loaded, observer)?;
         // The state of the tree is read before any build, because builds may leave files behind.
-        let git = git::state_of(&loaded.root);
+        let git = git::read_state(&loaded.root);
         let plugins = prepare_plugins(&loaded, wait, context, observer)?;
         let jobs = choose_jobs(&loaded, &plugins, request)?;
         let machine = Machine::read();

@@ -72,7 +72,7 @@ fn asked(root: PathBuf) -> SystemFacts {
         resolution: clock::measure_resolution(),
         overhead: clock::measure_overhead(),
         measuring: lock::is_measuring().ok(),
-        git: git::state_of(&root),
+        git: git::read_state(&root),
         rustc: says("rustc"),
         cargo: says("cargo"),
         cc: says("cc"),

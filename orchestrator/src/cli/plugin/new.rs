@@ -51,7 +51,7 @@ pub(super) fn new(options: &NewOptions) -> CommandResult {
         "  {test:<23}  # test that the workload computes the right result\n"
     ));
     text.push_str("  orch plugin check .      # check it for common defects\n");
-    if git::state_of(&folder).state == GitKind::Outside {
+    if git::read_state(&folder).state == GitKind::Outside {
         text.push_str(
             "  git init && git add -A && git commit -m 'a first \
              plugin'\n\x20                          # compare and bisect work on commits\n",

@@ -6,7 +6,7 @@ use super::*;
 use std::path::PathBuf;
 use std::process::Command;
 
-fn revision(name: &str) -> Revision {
+fn make_revision(name: &str) -> Revision {
     Revision {
         repository: PathBuf::from("/r"),
         commit: name.repeat(40),
@@ -17,7 +17,7 @@ fn revision(name: &str) -> Revision {
     }
 }
 
-fn cut_off() -> RevisionError {
+fn make_cut_off_error() -> RevisionError {
     RevisionError::Shallow {
         text: "HEAD^".to_owned(),
         folder: PathBuf::from("/r"),
@@ -27,16 +27,16 @@ fn cut_off() -> RevisionError {
 #[test]
 fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
     use ChangeReach::{Nothing, Plugin, Unchanged, Unknown};
-    let heads = [None, Some(revision("h"))];
+    let heads = [None, Some(make_revision("h"))];
     let parents = [
-        HeadParent::Commit(revision("p")),
+        HeadParent::Commit(make_revision("p")),
         HeadParent::None,
-        HeadParent::Unreachable(cut_off()),
+        HeadParent::Unreachable(make_cut_off_error()),
     ];
     let meetings = [
         None,
-        Some(MeetingPoint::At(revision("h"))),
-        Some(MeetingPoint::At(revision("b"))),
+        Some(MeetingPoint::At(make_revision("h"))),
+        Some(MeetingPoint::At(make_revision("b"))),
         Some(MeetingPoint::Unrelated),
         Some(MeetingPoint::CutOff),
     ];
@@ -72,8 +72,10 @@ fn choice_never_takes_head_for_a_tree_that_builds_the_same_plugins() {
                     _ if reaches => Ok("h"),
                     (_, _, HeadParent::Commit(_)) => Ok("p"),
                     (_, _, HeadParent::None) => Err(BaselineError::First),
-                    _ if changed && reach == Nothing => Err(BaselineError::BeforeHead(cut_off())),
-                    _ => Err(cut_off().into()),
+                    _ if changed && reach == Nothing => {
+                        Err(BaselineError::BeforeHead(make_cut_off_error()))
+                    }
+                    _ => Err(make_cut_off_error().into()),
                 };
                 assert_eq!(
                     name,
@@ -153,7 +155,7 @@ const CHANGES: [(&str, &[&str]); 13] = [
     ),
 ];
 
-fn shell(folder: &Path, line: &str) -> String {
+fn run_shell(folder: &Path, line: &str) -> String {
     let settings = [
         "user.name=Test",
         "user.email=test@example.org",
@@ -189,8 +191,8 @@ fn shell(folder: &Path, line: &str) -> String {
 
 /// Returns a clone of the sample with HEAD at the given position. Main has the commits m1, m2 and
 /// m3; the branch left it at m2.
-fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) -> PathBuf {
-    let folder = sample.beside(&format!("{kind:?}-{position:?}"));
+fn create_clone(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) -> PathBuf {
+    let folder = sample.path_beside(&format!("{kind:?}-{position:?}"));
     let url = format!("file://{}", sample.path().display());
     let depth = match kind {
         CloneKind::Shallow => "--depth 1 --no-single-branch",
@@ -207,11 +209,11 @@ fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) ->
     let shown = folder.display();
     if kind == CloneKind::LinkedWorktree {
         let main = folder.with_extension("main");
-        shell(
+        run_shell(
             sample.path(),
             &format!("git clone -q {url} {}", main.display()),
         );
-        shell(
+        run_shell(
             &main,
             "git checkout -q --detach && git branch -f topic origin/topic",
         );
@@ -221,19 +223,19 @@ fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) ->
             ""
         };
         let name = target.trim_start_matches("--detach ");
-        shell(
+        run_shell(
             &main,
             &format!("git worktree add -q {detach} {shown} {name}"),
         );
         return folder;
     }
-    shell(
+    run_shell(
         sample.path(),
         &format!("git clone -q {depth} {url} {shown}"),
     );
-    shell(&folder, &format!("git checkout -q {target}"));
+    run_shell(&folder, &format!("git checkout -q {target}"));
     if kind == CloneKind::WithSubmodule {
-        shell(&folder, "git submodule -q update --init");
+        run_shell(&folder, "git submodule -q update --init");
     }
     folder
 }
@@ -241,12 +243,12 @@ fn cloned(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) ->
 #[test]
 fn facts_match_git_in_every_clone_position_and_change() {
     let other = SampleRepository::new();
-    other.commit("s1", &[("file", "1")]);
+    other.commit_files("s1", &[("file", "1")]);
     let plain = SampleRepository::new();
     let with_submodule = SampleRepository::new();
     for sample in [&plain, &with_submodule] {
-        sample.git(&["checkout", "-q", "-B", "main"]);
-        sample.commit(
+        sample.run_git(&["checkout", "-q", "-B", "main"]);
+        sample.commit_files(
             "m1",
             &[
                 ("notes", "1\n"),
@@ -256,7 +258,7 @@ fn facts_match_git_in_every_clone_position_and_change() {
             ],
         );
         if sample.path() == with_submodule.path() {
-            sample.git(&[
+            sample.run_git(&[
                 "submodule",
                 "--quiet",
                 "add",
@@ -264,15 +266,15 @@ fn facts_match_git_in_every_clone_position_and_change() {
                 "sub",
             ]);
         }
-        sample.commit("m2", &[("plugin/code", "2\n")]);
-        sample.git(&["checkout", "-q", "-b", "topic"]);
-        sample.commit("t1", &[("plugin/code", "3\n")]);
-        sample.git(&["checkout", "-q", "main"]);
-        sample.commit("m3", &[("deep/file", "2\n")]);
-        sample.git(&["checkout", "-q", "-b", "merged"]);
-        sample.git(&["merge", "-q", "--no-ff", "-m", "merge", "topic"]);
-        sample.git(&["checkout", "-q", "main"]);
-        sample.git(&["config", "uploadpack.allowFilter", "true"]);
+        sample.commit_files("m2", &[("plugin/code", "2\n")]);
+        sample.run_git(&["checkout", "-q", "-b", "topic"]);
+        sample.commit_files("t1", &[("plugin/code", "3\n")]);
+        sample.run_git(&["checkout", "-q", "main"]);
+        sample.commit_files("m3", &[("deep/file", "2\n")]);
+        sample.run_git(&["checkout", "-q", "-b", "merged"]);
+        sample.run_git(&["merge", "-q", "--no-ff", "-m", "merge", "topic"]);
+        sample.run_git(&["checkout", "-q", "main"]);
+        sample.run_git(&["config", "uploadpack.allowFilter", "true"]);
     }
     let mut cases = 0;
     for kind in [
@@ -290,12 +292,12 @@ fn facts_match_git_in_every_clone_position_and_change() {
         };
         use HeadPosition::{Branch, DefaultBranch, Detached, MergeRef};
         for position in [DefaultBranch, Branch, Detached, MergeRef] {
-            let folder = cloned(sample, kind, position);
+            let folder = create_clone(sample, kind, position);
             for (change, lines) in CHANGES {
-                lines.iter().for_each(|line| drop(shell(&folder, line)));
-                let status = shell(&folder, "git status --porcelain");
+                lines.iter().for_each(|line| drop(run_shell(&folder, line)));
+                let status = run_shell(&folder, "git status --porcelain");
                 let case = format!("{kind:?}, {position:?}, {change}: {status:?}");
-                let state = state_of(&folder);
+                let state = read_state(&folder);
                 assert_eq!(state.dirty, !status.is_empty(), "{case}, {state:?}");
                 assert_eq!(state.diff_hash.is_some(), state.dirty, "{case}");
                 let facts = read_facts(&folder).unwrap_or_else(|error| panic!("{case}: {error}"));
@@ -329,7 +331,7 @@ fn facts_match_git_in_every_clone_position_and_change() {
                         (chosen, _) => panic!("{case}, {reach:?}: {chosen:?}"),
                     }
                 }
-                shell(&folder, "git reset -q --hard && git clean -qfdx");
+                run_shell(&folder, "git reset -q --hard && git clean -qfdx");
                 cases += 1;
             }
         }
@@ -337,7 +339,7 @@ fn facts_match_git_in_every_clone_position_and_change() {
     assert_eq!(cases, 6 * 4 * CHANGES.len());
 }
 
-fn usual(root: &Path) -> Result<String, BaselineError> {
+fn choose_usual_baseline(root: &Path) -> Result<String, BaselineError> {
     let facts = read_facts(root)?;
     choose_baseline(&facts, ChangeReach::Unknown).map(|found| found.revision.subject)
 }
@@ -345,27 +347,45 @@ fn usual(root: &Path) -> Result<String, BaselineError> {
 #[test]
 fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
     let sample = SampleRepository::new();
-    assert_eq!(usual(sample.path()), Err(BaselineError::Empty));
-    sample.commit("first", &[("a", "1")]);
-    assert_eq!(usual(sample.path()), Err(BaselineError::First));
-    sample.write("a", "2");
-    assert_eq!(usual(sample.path()).expect("HEAD"), "first");
+    assert_eq!(
+        choose_usual_baseline(sample.path()),
+        Err(BaselineError::Empty)
+    );
+    sample.commit_files("first", &[("a", "1")]);
+    assert_eq!(
+        choose_usual_baseline(sample.path()),
+        Err(BaselineError::First)
+    );
+    sample.write_file("a", "2");
+    assert_eq!(choose_usual_baseline(sample.path()).expect("HEAD"), "first");
     let facts = read_facts(sample.path()).expect("facts");
     assert_eq!(
         choose_baseline(&facts, ChangeReach::Nothing),
         Err(BaselineError::First)
     );
-    sample.commit("second", &[]);
-    assert_eq!(usual(sample.path()).expect("the commit before"), "first");
-    sample.git(&["checkout", "-q", "-b", "topic"]);
-    sample.commit("third", &[("a", "3")]);
-    sample.commit("fourth", &[("a", "4")]);
-    assert_eq!(usual(sample.path()).expect("where it began"), "second");
-    sample.git(&["branch", "-q", "-m", "main", "trunk"]);
-    assert_eq!(usual(sample.path()), Err(BaselineError::NoBranch));
+    sample.commit_files("second", &[]);
+    assert_eq!(
+        choose_usual_baseline(sample.path()).expect("the commit before"),
+        "first"
+    );
+    sample.run_git(&["checkout", "-q", "-b", "topic"]);
+    sample.commit_files("third", &[("a", "3")]);
+    sample.commit_files("fourth", &[("a", "4")]);
+    assert_eq!(
+        choose_usual_baseline(sample.path()).expect("where it began"),
+        "second"
+    );
+    sample.run_git(&["branch", "-q", "-m", "main", "trunk"]);
+    assert_eq!(
+        choose_usual_baseline(sample.path()),
+        Err(BaselineError::NoBranch)
+    );
     std::fs::write(sample.path().join(".git/index"), "no index").expect("written");
     assert!(
-        matches!(usual(sample.path()), Err(BaselineError::Git(_))),
+        matches!(
+            choose_usual_baseline(sample.path()),
+            Err(BaselineError::Git(_))
+        ),
         "a tree that git cannot read"
     );
 }
@@ -373,12 +393,12 @@ fn baseline_of_a_branch_is_the_commit_at_which_it_began() {
 #[test]
 fn known_good_under_git_bisect_is_the_newest_good_commit() {
     let sample = SampleRepository::new();
-    let first = sample.commit("first", &[("a", "1")]);
-    let second = sample.commit("second", &[("a", "2")]);
-    sample.commit("third", &[("a", "3")]);
+    let first = sample.commit_files("first", &[("a", "1")]);
+    let second = sample.commit_files("second", &[("a", "2")]);
+    sample.commit_files("third", &[("a", "3")]);
     assert_eq!(find_known_good(sample.path()), Err(BaselineError::NoGood));
     for commit in [&first, &second] {
-        sample.git(&["update-ref", &format!("refs/bisect/good-{commit}"), commit]);
+        sample.run_git(&["update-ref", &format!("refs/bisect/good-{commit}"), commit]);
     }
     let subject = || {
         find_known_good(sample.path())
@@ -387,6 +407,6 @@ fn known_good_under_git_bisect_is_the_newest_good_commit() {
             .subject
     };
     assert_eq!(subject(), "second");
-    sample.git(&["checkout", "-q", &first]);
+    sample.run_git(&["checkout", "-q", &first]);
     assert_eq!(subject(), "first", "HEAD does not descend from the second");
 }

@@ -1,47 +1,55 @@
 //! Tests of the commits between two commits, against the output of the program `git`.
 
-use super::super::revision::resolve;
+use super::super::revision::resolve_revision;
 use super::super::sample_repository::SampleRepository;
 use super::*;
 use std::time::{Duration, Instant};
 
-fn revision(sample: &SampleRepository, commit: &str) -> Revision {
-    resolve(sample.path(), commit)
+fn resolve_commit(sample: &SampleRepository, commit: &str) -> Revision {
+    resolve_revision(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
-fn refused(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> String {
-    list_between(&revision(sample, good), &revision(sample, bad), all)
-        .expect_err("refused")
-        .to_string()
+fn expect_refusal(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> String {
+    list_between(
+        &resolve_commit(sample, good),
+        &resolve_commit(sample, bad),
+        all,
+    )
+    .expect_err("refused")
+    .to_string()
 }
 
 /// Returns the range after checking its invariants and comparing it with git's list of the same
 /// commits.
-fn check(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> CommitRange {
-    let history =
-        list_between(&revision(sample, good), &revision(sample, bad), all).expect("a way");
+fn check_range(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> CommitRange {
+    let history = list_between(
+        &resolve_commit(sample, good),
+        &resolve_commit(sample, bad),
+        all,
+    )
+    .expect("a way");
     let range = format!("{good}..{bad}");
     let kind = if all {
         "--ancestry-path"
     } else {
         "--first-parent"
     };
-    let listed = sample.git(&["rev-list", kind, &range]);
+    let listed = sample.run_git(&["rev-list", kind, &range]);
     let of = |candidate: &CandidateCommit| candidate.revision.commit.clone();
     assert_eq!(
         history.candidates.iter().map(of).collect::<BTreeSet<_>>(),
         listed.lines().map(str::to_owned).collect::<BTreeSet<_>>()
     );
-    assert_eq!(history.good, revision(sample, good));
+    assert_eq!(history.good, resolve_commit(sample, good));
     assert_eq!(
         history.candidates.last().expect("one").revision,
-        revision(sample, bad)
+        resolve_commit(sample, bad)
     );
     for (index, candidate) in history.candidates.iter().enumerate() {
         assert!(!candidate.parents.is_empty());
-        let parents = sample.git(&["rev-parse", &format!("{}^@", candidate.revision.commit)]);
+        let parents = sample.run_git(&["rev-parse", &format!("{}^@", candidate.revision.commit)]);
         assert_eq!(candidate.merge, parents.lines().count() > 1);
         for parent in &candidate.parents {
             assert!(*parent <= index, "a parent comes first");
@@ -54,7 +62,7 @@ fn check(sample: &SampleRepository, good: &str, bad: &str, all: bool) -> CommitR
     history
 }
 
-fn subjects(history: &CommitRange) -> Vec<&str> {
+fn list_subjects(history: &CommitRange) -> Vec<&str> {
     history
         .candidates
         .iter()
@@ -63,31 +71,31 @@ fn subjects(history: &CommitRange) -> Vec<&str> {
 }
 
 /// Returns the candidate with this subject.
-fn one<'a>(history: &'a CommitRange, subject: &str) -> &'a CandidateCommit {
+fn find_candidate<'a>(history: &'a CommitRange, subject: &str) -> &'a CandidateCommit {
     let is_it = |candidate: &&CandidateCommit| candidate.revision.subject == subject;
     history.candidates.iter().find(is_it).expect("a candidate")
 }
 
 /// Creates `root - a - c - join - end`, with `side` and `side2` from `a` to `join`, and `old` from
 /// `root` to the merge `late`.
-fn branches() -> SampleRepository {
+fn create_branches() -> SampleRepository {
     let sample = SampleRepository::new();
-    sample.commit("root", &[("root", "1")]);
-    sample.git(&["branch", "old"]);
-    sample.commit("a", &[("a", "1")]);
-    sample.git(&["tag", "a"]);
-    sample.git(&["checkout", "-q", "-b", "side"]);
-    sample.commit("side", &[("side", "1")]);
-    sample.git(&["tag", "side1"]);
-    sample.commit("side2", &[("side", "2")]);
-    sample.git(&["checkout", "-q", "main"]);
-    sample.commit("c", &[("a", "2")]);
-    sample.git(&["merge", "-q", "--no-ff", "-m", "join", "side"]);
-    sample.git(&["checkout", "-q", "old"]);
-    sample.commit("old", &[("old", "1")]);
-    sample.git(&["checkout", "-q", "main"]);
-    sample.git(&["merge", "-q", "--no-ff", "-m", "late", "old"]);
-    sample.commit("end", &[("a", "3")]);
+    sample.commit_files("root", &[("root", "1")]);
+    sample.run_git(&["branch", "old"]);
+    sample.commit_files("a", &[("a", "1")]);
+    sample.run_git(&["tag", "a"]);
+    sample.run_git(&["checkout", "-q", "-b", "side"]);
+    sample.commit_files("side", &[("side", "1")]);
+    sample.run_git(&["tag", "side1"]);
+    sample.commit_files("side2", &[("side", "2")]);
+    sample.run_git(&["checkout", "-q", "main"]);
+    sample.commit_files("c", &[("a", "2")]);
+    sample.run_git(&["merge", "-q", "--no-ff", "-m", "join", "side"]);
+    sample.run_git(&["checkout", "-q", "old"]);
+    sample.commit_files("old", &[("old", "1")]);
+    sample.run_git(&["checkout", "-q", "main"]);
+    sample.run_git(&["merge", "-q", "--no-ff", "-m", "late", "old"]);
+    sample.commit_files("end", &[("a", "3")]);
     sample
 }
 
@@ -95,11 +103,11 @@ fn branches() -> SampleRepository {
 fn line_of_commits_is_listed_from_the_oldest() {
     let sample = SampleRepository::new();
     for subject in ["1", "2", "3", "4"] {
-        sample.commit(subject, &[("a", subject)]);
+        sample.commit_files(subject, &[("a", subject)]);
     }
     for all in [false, true] {
-        let history = check(&sample, "HEAD~3", "HEAD", all);
-        assert_eq!(subjects(&history), ["2", "3", "4"]);
+        let history = check_range(&sample, "HEAD~3", "HEAD", all);
+        assert_eq!(list_subjects(&history), ["2", "3", "4"]);
         for (index, candidate) in history.candidates.iter().enumerate() {
             assert_eq!(
                 (
@@ -115,22 +123,22 @@ fn line_of_commits_is_listed_from_the_oldest() {
 
 #[test]
 fn merge_stands_for_its_branch_along_first_parents() {
-    let sample = branches();
-    let history = check(&sample, "a", "HEAD", false);
-    assert_eq!(subjects(&history), ["c", "join", "late", "end"]);
+    let sample = create_branches();
+    let history = check_range(&sample, "a", "HEAD", false);
+    assert_eq!(list_subjects(&history), ["c", "join", "late", "end"]);
     assert!(
         history
             .candidates
             .iter()
             .all(|candidate| !candidate.only_joins)
     );
-    assert_eq!(one(&history, "late").parents, [2]);
+    assert_eq!(find_candidate(&history, "late").parents, [2]);
 }
 
 #[test]
 fn range_lists_all_paths_and_marks_merges_that_only_join() {
-    let sample = branches();
-    let history = check(&sample, "a", "HEAD", true);
+    let sample = create_branches();
+    let history = check_range(&sample, "a", "HEAD", true);
     assert_eq!(
         history.candidates.len(),
         6,
@@ -138,8 +146,8 @@ fn range_lists_all_paths_and_marks_merges_that_only_join() {
     );
     let joins = |subject| {
         (
-            one(&history, subject).only_joins,
-            one(&history, subject).parents.len(),
+            find_candidate(&history, subject).only_joins,
+            find_candidate(&history, subject).parents.len(),
         )
     };
     assert_eq!(joins("join"), (true, 2));
@@ -147,19 +155,19 @@ fn range_lists_all_paths_and_marks_merges_that_only_join() {
     assert_eq!((joins("c"), joins("side")), ((false, 1), (false, 1)));
     assert_eq!(
         (
-            &one(&history, "c").parents[..],
-            &one(&history, "side").parents[..]
+            &find_candidate(&history, "c").parents[..],
+            &find_candidate(&history, "side").parents[..]
         ),
         (&[0][..], &[0][..])
     );
     // Seen from before both branches, everything is in the range.
-    assert!(one(&check(&sample, "HEAD~4^", "HEAD", true), "late").only_joins);
+    assert!(find_candidate(&check_range(&sample, "HEAD~4^", "HEAD", true), "late").only_joins);
     // A branch that was merged immediately joins the good end itself.
-    sample.git(&["checkout", "-q", "-b", "short"]);
-    sample.commit("short", &[("short", "1")]);
-    sample.git(&["checkout", "-q", "main"]);
-    sample.git(&["merge", "-q", "--no-ff", "-m", "at once", "short"]);
-    let history = check(&sample, "HEAD^1", "HEAD", true);
+    sample.run_git(&["checkout", "-q", "-b", "short"]);
+    sample.commit_files("short", &[("short", "1")]);
+    sample.run_git(&["checkout", "-q", "main"]);
+    sample.run_git(&["merge", "-q", "--no-ff", "-m", "at once", "short"]);
+    let history = check_range(&sample, "HEAD^1", "HEAD", true);
     assert_eq!(
         (
             &history.candidates[1].parents[..],
@@ -171,22 +179,22 @@ fn range_lists_all_paths_and_marks_merges_that_only_join() {
 
 #[test]
 fn good_end_inside_a_branch_names_its_merge() {
-    let sample = branches();
-    let merge = sample.git(&["rev-parse", "HEAD~2"]);
-    let error = refused(&sample, "side1", "HEAD", false);
+    let sample = create_branches();
+    let merge = sample.run_git(&["rev-parse", "HEAD~2"]);
+    let error = expect_refusal(&sample, "side1", "HEAD", false);
     assert!(
         error.contains(&format!("--good {}^1", &merge[..10])) && error.contains("--all"),
         "{error}"
     );
-    check(&sample, &format!("{}^1", &merge[..10]), "HEAD", false);
-    let history = check(&sample, "side1", "HEAD", true);
-    assert_eq!(subjects(&history), ["side2", "join", "late", "end"]);
+    check_range(&sample, &format!("{}^1", &merge[..10]), "HEAD", false);
+    let history = check_range(&sample, "side1", "HEAD", true);
+    assert_eq!(list_subjects(&history), ["side2", "join", "late", "end"]);
     assert!(
-        !one(&history, "join").only_joins,
+        !find_candidate(&history, "join").only_joins,
         "it brought c, which is not in the range"
     );
     // The merge may be the bad end itself.
-    let error = refused(&sample, "side1", "HEAD~2", false);
+    let error = expect_refusal(&sample, "side1", "HEAD~2", false);
     assert!(
         error.contains(&format!("--good {}^1", &merge[..10])),
         "{error}"
@@ -195,38 +203,42 @@ fn good_end_inside_a_branch_names_its_merge() {
 
 #[test]
 fn ends_without_a_path_between_them_are_refused_with_a_remedy() {
-    let sample = branches();
+    let sample = create_branches();
     for all in [false, true] {
-        assert!(refused(&sample, "a", "a", all).contains("the range is empty"));
-        let error = refused(&sample, "HEAD", "a", all);
+        assert!(expect_refusal(&sample, "a", "a", all).contains("the range is empty"));
+        let error = expect_refusal(&sample, "HEAD", "a", all);
         assert!(
             error.contains("is newer than the bad end") && error.contains("--direction better"),
             "{error}"
         );
-        let base = &sample.git(&["rev-parse", "a"])[..10];
-        let error = refused(&sample, "side", "HEAD~3", all);
+        let base = &sample.run_git(&["rev-parse", "a"])[..10];
+        let error = expect_refusal(&sample, "side", "HEAD~3", all);
         assert!(
             error.contains(&format!("if that commit is good, use --good {base}")),
             "{error}"
         );
-        check(&sample, base, "HEAD~3", all);
+        check_range(&sample, base, "HEAD~3", all);
     }
-    sample.git(&["checkout", "-q", "--orphan", "other"]);
-    sample.commit("alone", &[("x", "1")]);
-    assert!(refused(&sample, "a", "HEAD", true).contains("no commit in common"));
+    sample.run_git(&["checkout", "-q", "--orphan", "other"]);
+    sample.commit_files("alone", &[("x", "1")]);
+    assert!(expect_refusal(&sample, "a", "HEAD", true).contains("no commit in common"));
 }
 
 #[test]
 fn shallow_clone_is_reported() {
-    let sample = branches();
+    let sample = create_branches();
     let url = format!("file://{}", sample.path().display());
-    let clone = sample.beside("clone");
+    let clone = sample.path_beside("clone");
     let to = clone.display().to_string();
-    sample.git(&["clone", "-q", "--no-tags", "--depth", "3", &url, &to]);
-    sample.git(&[
+    sample.run_git(&["clone", "-q", "--no-tags", "--depth", "3", &url, &to]);
+    sample.run_git(&[
         "-C", &to, "fetch", "-q", "--depth", "1", "origin", "tag", "a",
     ]);
-    let at = |text: &str| resolve(&clone, text).expect("readable").expect("there");
+    let at = |text: &str| {
+        resolve_revision(&clone, text)
+            .expect("readable")
+            .expect("there")
+    };
     for all in [false, true] {
         let error = list_between(&at("a"), &at("HEAD"), all)
             .expect_err("cut off")
@@ -234,19 +246,19 @@ fn shallow_clone_is_reported() {
         assert!(error.contains("git fetch --unshallow"), "{error}");
     }
     let history = list_between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
-    assert_eq!(subjects(&history), ["late", "end"]);
+    assert_eq!(list_subjects(&history), ["late", "end"]);
     // `old` is merged after the good end, and whether it descends from the good end is beyond the
     // edge.
     let error = list_between(&at("HEAD~2"), &at("HEAD"), true).expect_err("cut off");
     assert!(matches!(error, HistoryError::Shallow { .. }), "{error:?}");
     let history = list_between(&at("HEAD~1"), &at("HEAD"), true).expect("a way");
-    assert_eq!(subjects(&history), ["end"]);
+    assert_eq!(list_subjects(&history), ["end"]);
 }
 
 #[test]
 fn range_of_three_hundred_commits_is_read_fast() {
     let sample = SampleRepository::new();
-    let first = sample.commit("first", &[("a", "0")]);
+    let first = sample.commit_files("first", &[("a", "0")]);
     let mut stream = String::new();
     for number in 1..=300 {
         let from = if number == 1 {
@@ -263,14 +275,18 @@ fn range_of_three_hundred_commits_is_read_fast() {
             format!("n{number}").len()
         );
     }
-    sample.import(&stream);
+    sample.import_commits(&stream);
     for all in [false, true] {
         let began = Instant::now();
-        let history = list_between(&revision(&sample, &first), &revision(&sample, "long"), all)
-            .expect("a way");
+        let history = list_between(
+            &resolve_commit(&sample, &first),
+            &resolve_commit(&sample, "long"),
+            all,
+        )
+        .expect("a way");
         assert_eq!(history.candidates.len(), 300);
         assert_eq!(
-            (subjects(&history)[0], subjects(&history)[299]),
+            (list_subjects(&history)[0], list_subjects(&history)[299]),
             ("n1", "n300")
         );
         assert!(
@@ -283,18 +299,24 @@ fn range_of_three_hundred_commits_is_read_fast() {
 #[test]
 fn changed_files_are_named_with_both_names_of_a_rename() {
     let sample = SampleRepository::new();
-    let first = sample.commit(
+    let first = sample.commit_files(
         "first",
         &[("b", "1\n2\n3\n4\n"), ("c/d", "1"), ("same", "1")],
     );
-    sample.git(&["mv", "b", "a"]);
-    let second = sample.commit("second", &[("c/d", "2"), ("c/ä", "1")]);
-    let [first, second] = [first, second].map(|commit| revision(&sample, &commit));
+    sample.run_git(&["mv", "b", "a"]);
+    let second = sample.commit_files("second", &[("c/d", "2"), ("c/ä", "1")]);
+    let [first, second] = [first, second].map(|commit| resolve_commit(&sample, &commit));
     let expected = ["a", "b", "c/d", "c/ä"].map(PathBuf::from);
-    assert_eq!(changed_files(&first, &second).expect("readable"), expected);
-    assert_eq!(changed_files(&second, &first).expect("readable"), expected);
     assert_eq!(
-        changed_files(&first, &first).expect("readable"),
+        list_changed_files(&first, &second).expect("readable"),
+        expected
+    );
+    assert_eq!(
+        list_changed_files(&second, &first).expect("readable"),
+        expected
+    );
+    assert_eq!(
+        list_changed_files(&first, &first).expect("readable"),
         Vec::<PathBuf>::new()
     );
 }

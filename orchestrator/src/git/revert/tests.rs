@@ -1,76 +1,86 @@
 //! Tests of undoing commits, against the result of `git revert`.
 
 use super::super::commit::CommitFiles;
-use super::super::history::{changed_files, first_parent, list_between};
-use super::super::revision::resolve;
-use super::super::sample_repository::{SampleRepository, tree};
+use super::super::history::{find_first_parent, list_between, list_changed_files};
+use super::super::revision::resolve_revision;
+use super::super::sample_repository::{SampleRepository, read_tree};
 use super::super::worktree;
 use super::*;
 use std::os::unix::fs::PermissionsExt;
 
-fn revision(sample: &SampleRepository, commit: &str) -> Revision {
-    resolve(sample.path(), commit)
+fn resolve_commit(sample: &SampleRepository, commit: &str) -> Revision {
+    resolve_revision(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
-fn place(sample: &SampleRepository) -> PathBuf {
-    worktree::locate(&sample.beside("cache"), &revision(sample, "HEAD")).expect("a place")
+fn find_place(sample: &SampleRepository) -> PathBuf {
+    worktree::locate_place(
+        &sample.path_beside("cache"),
+        &resolve_commit(sample, "HEAD"),
+    )
+    .expect("a place")
 }
 
-fn undo(sample: &SampleRepository, culprit: &str, onto: &str) -> Result<Revision, RevertError> {
-    let before = sample.everything();
-    let undone = revert(
-        &revision(sample, culprit),
-        &revision(sample, onto),
-        &place(sample),
+fn undo_commit(
+    sample: &SampleRepository,
+    culprit: &str,
+    onto: &str,
+) -> Result<Revision, RevertError> {
+    let before = sample.read_everything();
+    let undone = create_revert(
+        &resolve_commit(sample, culprit),
+        &resolve_commit(sample, onto),
+        &find_place(sample),
     );
     assert_eq!(
-        sample.everything(),
+        sample.read_everything(),
         before,
         "the user's repository was touched"
     );
     undone
 }
 
-fn check_out(
+fn check_out_commit(
     sample: &SampleRepository,
     commit: &Revision,
 ) -> std::collections::BTreeMap<PathBuf, String> {
     // A process that another test is just starting may hold a copy of the lock for a moment.
-    let held = BuildWorktree::lock(&place(sample), || {}, || false)
+    let held = BuildWorktree::lock(&find_place(sample), || {}, || false)
         .expect("a worktree")
         .expect("free");
     held.check_out(commit).expect("checked out");
-    tree(&held.root(), &[".git"])
+    read_tree(&held.root(), &[".git"])
 }
 
 /// Undoes a commit at HEAD, checks it out, and does the same with git in a clone.
-fn check(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revision {
-    let [culprit, onto] = [culprit, "HEAD"].map(|text| revision(sample, text).commit);
-    let undone = undo(sample, &culprit, &onto).expect("undone");
-    let before = sample.everything();
-    let files = check_out(sample, &undone);
-    let clone = sample.beside(&format!("clone-{culprit}"));
+fn check_revert(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revision {
+    let [culprit, onto] = [culprit, "HEAD"].map(|text| resolve_commit(sample, text).commit);
+    let undone = undo_commit(sample, &culprit, &onto).expect("undone");
+    let before = sample.read_everything();
+    let files = check_out_commit(sample, &undone);
+    let clone = sample.path_beside(&format!("clone-{culprit}"));
     let to = clone.display().to_string();
-    sample.git(&[
+    sample.run_git(&[
         "clone",
         "-q",
         "--no-hardlinks",
         &sample.path().display().to_string(),
         &to,
     ]);
-    sample.git(&[&["-C", &to, "revert", "--no-edit"], arguments, &[&culprit]].concat());
-    assert_eq!(files, tree(&clone, &[".git"]));
+    sample.run_git(&[&["-C", &to, "revert", "--no-edit"], arguments, &[&culprit]].concat());
+    assert_eq!(files, read_tree(&clone, &[".git"]));
     assert_eq!(
-        sample.everything(),
+        sample.read_everything(),
         before,
         "the user's repository was touched"
     );
     let git = |argument| {
-        sample.git(&[
+        sample.run_git(&[
             "-C",
-            &worktree::files(&place(sample)).display().to_string(),
+            &worktree::locate_files(&find_place(sample))
+                .display()
+                .to_string(),
             "log",
             "-1",
             argument,
@@ -78,7 +88,7 @@ fn check(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revisi
     };
     assert_eq!(
         git("--format=%T"),
-        sample.git(&["-C", &to, "rev-parse", "HEAD^{tree}"])
+        sample.run_git(&["-C", &to, "rev-parse", "HEAD^{tree}"])
     );
     assert_eq!(
         (git("--format=%H"), git("--format=%P")),
@@ -93,7 +103,7 @@ const LINES: &str = "1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n";
 #[test]
 fn commit_is_undone_below_later_ones() {
     let sample = SampleRepository::new();
-    sample.commit(
+    sample.commit_files(
         "first",
         &[
             ("a", LINES),
@@ -103,8 +113,8 @@ fn commit_is_undone_below_later_ones() {
             ("b.c", "1"),
         ],
     );
-    sample.git(&["rm", "-q", "-r", "gone"]);
-    let culprit = sample.commit(
+    sample.run_git(&["rm", "-q", "-r", "gone"]);
+    let culprit = sample.commit_files(
         "culprit",
         &[
             ("a", &LINES.replace("\n2\n", "\ntwo\n")),
@@ -112,7 +122,7 @@ fn commit_is_undone_below_later_ones() {
             ("b/c", "2"),
         ],
     );
-    let later = sample.commit(
+    let later = sample.commit_files(
         "later",
         &[(
             "a",
@@ -121,47 +131,52 @@ fn commit_is_undone_below_later_ones() {
                 .replace("11\n", "eleven\n"),
         )],
     );
-    let undone = check(&sample, &culprit, &[]);
+    let undone = check_revert(&sample, &culprit, &[]);
     assert_eq!(
         (undone.subject.as_str(), undone.author.as_str()),
         ("Revert \"culprit\"", "orch")
     );
-    assert_eq!(undone.committed, revision(&sample, &later).committed);
-    let contents = CommitFiles::of(&undone).expect("readable");
+    assert_eq!(undone.committed, resolve_commit(&sample, &later).committed);
+    let contents = CommitFiles::open(&undone).expect("readable");
     assert_eq!(
-        contents.text(Path::new("a")),
+        contents.read_text(Path::new("a")),
         Some(LINES.replace("11\n", "eleven\n"))
     );
     assert!(contents.has_folder(Path::new("gone")));
     let expected = ["a", "b/c", "b/new", "gone/x"].map(PathBuf::from);
     assert_eq!(
-        changed_files(&revision(&sample, &later), &undone).expect("readable"),
+        list_changed_files(&resolve_commit(&sample, &later), &undone).expect("readable"),
         expected
     );
     assert_eq!(
-        first_parent(&undone)
+        find_first_parent(&undone)
             .expect("readable")
             .expect("one")
             .commit,
         later
     );
     assert_eq!(
-        undo(&sample, &culprit, &later).expect("undone"),
+        undo_commit(&sample, &culprit, &later).expect("undone"),
         undone,
         "the same revert is the same commit"
     );
     // A revert is a commit like any other: it can be undone, and so can the commit that it undid.
-    let both = revert(&revision(&sample, &later), &undone, &place(&sample)).expect("undone");
+    let both = create_revert(
+        &resolve_commit(&sample, &later),
+        &undone,
+        &find_place(&sample),
+    )
+    .expect("undone");
     assert_eq!(
-        CommitFiles::of(&both)
+        CommitFiles::open(&both)
             .expect("readable")
-            .text(Path::new("a"))
+            .read_text(Path::new("a"))
             .as_deref(),
         Some(LINES)
     );
-    check_out(&sample, &both);
+    check_out_commit(&sample, &both);
     for all in [false, true] {
-        let history = list_between(&revision(&sample, &culprit), &both, all).expect("a way");
+        let history = list_between(&resolve_commit(&sample, &culprit), &both, all).expect("a way");
         let listed: Vec<_> = history
             .candidates
             .into_iter()
@@ -169,7 +184,11 @@ fn commit_is_undone_below_later_ones() {
             .collect();
         assert_eq!(
             listed,
-            [revision(&sample, &later), undone.clone(), both.clone()],
+            [
+                resolve_commit(&sample, &later),
+                undone.clone(),
+                both.clone()
+            ],
             "each can be made again"
         );
     }
@@ -178,54 +197,54 @@ fn commit_is_undone_below_later_ones() {
 #[test]
 fn newest_and_first_commit_are_undone() {
     let sample = SampleRepository::new();
-    let first = sample.commit("first", &[("a", "1"), ("b/c", "1")]);
-    sample.commit("more", &[("d", "1")]);
-    check(&sample, &first, &[]);
-    let newest = sample.commit("newest", &[("d", "2")]);
+    let first = sample.commit_files("first", &[("a", "1"), ("b/c", "1")]);
+    sample.commit_files("more", &[("d", "1")]);
+    check_revert(&sample, &first, &[]);
+    let newest = sample.commit_files("newest", &[("d", "2")]);
     // The tree exists already, and not even its time may change.
     std::thread::sleep(std::time::Duration::from_millis(20));
-    check(&sample, &newest, &[]);
+    check_revert(&sample, &newest, &[]);
 }
 
 #[test]
 fn merge_is_undone_with_its_branch() {
     let sample = SampleRepository::new();
-    sample.commit("first", &[("a", LINES)]);
-    sample.git(&["checkout", "-q", "-b", "side"]);
-    sample.commit(
+    sample.commit_files("first", &[("a", LINES)]);
+    sample.run_git(&["checkout", "-q", "-b", "side"]);
+    sample.commit_files(
         "side",
         &[("a", &LINES.replace("\n2\n", "\ntwo\n")), ("new", "1")],
     );
-    sample.git(&["checkout", "-q", "main"]);
-    sample.commit("main", &[("b", "1")]);
-    sample.git(&["merge", "-q", "--no-ff", "-m", "join", "side"]);
-    let merge = sample.git(&["rev-parse", "HEAD"]);
-    sample.commit("later", &[("b", "2")]);
-    check(&sample, &merge, &["-m", "1"]);
+    sample.run_git(&["checkout", "-q", "main"]);
+    sample.commit_files("main", &[("b", "1")]);
+    sample.run_git(&["merge", "-q", "--no-ff", "-m", "join", "side"]);
+    let merge = sample.run_git(&["rev-parse", "HEAD"]);
+    sample.commit_files("later", &[("b", "2")]);
+    check_revert(&sample, &merge, &["-m", "1"]);
 }
 
 #[test]
 fn renames_are_followed() {
     let sample = SampleRepository::new();
-    sample.commit("first", &[("a", LINES), ("r", &LINES.replace('1', "x"))]);
-    sample.git(&["mv", "r", "renamed"]);
-    let culprit = sample.commit("culprit", &[("a", &LINES.replace("\n2\n", "\ntwo\n"))]);
-    sample.git(&["mv", "a", "moved"]);
-    sample.commit(
+    sample.commit_files("first", &[("a", LINES), ("r", &LINES.replace('1', "x"))]);
+    sample.run_git(&["mv", "r", "renamed"]);
+    let culprit = sample.commit_files("culprit", &[("a", &LINES.replace("\n2\n", "\ntwo\n"))]);
+    sample.run_git(&["mv", "a", "moved"]);
+    sample.commit_files(
         "later",
         &[("renamed", &LINES.replace('1', "x").replace("9\n", "nine\n"))],
     );
-    check(&sample, &culprit, &[]);
+    check_revert(&sample, &culprit, &[]);
     // A commit that renames a file, which was changed since.
-    sample.git(&["mv", "moved", "deep"]);
-    let culprit = sample.commit("renames", &[]);
-    sample.commit("changes", &[("deep", &LINES.replace("\n7\n", "\nseven\n"))]);
-    check(&sample, &culprit, &[]);
+    sample.run_git(&["mv", "moved", "deep"]);
+    let culprit = sample.commit_files("renames", &[]);
+    sample.commit_files("changes", &[("deep", &LINES.replace("\n7\n", "\nseven\n"))]);
+    check_revert(&sample, &culprit, &[]);
     // A file of the culprit that was renamed since must be kept.
-    let culprit = sample.commit("brings", &[("brought", &LINES.replace('2', "y"))]);
-    sample.git(&["mv", "brought", "kept"]);
-    sample.commit("keeps", &[]);
-    let error = undo(&sample, &culprit, "HEAD")
+    let culprit = sample.commit_files("brings", &[("brought", &LINES.replace('2', "y"))]);
+    sample.run_git(&["mv", "brought", "kept"]);
+    sample.commit_files("keeps", &[]);
+    let error = undo_commit(&sample, &culprit, "HEAD")
         .expect_err("renamed")
         .to_string();
     assert!(error.contains("of kept;"), "{error}");
@@ -234,22 +253,22 @@ fn renames_are_followed() {
 #[test]
 fn revert_error_names_what_cannot_be_undone() {
     let sample = SampleRepository::new();
-    sample.commit(
+    sample.commit_files(
         "first",
         &[("a", LINES), ("bin", "\0a"), ("gone", "1\n"), ("free", "1")],
     );
-    sample.git(&["rm", "-q", "free"]);
+    sample.run_git(&["rm", "-q", "free"]);
     let files = [
         ("a", LINES.replace("\n2\n", "\ntwo\n")),
         ("bin", "\0b".to_owned()),
         ("gone", "2\n".to_owned()),
     ];
-    let culprit = sample.commit(
+    let culprit = sample.commit_files(
         "culprit",
         &files.each_ref().map(|(name, text)| (*name, text.as_str())),
     );
-    sample.git(&["rm", "-q", "gone"]);
-    sample.commit(
+    sample.run_git(&["rm", "-q", "gone"]);
+    sample.commit_files(
         "later",
         &[
             ("a", &LINES.replace("\n2\n", "\nzwei\n")),
@@ -257,7 +276,7 @@ fn revert_error_names_what_cannot_be_undone() {
             ("free/now", "1"),
         ],
     );
-    let error = undo(&sample, &culprit, "HEAD")
+    let error = undo_commit(&sample, &culprit, "HEAD")
         .expect_err("conflicts")
         .to_string();
     assert!(
@@ -265,21 +284,21 @@ fn revert_error_names_what_cannot_be_undone() {
         "{error}"
     );
     // The user has undone the commit already.
-    sample.git(&["reset", "-q", "--hard", &culprit]);
-    sample.git(&["revert", "--no-edit", &culprit]);
-    let error = undo(&sample, &culprit, "HEAD")
+    sample.run_git(&["reset", "-q", "--hard", &culprit]);
+    sample.run_git(&["revert", "--no-edit", &culprit]);
+    let error = undo_commit(&sample, &culprit, "HEAD")
         .expect_err("nothing left")
         .to_string();
     assert!(error.contains("changes nothing"), "{error}");
-    let empty = sample.commit("empty", &[]);
+    let empty = sample.commit_files("empty", &[]);
     assert!(matches!(
-        undo(&sample, &empty, "HEAD"),
+        undo_commit(&sample, &empty, "HEAD"),
         Err(RevertError::Nothing { .. })
     ));
     // The parent of a shallow clone's oldest commit is unknown.
-    let clone = sample.beside("clone");
+    let clone = sample.path_beside("clone");
     let url = format!("file://{}", sample.path().display());
-    sample.git(&[
+    sample.run_git(&[
         "clone",
         "-q",
         "--depth",
@@ -287,8 +306,10 @@ fn revert_error_names_what_cannot_be_undone() {
         &url,
         &clone.display().to_string(),
     ]);
-    let head = resolve(&clone, "HEAD").expect("readable").expect("there");
-    let error = revert(&head, &head, &place(&sample))
+    let head = resolve_revision(&clone, "HEAD")
+        .expect("readable")
+        .expect("there");
+    let error = create_revert(&head, &head, &find_place(&sample))
         .expect_err("cut off")
         .to_string();
     assert!(error.contains("git fetch --unshallow"), "{error}");
@@ -297,16 +318,16 @@ fn revert_error_names_what_cannot_be_undone() {
 #[test]
 fn worktree_that_lost_the_revert_gets_it_again() {
     let sample = SampleRepository::new();
-    sample.commit("first", &[("a", "1"), ("deep/er/b", "1")]);
-    let culprit = sample.commit("culprit", &[("deep/er/b", "2")]);
-    sample.commit("later", &[("a", "2")]);
-    let undone = undo(&sample, &culprit, "HEAD").expect("undone");
-    let files = check_out(&sample, &undone);
-    let root = worktree::files(&place(&sample));
+    sample.commit_files("first", &[("a", "1"), ("deep/er/b", "1")]);
+    let culprit = sample.commit_files("culprit", &[("deep/er/b", "2")]);
+    sample.commit_files("later", &[("a", "2")]);
+    let undone = undo_commit(&sample, &culprit, "HEAD").expect("undone");
+    let files = check_out_commit(&sample, &undone);
+    let root = worktree::locate_files(&find_place(&sample));
     let (head, tail) = undone.commit.split_at(2);
     let object = root.join(".git/objects").join(head).join(tail);
     assert!(object.is_file(), "it lies in the worktree's repository");
-    let tree_id = sample.git(&[
+    let tree_id = sample.run_git(&[
         "-C",
         &root.display().to_string(),
         "rev-parse",
@@ -321,7 +342,7 @@ fn worktree_that_lost_the_revert_gets_it_again() {
         std::fs::write(file, "").expect("written");
     };
     let harms: [&dyn Fn(); 5] = [
-        &|| std::fs::remove_dir_all(place(&sample)).expect("removed"),
+        &|| std::fs::remove_dir_all(find_place(&sample)).expect("removed"),
         &|| std::fs::remove_dir_all(root.join(".git")).expect("removed"),
         &|| std::fs::remove_file(&object).expect("removed"),
         &|| emptied(&object),
@@ -330,44 +351,47 @@ fn worktree_that_lost_the_revert_gets_it_again() {
     for harm in harms {
         harm();
         assert!(
-            CommitFiles::of(&undone)
+            CommitFiles::open(&undone)
                 .expect("readable")
                 .has_folder(Path::new("deep/er"))
         );
-        assert_eq!(check_out(&sample, &undone), files);
+        assert_eq!(check_out_commit(&sample, &undone), files);
         harm();
-        assert_eq!(undo(&sample, &culprit, "HEAD").expect("undone"), undone);
-        assert_eq!(check_out(&sample, &undone), files);
-        check_out(&sample, &revision(&sample, &culprit));
-        assert_eq!(check_out(&sample, &undone), files);
+        assert_eq!(
+            undo_commit(&sample, &culprit, "HEAD").expect("undone"),
+            undone
+        );
+        assert_eq!(check_out_commit(&sample, &undone), files);
+        check_out_commit(&sample, &resolve_commit(&sample, &culprit));
+        assert_eq!(check_out_commit(&sample, &undone), files);
     }
 }
 
 #[test]
 fn mode_and_text_are_merged() {
     let sample = SampleRepository::new();
-    sample.commit("first", &[("run", LINES), ("link", LINES)]);
+    sample.commit_files("first", &[("run", LINES), ("link", LINES)]);
     let executable = |name: &str, mode: u32| {
         let permissions = std::fs::Permissions::from_mode(mode);
         std::fs::set_permissions(sample.path().join(name), permissions).expect("changed");
     };
     executable("run", 0o755);
-    let culprit = sample.commit("culprit", &[("link", &LINES.replace("\n2\n", "\ntwo\n"))]);
+    let culprit = sample.commit_files("culprit", &[("link", &LINES.replace("\n2\n", "\ntwo\n"))]);
     executable("link", 0o755);
-    sample.commit("later", &[("run", &LINES.replace("11\n", "eleven\n"))]);
-    check(&sample, &culprit, &[]);
+    sample.commit_files("later", &[("run", &LINES.replace("11\n", "eleven\n"))]);
+    check_revert(&sample, &culprit, &[]);
 }
 
 #[test]
 fn merged_file_that_exists_already_keeps_its_time() {
     let sample = SampleRepository::new();
     let [two, eleven] = [("\n2\n", "\ntwo\n"), ("11\n", "eleven\n")];
-    sample.commit("first", &[("a", LINES)]);
-    sample.commit("merged", &[("a", &LINES.replace(eleven.0, eleven.1))]);
-    sample.commit("first again", &[("a", LINES)]);
+    sample.commit_files("first", &[("a", LINES)]);
+    sample.commit_files("merged", &[("a", &LINES.replace(eleven.0, eleven.1))]);
+    sample.commit_files("first again", &[("a", LINES)]);
     let changed = LINES.replace(two.0, two.1);
-    let culprit = sample.commit("culprit", &[("a", &changed)]);
-    sample.commit("later", &[("a", &changed.replace(eleven.0, eleven.1))]);
+    let culprit = sample.commit_files("culprit", &[("a", &changed)]);
+    sample.commit_files("later", &[("a", &changed.replace(eleven.0, eleven.1))]);
     std::thread::sleep(std::time::Duration::from_millis(20));
-    check(&sample, &culprit, &[]);
+    check_revert(&sample, &culprit, &[]);
 }

@@ -1,62 +1,62 @@
 //! Tests of the build worktree, against the result of the program `git` for the same commits.
 
-use super::super::revision::resolve;
-use super::super::sample_repository::{SampleRepository, tree};
+use super::super::revision::resolve_revision;
+use super::super::sample_repository::{SampleRepository, read_tree};
 use super::*;
 use std::os::unix::fs::symlink;
 
-fn revision(sample: &SampleRepository, commit: &str) -> Revision {
-    resolve(sample.path(), commit)
+fn resolve_commit(sample: &SampleRepository, commit: &str) -> Revision {
+    resolve_revision(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
 
-fn held(sample: &SampleRepository) -> BuildWorktree {
-    let head = revision(sample, "HEAD");
-    let place = locate(&sample.beside("cache"), &head).expect("a place");
+fn lock_worktree(sample: &SampleRepository) -> BuildWorktree {
+    let head = resolve_commit(sample, "HEAD");
+    let place = locate_place(&sample.path_beside("cache"), &head).expect("a place");
     BuildWorktree::lock(&place, || {}, || false)
         .expect("a worktree")
         .expect("free")
 }
 
 /// Returns the files that git itself checks out.
-fn expected(
+fn check_out_with_git(
     sample: &SampleRepository,
     commit: &str,
 ) -> std::collections::BTreeMap<PathBuf, String> {
-    let clone = sample.beside(&format!("clone-{commit}"));
+    let clone = sample.path_beside(&format!("clone-{commit}"));
     if !clone.exists() {
         let (from, to) = (
             sample.path().display().to_string(),
             clone.display().to_string(),
         );
-        sample.git(&["clone", "-q", "--no-checkout", &from, &to]);
-        sample.git(&["-C", &to, "checkout", "-q", "--detach", commit]);
+        sample.run_git(&["clone", "-q", "--no-checkout", &from, &to]);
+        sample.run_git(&["-C", &to, "checkout", "-q", "--detach", commit]);
     }
-    tree(&clone, &[".git"])
+    read_tree(&clone, &[".git"])
 }
 
-fn check(sample: &SampleRepository, held: &BuildWorktree, commit: &str) {
-    held.check_out(&revision(sample, commit))
+fn check_files(sample: &SampleRepository, held: &BuildWorktree, commit: &str) {
+    held.check_out(&resolve_commit(sample, commit))
         .expect("checked out");
     assert_eq!(
-        tree(&held.root(), &[".git", "kept"]),
-        expected(sample, commit),
+        read_tree(&held.root(), &[".git", "kept"]),
+        check_out_with_git(sample, commit),
         "{commit}"
     );
 }
 
 /// Creates three commits in which files, folders, links and modes take each other's places.
-fn shapes(sample: &SampleRepository) -> [String; 3] {
+fn commit_shapes(sample: &SampleRepository) -> [String; 3] {
     use std::os::unix::fs::PermissionsExt;
-    sample.write("run.sh", "#!/bin/sh\n");
+    sample.write_file("run.sh", "#!/bin/sh\n");
     std::fs::set_permissions(
         sample.path().join("run.sh"),
         std::fs::Permissions::from_mode(0o755),
     )
     .expect("mode");
     symlink("run.sh", sample.path().join("link")).expect("a link");
-    let first = sample.commit(
+    let first = sample.commit_files(
         "first",
         &[
             ("a/x", "1"),
@@ -65,8 +65,8 @@ fn shapes(sample: &SampleRepository) -> [String; 3] {
             (".gitignore", "kept\n"),
         ],
     );
-    sample.git(&["rm", "-q", "-r", "a", "b", "c", "link"]);
-    let second = sample.commit(
+    sample.run_git(&["rm", "-q", "-r", "a", "b", "c", "link"]);
+    let second = sample.commit_files(
         "second",
         &[
             ("a", "2"),
@@ -75,48 +75,48 @@ fn shapes(sample: &SampleRepository) -> [String; 3] {
             ("crlf", "1\r\n2\r\n"),
         ],
     );
-    sample.git(&["rm", "-q", "-r", "a", "link"]);
+    sample.run_git(&["rm", "-q", "-r", "a", "link"]);
     std::fs::set_permissions(
         sample.path().join("run.sh"),
         std::fs::Permissions::from_mode(0o644),
     )
     .expect("mode");
     symlink("nowhere", sample.path().join("a")).expect("a link");
-    let third = sample.commit("third", &[("link", "3"), ("b/x", "3"), ("ä/ö", "3")]);
+    let third = sample.commit_files("third", &[("link", "3"), ("b/x", "3"), ("ä/ö", "3")]);
     [first, second, third]
 }
 
 #[test]
 fn commits_follow_each_other_and_the_user_is_left_alone() {
     let sample = SampleRepository::new();
-    let [first, second, third] = shapes(&sample);
+    let [first, second, third] = commit_shapes(&sample);
     // Uncommitted work of all kinds.
-    sample.write("staged", "x");
-    sample.git(&["add", "staged"]);
-    sample.write("b/x", "changed");
-    sample.write("untracked", "x");
-    let before = sample.everything();
-    let held = held(&sample);
-    check(&sample, &held, &first);
+    sample.write_file("staged", "x");
+    sample.run_git(&["add", "staged"]);
+    sample.write_file("b/x", "changed");
+    sample.write_file("untracked", "x");
+    let before = sample.read_everything();
+    let held = lock_worktree(&sample);
+    check_files(&sample, &held, &first);
     std::fs::write(held.root().join("kept"), "x").expect("written");
     for commit in [
         &third, &first, &second, &first, &third, &second, &third, &third,
     ] {
-        check(&sample, &held, commit);
+        check_files(&sample, &held, commit);
     }
     assert!(
         held.root().join("kept").is_file(),
         "ignored files stay: nothing went wrong and was made again"
     );
-    assert_eq!(sample.everything(), before);
+    assert_eq!(sample.read_everything(), before);
 }
 
 #[test]
 fn leftovers_of_builds_are_harmless() {
     let sample = SampleRepository::new();
-    let [first, second, _] = shapes(&sample);
-    let held = held(&sample);
-    check(&sample, &held, &first);
+    let [first, second, _] = commit_shapes(&sample);
+    let held = lock_worktree(&sample);
+    check_files(&sample, &held, &first);
     let root = held.root();
     // Same size and time as before, so that only the content differs.
     let time = root
@@ -132,9 +132,9 @@ fn leftovers_of_builds_are_harmless() {
     std::fs::write(root.join("c/out/deep/file"), "x").expect("written");
     std::fs::remove_file(root.join("run.sh")).expect("removed");
     Repository::init(root.join("cloned")).expect("a repository");
-    check(&sample, &held, &first);
+    check_files(&sample, &held, &first);
     std::fs::write(root.join("kept"), "x").expect("written");
-    held.check_out(&revision(&sample, &second))
+    held.check_out(&resolve_commit(&sample, &second))
         .expect("checked out");
     assert!(root.join("kept").is_file(), "ignored files stay");
 }
@@ -142,8 +142,8 @@ fn leftovers_of_builds_are_harmless() {
 #[test]
 fn incomplete_worktree_is_created_again() {
     let sample = SampleRepository::new();
-    let [first, second, third] = shapes(&sample);
-    let held = held(&sample);
+    let [first, second, third] = commit_shapes(&sample);
+    let held = lock_worktree(&sample);
     let git = held.root().join(".git");
     let harms: [&dyn Fn(); 6] = [
         &|| std::fs::write(git.join("HEAD"), "junk").expect("written"),
@@ -159,16 +159,16 @@ fn incomplete_worktree_is_created_again() {
         },
     ];
     for harm in harms {
-        check(&sample, &held, &first);
+        check_files(&sample, &held, &first);
         harm();
-        check(&sample, &held, &third);
+        check_files(&sample, &held, &third);
     }
 }
 
 #[test]
 fn checked_out_files_are_newer_than_everything_built() {
     let sample = SampleRepository::new();
-    let first = sample.commit(
+    let first = sample.commit_files(
         "first",
         &[
             ("Cargo.toml", ""),
@@ -178,10 +178,10 @@ fn checked_out_files_are_newer_than_everything_built() {
         ],
     );
     std::fs::remove_file(sample.path().join("src/gone")).expect("removed");
-    let second = sample.commit("second", &[("src/a", "2")]);
-    let place = held(&sample).place.clone();
+    let second = sample.commit_files("second", &[("src/a", "2")]);
+    let place = lock_worktree(&sample).place.clone();
     let modified = |name: &str| {
-        files(&place)
+        locate_files(&place)
             .join(name)
             .metadata()
             .expect("there")
@@ -193,8 +193,8 @@ fn checked_out_files_are_newer_than_everything_built() {
         SystemTime::UNIX_EPOCH + Duration::from_nanos(text.parse().expect("a number"))
     };
     for commit in [&first, &second, &first] {
-        held(&sample)
-            .check_out(&revision(&sample, commit))
+        lock_worktree(&sample)
+            .check_out(&resolve_commit(&sample, commit))
             .expect("checked out");
         assert!(newest() >= modified("src/a"));
         std::thread::sleep(Duration::from_millis(50));
@@ -208,8 +208,8 @@ fn checked_out_files_are_newer_than_everything_built() {
     .store(&place)
     .expect("kept");
     let unchanged = modified("src/same");
-    held(&sample)
-        .check_out(&revision(&sample, &second))
+    lock_worktree(&sample)
+        .check_out(&resolve_commit(&sample, &second))
         .expect("checked out");
     assert!(
         modified("src/a") > ahead && modified("Cargo.toml") > ahead,
@@ -221,20 +221,20 @@ fn checked_out_files_are_newer_than_everything_built() {
 #[test]
 fn commit_error_names_missing_submodules_and_lfs_files() {
     let sample = SampleRepository::new();
-    let plain = sample.commit(
+    let plain = sample.commit_files(
         "plain",
         &[("a", "1"), (".gitattributes", "*.bin filter=lfs\n")],
     );
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
     // The second file only looks like a pointer.
-    let lfs = sample.commit("lfs", &[("data/w.bin", pointer), ("data/doc.txt", pointer)]);
+    let lfs = sample.commit_files("lfs", &[("data/w.bin", pointer), ("data/doc.txt", pointer)]);
     let id = format!("160000,{plain},deps/sub");
-    sample.git(&["update-index", "--add", "--cacheinfo", &id]);
-    sample.git(&["commit", "-q", "-m", "submodule"]);
-    let held = held(&sample);
-    check(&sample, &held, &plain);
+    sample.run_git(&["update-index", "--add", "--cacheinfo", &id]);
+    sample.run_git(&["commit", "-q", "-m", "submodule"]);
+    let held = lock_worktree(&sample);
+    check_files(&sample, &held, &plain);
     let error = held
-        .check_out(&revision(&sample, "HEAD"))
+        .check_out(&resolve_commit(&sample, "HEAD"))
         .expect_err("a submodule")
         .to_string();
     assert!(
@@ -242,33 +242,35 @@ fn commit_error_names_missing_submodules_and_lfs_files() {
         "{error}"
     );
     let error = held
-        .check_out(&revision(&sample, &lfs))
+        .check_out(&resolve_commit(&sample, &lfs))
         .expect_err("a pointer")
         .to_string();
     assert!(
         error.contains("data/w.bin is stored with git-lfs"),
         "{error}"
     );
-    check(&sample, &held, &plain);
+    check_files(&sample, &held, &plain);
 }
 
 #[test]
 fn borrowed_objects_are_followed() {
     let sample = SampleRepository::new();
-    let [first, second, _] = shapes(&sample);
+    let [first, second, _] = commit_shapes(&sample);
     // Two levels, the second one named relative to the folder of objects.
-    let (near, far) = (sample.beside("near"), sample.beside("far"));
+    let (near, far) = (sample.path_beside("near"), sample.path_beside("far"));
     for (from, to) in [(sample.path(), &near), (&near, &far)] {
         let (from, to) = (from.display().to_string(), to.display().to_string());
-        sample.git(&["clone", "-q", "--shared", &from, &to]);
+        sample.run_git(&["clone", "-q", "--shared", &from, &to]);
     }
     std::fs::write(
         near.join(".git/objects/info/alternates"),
         "../../../user/.git/objects\n",
     )
     .expect("written");
-    let head = resolve(&far, "HEAD").expect("readable").expect("there");
-    let place = locate(&sample.beside("cache"), &head).expect("a place");
+    let head = resolve_revision(&far, "HEAD")
+        .expect("readable")
+        .expect("there");
+    let place = locate_place(&sample.path_beside("cache"), &head).expect("a place");
     let held = BuildWorktree::lock(&place, || {}, || false)
         .expect("a worktree")
         .expect("free");
@@ -278,15 +280,18 @@ fn borrowed_objects_are_followed() {
             ..head.clone()
         })
         .expect("checked out");
-        assert_eq!(tree(&held.root(), &[".git"]), expected(&sample, commit));
+        assert_eq!(
+            read_tree(&held.root(), &[".git"]),
+            check_out_with_git(&sample, commit)
+        );
     }
 }
 
 #[test]
 fn worktree_has_one_user_at_a_time() {
     let sample = SampleRepository::new();
-    sample.commit("first", &[("a", "1")]);
-    let first = held(&sample);
+    sample.commit_files("first", &[("a", "1")]);
+    let first = lock_worktree(&sample);
     let (waited, asked) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let stop = || asked.replace(asked.get() + 1) == 1;
     let second =
@@ -308,20 +313,20 @@ fn worktree_has_one_user_at_a_time() {
 #[test]
 fn newly_ignored_file_of_the_last_commit_is_removed() {
     let sample = SampleRepository::new();
-    let first = sample.commit("first", &[("made/by/hand", "1"), ("a", "1")]);
-    sample.git(&["rm", "-q", "-r", "made"]);
-    let second = sample.commit("second", &[(".gitignore", "hand\n")]);
-    let held = held(&sample);
-    check(&sample, &held, &first);
-    check(&sample, &held, &second);
+    let first = sample.commit_files("first", &[("made/by/hand", "1"), ("a", "1")]);
+    sample.run_git(&["rm", "-q", "-r", "made"]);
+    let second = sample.commit_files("second", &[(".gitignore", "hand\n")]);
+    let held = lock_worktree(&sample);
+    check_files(&sample, &held, &first);
+    check_files(&sample, &held, &second);
 }
 
 #[test]
 fn linked_checkout_shares_the_worktree() {
     let sample = SampleRepository::new();
-    let [first, second, _] = shapes(&sample);
-    let linked = sample.beside("linked");
-    sample.git(&[
+    let [first, second, _] = commit_shapes(&sample);
+    let linked = sample.path_beside("linked");
+    sample.run_git(&[
         "worktree",
         "add",
         "-q",
@@ -329,11 +334,13 @@ fn linked_checkout_shares_the_worktree() {
         &linked.display().to_string(),
         &first,
     ]);
-    let head = resolve(&linked, "HEAD").expect("readable").expect("there");
+    let head = resolve_revision(&linked, "HEAD")
+        .expect("readable")
+        .expect("there");
     assert_eq!((&head.repository, &head.commit), (&linked, &first));
-    let place = locate(&sample.beside("cache"), &head).expect("a place");
-    let held = held(&sample);
+    let place = locate_place(&sample.path_beside("cache"), &head).expect("a place");
+    let held = lock_worktree(&sample);
     assert_eq!(place, held.place);
     held.check_out(&head).expect("checked out");
-    check(&sample, &held, &second);
+    check_files(&sample, &held, &second);
 }

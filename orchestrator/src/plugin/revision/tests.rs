@@ -2,7 +2,7 @@
 //! be built.
 
 use super::*;
-use crate::git::revision::resolve;
+use crate::git::revision::resolve_revision;
 use crate::git::sample_repository::SampleRepository;
 use crate::plugin::SandboxSpec;
 
@@ -12,7 +12,7 @@ mod old_times;
 /// Returns a repository, with a separate cache for this thread.
 fn sample() -> SampleRepository {
     let sample = SampleRepository::new();
-    cache::OF_THIS_TEST.set(Some(sample.beside("cache")));
+    cache::OF_THIS_TEST.set(Some(sample.path_beside("cache")));
     sample
 }
 
@@ -75,7 +75,7 @@ fn prepare(
     spec: &PluginSpec,
     commit: &str,
 ) -> Result<(PreparedPlugin, usize), String> {
-    let revision = resolve(sample.path(), commit)
+    let revision = resolve_revision(sample.path(), commit)
         .expect("readable")
         .expect("there");
     let mut lines = 0;
@@ -120,7 +120,7 @@ fn forget() {
 }
 
 fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
-    let before = sample.everything();
+    let before = sample.read_everything();
     let first = check(sample, spec, &[(a, "1111"), (b, "2222"), (a, "1111")]);
     assert_eq!(first[0], first[2]);
     assert_ne!(first[0], first[1], "two commits, one library");
@@ -148,20 +148,24 @@ fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
     forget();
     std::fs::remove_dir_all(cache::subfolder("worktrees").expect("a folder")).expect("removed");
     assert_eq!(check(sample, spec, &[(b, "2222"), (a, "1111")]), again);
-    assert_eq!(sample.everything(), before, "the user's files were touched");
+    assert_eq!(
+        sample.read_everything(),
+        before,
+        "the user's files were touched"
+    );
 }
 
 #[test]
 fn crate_is_built_from_its_commit_in_any_order() {
     let sample = sample();
-    let a = sample.commit(
+    let a = sample.commit_files(
         "a",
         &[
             ("plugins/p/Cargo.toml", MANIFEST),
             ("plugins/p/src/lib.rs", &library("1111")),
         ],
     );
-    let b = sample.commit("b", &[("plugins/p/src/lib.rs", &library("2222"))]);
+    let b = sample.commit_files("b", &[("plugins/p/src/lib.rs", &library("2222"))]);
     let spec = of_crate("plugins/p");
     both_orders(&sample, &spec, &a, &b);
     // An unchanged working tree gives the same library as its commit. A changed one does not affect
@@ -180,7 +184,7 @@ fn crate_is_built_from_its_commit_in_any_order() {
         (today.hash, today.flags.len()),
         (commit.hash.clone(), commit.flags.len())
     );
-    sample.write("plugins/p/src/lib.rs", &library("3333"));
+    sample.write_file("plugins/p/src/lib.rs", &library("3333"));
     assert_eq!(check(&sample, &spec, &[(&b, "2222")])[0], commit.hash);
     // A damaged artefact is not used.
     std::fs::write(&commit.library, "junk").expect("written");
@@ -190,8 +194,8 @@ fn crate_is_built_from_its_commit_in_any_order() {
 #[test]
 fn command_builds_the_sources_of_its_commit() {
     let sample = sample();
-    let a = sample.commit("a", &[("c/p.c", &c("1111"))]);
-    let b = sample.commit("b", &[("c/p.c", &c("2222"))]);
+    let a = sample.commit_files("a", &[("c/p.c", &c("1111"))]);
+    let b = sample.commit_files("b", &[("c/p.c", &c("2222"))]);
     both_orders(&sample, &of_command("c", COMMAND), &a, &b);
     // Another command gives another library.
     let hash = check(&sample, &of_command("c", COMMAND), &[(&a, "1111")]);
@@ -205,14 +209,14 @@ fn command_builds_the_sources_of_its_commit() {
 #[test]
 fn commit_is_built_after_the_clock_was_set_back() {
     let sample = sample();
-    let a = sample.commit(
+    let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
             ("p/src/lib.rs", &library("1111")),
         ],
     );
-    let b = sample.commit("b", &[("p/src/lib.rs", &library("2222"))]);
+    let b = sample.commit_files("b", &[("p/src/lib.rs", &library("2222"))]);
     check(&sample, &of_crate("p"), &[(&a, "1111")]);
     // As if the change had been made an hour later.
     let hour = std::time::Duration::from_secs(3600);
@@ -248,14 +252,14 @@ fn commit_is_built_after_the_clock_was_set_back() {
 fn build_after_a_failed_one_is_correct() {
     let sample = sample();
     let broken = |text: String| text.replace("*b", "*c");
-    let a = sample.commit(
+    let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
             ("p/src/lib.rs", &library("1111")),
         ],
     );
-    let b = sample.commit("b", &[("p/src/lib.rs", &broken(library("2222")))]);
+    let b = sample.commit_files("b", &[("p/src/lib.rs", &broken(library("2222")))]);
     let spec = of_crate("p");
     check(&sample, &spec, &[(&a, "1111")]);
     let error = prepare(&sample, &spec, &b).expect_err("does not compile");
@@ -270,8 +274,8 @@ fn build_after_a_failed_one_is_correct() {
 #[test]
 fn plugin_outside_the_repository_is_taken_as_it_is() {
     let sample = sample();
-    let a = sample.commit("a", &[("c/p.c", &c("1111"))]);
-    let outside = sample.beside("other");
+    let a = sample.commit_files("a", &[("c/p.c", &c("1111"))]);
+    let outside = sample.path_beside("other");
     std::fs::create_dir(&outside).expect("a folder");
     std::fs::write(outside.join("p.c"), c("5555")).expect("written");
     let (prepared, _) = prepare(
@@ -296,7 +300,7 @@ fn plugin_outside_the_repository_is_taken_as_it_is() {
 #[test]
 fn dependency_outside_is_part_of_the_key() {
     let sample = sample();
-    let outside = sample.beside("dep");
+    let outside = sample.path_beside("dep");
     std::fs::create_dir_all(outside.join("src")).expect("a folder");
     std::fs::write(
         outside.join("Cargo.toml"),
@@ -313,7 +317,7 @@ fn dependency_outside_is_part_of_the_key() {
         outside.display()
     );
     let code = library("0000").replace("*b\"answer-is-0000\"", "dep::answer!()");
-    let a = sample.commit("a", &[("p/Cargo.toml", &manifest), ("p/src/lib.rs", &code)]);
+    let a = sample.commit_files("a", &[("p/Cargo.toml", &manifest), ("p/src/lib.rs", &code)]);
     for text in ["1111", "2222", "1111"] {
         answer(text);
         check(&sample, &of_crate("p"), &[(&a, text)]);
@@ -324,7 +328,7 @@ fn dependency_outside_is_part_of_the_key() {
 fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
     let sample = sample();
     let dep = "[package]\nname = 'dep'\nversion = '0.1.0'\nedition = '2024'\n";
-    let a = sample.commit(
+    let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
@@ -332,7 +336,7 @@ fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
         ],
     );
     let more = format!("{MANIFEST}[dependencies]\ndep = {{ path = 'dep' }}\n");
-    let b = sample.commit(
+    let b = sample.commit_files(
         "b",
         &[
             ("p/Cargo.toml", &more),
@@ -355,7 +359,7 @@ fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
         );
     }
     let lock = "version = 4\n\n[[package]]\nname = \"p\"\nversion = \"0.1.0\"\n";
-    let c = sample.commit("c", &[("p/Cargo.lock", lock)]);
+    let c = sample.commit_files("c", &[("p/Cargo.lock", lock)]);
     let error = prepare(&sample, &spec, &c).expect_err("the lock lacks dep");
     assert!(
         error.contains("hint: git tracks Cargo.lock") && error.contains("--locked"),
@@ -367,8 +371,8 @@ fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
 fn commit_that_cannot_be_built_is_refused_before_any_build() {
     let sample = sample();
     let leaves = format!("{MANIFEST}\n[dependencies]\nq = {{ path = '../../q' }}\n");
-    let early = sample.commit("early", &[("other", "1")]);
-    let late = sample.commit(
+    let early = sample.commit_files("early", &[("other", "1")]);
+    let late = sample.commit_files(
         "late",
         &[
             ("p/Cargo.toml", &leaves),
@@ -386,9 +390,9 @@ fn commit_that_cannot_be_built_is_refused_before_any_build() {
         "{error}"
     );
     // The plugin was removed from the working tree, but not from the commit.
-    let there = sample.commit("there", &[("c/p.c", &c("1111"))]);
-    sample.git(&["rm", "-q", "-r", "c"]);
-    sample.commit("gone", &[]);
+    let there = sample.commit_files("there", &[("c/p.c", &c("1111"))]);
+    sample.run_git(&["rm", "-q", "-r", "c"]);
+    sample.commit_files("gone", &[]);
     check(&sample, &of_command("c", COMMAND), &[(&there, "1111")]);
 }
 
@@ -408,7 +412,7 @@ fn missing_toolchain_is_named_with_the_file_that_requires_it() {
         ("p/Cargo.toml", MANIFEST),
         ("p/src/lib.rs", ""),
     ];
-    let a = sample.commit("a", &files);
+    let a = sample.commit_files("a", &files);
     let error = prepare(&sample, &of_crate("p"), &a).expect_err("missing");
     assert!(
         error.contains("hint: rust-toolchain.toml names the toolchain"),

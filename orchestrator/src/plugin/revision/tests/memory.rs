@@ -1,7 +1,7 @@
 //! Tests of queries about a commit that build nothing.
 
 use super::*;
-use crate::git::revert::revert;
+use crate::git::revert::create_revert;
 
 struct KnownBuild {
     kept: bool,
@@ -19,7 +19,7 @@ fn known(sample: &SampleRepository, spec: &PluginSpec, revision: &Revision) -> K
 }
 
 fn at(sample: &SampleRepository, commit: &str) -> Revision {
-    resolve(sample.path(), commit)
+    resolve_revision(sample.path(), commit)
         .expect("readable")
         .expect("there")
 }
@@ -51,12 +51,12 @@ fn built_commit_is_known_with_its_build_time() {
         ("p/src/lib.rs", &library("1111")),
         ("c/p.c", &c("2222")),
     ];
-    let a = sample.commit("a", &files);
+    let a = sample.commit_files("a", &files);
     check_kept(&sample, &of_crate("p"), &a, "1111");
     check_kept(&sample, &of_command("c", COMMAND), &a, "2222");
     // A plugin that belongs to no commit is used in its present state, and needs no build for a
     // commit.
-    let outside = of_command(&sample.beside("other").display().to_string(), COMMAND);
+    let outside = of_command(&sample.path_beside("other").display().to_string(), COMMAND);
     let known = known(&sample, &outside, &at(&sample, &a));
     assert!(known.kept && known.failure.is_none() && known.time.is_none());
     // An entry of a version that did not store the duration.
@@ -84,7 +84,7 @@ fn check_failure(sample: &SampleRepository, spec: &PluginSpec, commit: &str) -> 
 fn failure_of_a_commit_is_remembered_until_it_compiles() {
     let sample = sample();
     let broken = library("1111").replace("*b", "*c");
-    let a = sample.commit(
+    let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
@@ -92,7 +92,7 @@ fn failure_of_a_commit_is_remembered_until_it_compiles() {
             ("c/p.c", "broken\n"),
         ],
     );
-    let b = sample.commit("b", &[("c/p.c", &c("2222"))]);
+    let b = sample.commit_files("b", &[("c/p.c", &c("2222"))]);
     let error = check_failure(&sample, &of_crate("p"), &a);
     assert!(error.contains("src/lib.rs:5"), "{error}");
     check_failure(&sample, &of_command("c", COMMAND), &a);
@@ -102,7 +102,7 @@ fn failure_of_a_commit_is_remembered_until_it_compiles() {
         "another commit's"
     );
     // The build depends on a file that is in no key, and the file exists now.
-    let there = sample.beside("there");
+    let there = sample.path_beside("there");
     let command = format!("test -e '{}' && {COMMAND}", there.display());
     let spec = of_command("c", &command);
     check_failure(&sample, &spec, &b);
@@ -115,7 +115,7 @@ fn failure_of_a_commit_is_remembered_until_it_compiles() {
 #[test]
 fn long_failure_message_is_shortened() {
     let sample = sample();
-    let a = sample.commit("a", &[("c/p.c", "")]);
+    let a = sample.commit_files("a", &[("c/p.c", "")]);
     let spec = of_command(
         "c",
         "for i in $(seq 60); do echo error: $i: this is a line of some length >&2; done; exit 1",
@@ -136,7 +136,7 @@ fn long_failure_message_is_shortened() {
 #[test]
 fn failure_unrelated_to_the_commit_is_not_remembered() {
     let sample = sample();
-    let a = sample.commit("a", &[("c/p.c", &c("1111")), ("p/src/lib.rs", "")]);
+    let a = sample.commit_files("a", &[("c/p.c", &c("1111")), ("p/src/lib.rs", "")]);
     let revision = at(&sample, &a);
     for command in ["no-such-compiler p.c", "kill -9 $$", "true"] {
         let spec = of_command("c", command);
@@ -162,13 +162,14 @@ fn failure_unrelated_to_the_commit_is_not_remembered() {
 #[test]
 fn revert_is_built_like_a_commit() {
     let sample = sample();
-    sample.commit("a", &[("c/p.c", &c("1111"))]);
-    let culprit = sample.commit("b", &[("c/p.c", &c("2222"))]);
-    sample.commit("later", &[("other", "1")]);
+    sample.commit_files("a", &[("c/p.c", &c("1111"))]);
+    let culprit = sample.commit_files("b", &[("c/p.c", &c("2222"))]);
+    sample.commit_files("later", &[("other", "1")]);
     let spec = of_command("c", COMMAND);
     let place = place_of(&at(&sample, "HEAD")).expect("a place");
-    let before = sample.everything();
-    let undone = revert(&at(&sample, &culprit), &at(&sample, "HEAD"), &place).expect("undone");
+    let before = sample.read_everything();
+    let undone =
+        create_revert(&at(&sample, &culprit), &at(&sample, "HEAD"), &place).expect("undone");
     let mut watch = BuildWatcher {
         show: &mut |_| {},
         stop: &|| false,
@@ -188,7 +189,11 @@ fn revert_is_built_like_a_commit() {
             assert!(!known(&sample, &spec, &undone).kept);
         }
     }
-    assert_eq!(sample.everything(), before, "the user's files were touched");
+    assert_eq!(
+        sample.read_everything(),
+        before,
+        "the user's files were touched"
+    );
 }
 
 /// All three queries for 300 commits, each with a library of 1 MB. They take half a second or less;
@@ -197,7 +202,7 @@ fn revert_is_built_like_a_commit() {
 fn queries_for_hundreds_of_commits_are_fast() {
     let sample = sample();
     let files = [("Cargo.toml", "[workspace]\nmembers = ['p']\n")];
-    let first = sample.commit("first", &files);
+    let first = sample.commit_files("first", &files);
     let member = MANIFEST.replace("[workspace]\n", "");
     let mut stream = String::new();
     for number in 1..=300 {
@@ -218,7 +223,7 @@ fn queries_for_hundreds_of_commits_are_fast() {
         );
         stream += &format!("M 644 inline p/src/lib.rs\ndata {}\n{code}\n", code.len());
     }
-    sample.import(&stream);
+    sample.import_commits(&stream);
     let (spec, bad) = (of_crate("p"), at(&sample, "long"));
     let history =
         crate::git::history::list_between(&at(&sample, &first), &bad, false).expect("a way");
@@ -231,7 +236,7 @@ fn queries_for_hundreds_of_commits_are_fast() {
             CompilerLookup::Remembered,
         )
         .expect("there");
-        let file = sample.beside("library.so");
+        let file = sample.path_beside("library.so");
         std::fs::write(
             &file,
             [number.to_le_bytes().as_slice(), &vec![7; 1 << 20]].concat(),

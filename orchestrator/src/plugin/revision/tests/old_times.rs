@@ -143,7 +143,7 @@ fn restored_target_folder_proves_nothing() {
 #[test]
 fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
     let sample = sample();
-    let outside = sample.beside("n");
+    let outside = sample.path_beside("n");
     write_old(
         &outside.join("Cargo.toml"),
         "[package]\nname = 'n'\nversion = '0.1.0'\nedition = '2024'\n",
@@ -152,7 +152,7 @@ fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
         "{MANIFEST}[dependencies]\nn = {{ path = '{}' }}\n",
         outside.display()
     );
-    let commit = sample.commit(
+    let commit = sample.commit_files(
         "one",
         &[
             ("p/Cargo.toml", &manifest),
@@ -196,14 +196,14 @@ fn old_source_of_make_is_compiled_and_doubted() {
 #[test]
 fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
     let sample = sample();
-    let outside = sample.beside("outside");
+    let outside = sample.path_beside("outside");
     let include = format!(
         "#include \"{}\"\n{}",
         outside.join("answer.h").display(),
         c("XXXX")
     )
     .replace("\"answer-is-XXXX\"", "ANSWER");
-    let commit = sample.commit(
+    let commit = sample.commit_files(
         "one",
         &[
             ("p/p.c", &include),
@@ -245,7 +245,7 @@ fn command_builds_the_same_library_in_every_folder() {
         "{}const char *place(void) {{ return __FILE__; }}\n",
         c("1111")
     );
-    let commit = sample.commit("one", &[("p/p.c", &source)]);
+    let commit = sample.commit_files("one", &[("p/p.c", &source)]);
     let at_commit = check(&sample, &of_command("p", command), &[(&commit, "1111")]).remove(0);
     let in_tree = check_tree(
         &of_command(&sample.path().join("p").display().to_string(), command),
