@@ -95,7 +95,7 @@ pub(crate) enum MeetingPoint {
     CutOff,
 }
 
-/// The first parent of HEAD.
+/// First parent of HEAD.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum HeadParent {
     Commit(Revision),
@@ -281,7 +281,7 @@ pub(crate) fn find_known_good(root: &Path) -> Result<Baseline, BaselineError> {
     })
 }
 
-/// Returns the best common commit of two histories.
+/// Finds the best common commit of two histories.
 fn find_meeting_point(one: &Revision, other: &Revision) -> Result<MeetingPoint, BaselineError> {
     let repository = open_repository(&one.repository)?;
     match repository.merge_base(Oid::from_str(&one.commit)?, Oid::from_str(&other.commit)?) {

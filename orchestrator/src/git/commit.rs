@@ -22,7 +22,7 @@ impl CommitFiles {
         Ok(Self { repository, tree })
     }
 
-    /// Whether there is a folder of this name; the empty name is the root.
+    /// Returns whether there is a folder of this name; the empty name is the root.
     pub(crate) fn has_folder(&self, name: &Path) -> bool {
         name.as_os_str().is_empty()
             || self

@@ -78,7 +78,7 @@ pub(crate) enum HistoryError {
     },
 }
 
-/// Returns the commits after `good` up to `bad`. By default these are the first parents, where a
+/// Lists the commits after `good` up to `bad`. By default these are the first parents, where a
 /// merge is the whole change of its branch; with `all` they are all commits that descend from
 /// `good`.
 pub(crate) fn list_between(
@@ -99,8 +99,8 @@ pub(crate) fn list_between(
     })
 }
 
-/// Returns the commit at which the branches of a merge diverged; `None` if the commit does not
-/// merge exactly two branches.
+/// Finds the commit at which the branches of a merge diverged; `None` if the commit does not merge
+/// exactly two branches.
 pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
     let repository = open_repository_for(merge).ok()?;
     let commit = repository
@@ -115,8 +115,8 @@ pub(crate) fn find_fork_point(merge: &Revision) -> Option<Revision> {
     ))
 }
 
-/// Returns the files that differ between two commits, in the order of their names, with both names
-/// of a renamed file.
+/// Lists the files that differ between two commits, in the order of their names, with both names of
+/// a renamed file.
 pub(crate) fn list_changed_files(
     from: &Revision,
     to: &Revision,
@@ -207,7 +207,7 @@ impl<'a> RangeEnds<'a> {
             .map_err(|error| self.explain_error(&error))
     }
 
-    /// Returns the commits along the first parents.
+    /// Lists the commits along the first parents.
     fn list_first_parents(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let mut line = Vec::new();
         let mut next = self.find_commit(self.last)?;
@@ -276,7 +276,7 @@ impl<'a> RangeEnds<'a> {
         })
     }
 
-    /// Returns the commits on all paths from the good end to the bad end, each after its parents.
+    /// Lists the commits on all paths from the good end to the bad end, each after its parents.
     fn list_descendants(&self) -> Result<Vec<CandidateCommit>, HistoryError> {
         let walk = || {
             let mut walk = self.repository.revwalk()?;
@@ -289,8 +289,8 @@ impl<'a> RangeEnds<'a> {
         let mut positions = HashMap::from([(self.first, 0)]);
         let mut candidates = Vec::new();
         for id in walk().map_err(|error| self.explain_error(&error))? {
-            // Whether this commit descends from the good end cannot be determined, because its
-            // history is cut off.
+            // The history of this commit is cut off, so it may or may not descend from the good
+            // end.
             if edge.contains(&id) {
                 return Err(self.explain_shallow());
             }
@@ -307,7 +307,7 @@ impl<'a> RangeEnds<'a> {
         Ok(candidates)
     }
 
-    /// Returns the commits whose parents are missing in a shallow clone.
+    /// Lists the commits at the edge of a shallow clone, whose parents are missing.
     fn list_edge(&self) -> HashSet<Oid> {
         let list = std::fs::read_to_string(self.repository.commondir().join("shallow"))
             .unwrap_or_default();

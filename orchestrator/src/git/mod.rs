@@ -183,14 +183,14 @@ fn read_repository_state(repository: &Repository) -> Result<GitState, git2::Erro
     })
 }
 
-/// Date of a commit, UTC.
+/// Formats the date of a commit, UTC.
 fn format_date(commit: &git2::Commit) -> Option<String> {
     jiff::Timestamp::from_second(commit.time().seconds())
         .ok()
         .map(|time| time.to_string())
 }
 
-/// Returns a hash over everything outside `results/` that git reports as changed; `None` without
+/// Computes a hash over everything outside `results/` that git reports as changed; `None` without
 /// changes.
 fn hash_changes(repository: &Repository) -> Result<Option<String>, git2::Error> {
     let Some(workdir) = repository.workdir() else {
@@ -216,8 +216,8 @@ fn hash_changes(repository: &Repository) -> Result<Option<String>, git2::Error> 
     Ok(dirty.then(|| crate::hash::hex(&hash.finalize())))
 }
 
-/// Whether a sparse checkout leaves a file out of the working tree. libgit2 reports such a file as
-/// deleted.
+/// Returns whether a sparse checkout leaves a file out of the working tree. libgit2 reports such a
+/// file as deleted.
 fn is_left_out(index: &Index, path: &Path) -> bool {
     let flags = index
         .get_path(path, 0)
@@ -244,7 +244,7 @@ fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
     }
 }
 
-/// Whether git tracks a file. False outside a repository.
+/// Returns whether git tracks a file. Returns false outside a repository.
 pub(crate) fn is_tracked(file: &Path) -> bool {
     let tracked = || {
         let file = file.canonicalize().ok()?;

@@ -74,8 +74,8 @@ impl fmt::Display for GitObstacle {
     }
 }
 
-/// Returns the reason why the repository around a folder was refused with an error; `None` if no
-/// known obstacle explains it.
+/// Finds the obstacle because of which the git library refused the repository around a folder with
+/// this error; `None` if no known obstacle explains the error.
 pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
     let (root, git) = find_repository(folder)?;
     if error.code() == ErrorCode::Owner {
@@ -101,7 +101,7 @@ pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObs
     has_sparse_index(&git.join("index")).then_some(GitObstacle::SparseIndex { root })
 }
 
-/// Returns the root of the repository around a folder, and its git folder.
+/// Finds the root of the repository around a folder, and its git folder.
 fn find_repository(folder: &Path) -> Option<(PathBuf, PathBuf)> {
     let folder = folder.canonicalize().ok()?;
     let root = folder
@@ -109,15 +109,15 @@ fn find_repository(folder: &Path) -> Option<(PathBuf, PathBuf)> {
         .find(|folder| folder.join(".git").exists())?;
     let git = root.join(".git");
     let git = match std::fs::read_to_string(&git) {
-        // Of a worktree or submodule: `gitdir: PATH`.
+        // In a worktree or submodule, `.git` is a file with the text `gitdir: PATH`.
         Ok(text) => root.join(text.trim_end().strip_prefix("gitdir: ")?),
         Err(_) => git,
     };
     Some((root.to_owned(), git))
 }
 
-/// Whether the index has the extension `sdir` at its end, which holds no data: entries, then
-/// extensions, then a hash of 20 bytes.
+/// Returns whether the index has the extension `sdir` at its end, which holds no data: entries,
+/// then extensions, then a hash of 20 bytes.
 fn has_sparse_index(index: &Path) -> bool {
     const EXTENSION: &[u8] = b"sdir\0\0\0\0";
     let Ok(bytes) = std::fs::read(index) else {

@@ -78,7 +78,8 @@ fn join_names(files: &[PathBuf]) -> String {
 
 /// Creates the commit `onto` with `culprit` undone. For a merge, the changes that it brought into
 /// its first parent are undone. The commit is always the same, whenever it is created. `place` is
-/// that of the build worktree. This waits for its lock, so the caller must not hold it.
+/// the folder of the build worktree. The function waits for the lock of the worktree, so the caller
+/// must not hold it.
 pub(crate) fn create_revert(
     culprit: &Revision,
     onto: &Revision,

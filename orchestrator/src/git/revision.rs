@@ -27,8 +27,8 @@ impl Revision {
         self.commit.get(..10).unwrap_or(&self.commit)
     }
 
-    /// Returns this commit and the ones from which orch created it, because each of them is needed
-    /// to recreate it.
+    /// Lists this commit and the commits from which orch created it. Each of them is needed to
+    /// recreate it.
     pub(super) fn list_with_origins(&self) -> impl Iterator<Item = &Self> {
         std::iter::successors(Some(self), |made| {
             made.undone.as_ref().map(|undone| undone.onto.as_ref())
@@ -128,7 +128,7 @@ fn read_root(repository: &Repository) -> Result<PathBuf, RevisionError> {
         .ok_or_else(bare)
 }
 
-/// Describes a commit of the repository with this root.
+/// Reads the fields of a commit of the repository with this root.
 pub(super) fn read_commit(repository: PathBuf, commit: &git2::Commit) -> Revision {
     Revision {
         repository,
@@ -140,7 +140,8 @@ pub(super) fn read_commit(repository: PathBuf, commit: &git2::Commit) -> Revisio
     }
 }
 
-/// Removes control characters, so that the author of a commit cannot control the user's terminal.
+/// Replaces control characters by blanks, so that the author of a commit cannot control the user's
+/// terminal.
 fn replace_control_characters(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes)
         .chars()
@@ -148,7 +149,8 @@ fn replace_control_characters(bytes: &[u8]) -> String {
         .collect()
 }
 
-/// Whether an error only means that there is no such revision. This includes invalid texts.
+/// Returns whether an error only means that there is no such revision. Invalid texts count as such
+/// too.
 fn is_unknown_revision(error: &git2::Error) -> bool {
     matches!(
         error.code(),

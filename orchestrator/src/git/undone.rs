@@ -90,8 +90,8 @@ impl From<git2::Error> for UndoProblem {
 }
 
 impl UndoProblem {
-    /// Converts the error for a commit that was created before, for which only git's own failures
-    /// are possible.
+    /// Converts the error for a commit that orch created before. Only git's own failures are
+    /// possible for such a commit.
     fn into_git(self) -> git2::Error {
         match self {
             Self::Git(error) => error,
@@ -135,8 +135,8 @@ pub(super) fn write_commit(
     )?)
 }
 
-/// Merges the undoing of a commit into another one. For a merge, the first parent is the commit
-/// before it.
+/// Merges the undoing of a commit into another commit. The commit before a merge is its first
+/// parent.
 fn merge_undoing(merging: &Repository, culprit: Oid, onto: Oid) -> Result<Index, git2::Error> {
     let [culprit, onto] = [merging.find_commit(culprit)?, merging.find_commit(onto)?];
     let mainline = u32::from(culprit.parent_count() > 1);
@@ -158,8 +158,9 @@ fn list_conflicts(merged: &Index) -> Result<Vec<PathBuf>, git2::Error> {
     Ok(names.into_iter().collect())
 }
 
-/// Copies into a new repository in memory what merging the three commits needs: the commits, their
-/// folders, the files that the culprit changed, and those that may have been renamed since.
+/// Copies everything that merging the three commits needs into a new repository in memory: the
+/// commits, their folders, the files that the culprit changed, and those that may have been renamed
+/// since.
 fn copy_commits(
     repository: &Repository,
     culprit: &Commit,

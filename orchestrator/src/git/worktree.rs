@@ -60,7 +60,7 @@ pub(crate) struct BuildWorktree {
     _lock: File,
 }
 
-/// Returns the folder for a repository's worktree and the files that belong to it, inside `cache`.
+/// Returns the folder inside `cache` for a repository's worktree and the files that belong to it.
 pub(crate) fn locate_place(cache: &Path, revision: &Revision) -> Result<PathBuf, WorktreeError> {
     let repository =
         open_repository(&revision.repository).map_err(|error| explain_refusal(revision, &error))?;
@@ -85,8 +85,8 @@ fn explain_refusal(revision: &Revision, error: &git2::Error) -> WorktreeError {
 }
 
 impl BuildWorktree {
-    /// Locks the worktree at `place`. If another process has it, `waiting` is called once. `None`
-    /// if `stop` ended the waiting.
+    /// Locks the worktree at `place`. If another process has it, `waiting` is called once. Returns
+    /// `None` if `stop` ended the waiting.
     pub(crate) fn lock(
         place: &Path,
         mut waiting: impl FnMut(),
@@ -159,7 +159,7 @@ impl BuildWorktree {
         }
     }
 
-    /// Exchanges the files. If it fails, the next checkout starts from scratch.
+    /// Exchanges the files. If this fails, the next checkout starts from scratch.
     fn exchange_files(
         &self,
         revision: &Revision,
@@ -207,13 +207,13 @@ impl BuildWorktree {
         })
     }
 
-    /// Marks that files are being exchanged. If the mark exists at the start, the state of the
-    /// files is unknown.
+    /// Returns the path of the mark that exists while files are exchanged. If it exists before an
+    /// exchange, the state of the files is unknown.
     fn unfinished_mark(&self) -> PathBuf {
         self.place.join("unfinished")
     }
 
-    /// Opens the repository around the files. It is created if it is missing or incomplete.
+    /// Opens the repository around the files, and creates it if it is missing or incomplete.
     fn open_repository(&self, revision: &Revision) -> Result<Repository, WorktreeError> {
         let git = |error: git2::Error| explain_refusal(revision, &error);
         let io = |source| WorktreeError::Io {
@@ -302,10 +302,10 @@ impl BuildWorktree {
         self.stamp_files(names, &gone, clock)
     }
 
-    /// Sets one time on all files that were just written, later than that of anything built before:
-    /// cargo and make consider a file unchanged if it is not newer than their results. Deletions
-    /// touch the crate's manifest, because otherwise a build script that reads its whole crate
-    /// would not be run again.
+    /// Sets one time on all files that were just written. The time is later than that of anything
+    /// built before: cargo and make consider a file unchanged if it is not newer than their
+    /// results. Deletions touch the crate's manifest, because otherwise a build script that reads
+    /// its whole crate would not be run again.
     fn stamp_files(
         &self,
         names: &FileEntries,

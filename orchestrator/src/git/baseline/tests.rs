@@ -1,5 +1,5 @@
-//! Tests of the choice over all facts, and of the facts over all kinds of clones, positions and
-//! changes that git supports.
+//! Tests of the choice for all combinations of facts, and of the facts for all kinds of clones,
+//! positions of HEAD and changes that git supports.
 
 use super::super::sample_repository::SampleRepository;
 use super::*;

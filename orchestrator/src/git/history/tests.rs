@@ -160,7 +160,7 @@ fn range_lists_all_paths_and_marks_merges_that_only_join() {
         ),
         (&[0][..], &[0][..])
     );
-    // Seen from before both branches, everything is in the range.
+    // The good end lies before both branches, so everything is in the range.
     assert!(find_candidate(&check_range(&sample, "HEAD~4^", "HEAD", true), "late").only_joins);
     // A branch that was merged immediately joins the good end itself.
     sample.run_git(&["checkout", "-q", "-b", "short"]);
@@ -247,8 +247,8 @@ fn shallow_clone_is_reported() {
     }
     let history = list_between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
     assert_eq!(list_subjects(&history), ["late", "end"]);
-    // `old` is merged after the good end, and whether it descends from the good end is beyond the
-    // edge.
+    // `old` is merged after the good end. The commits that would show whether it descends from the
+    // good end lie beyond the edge.
     let error = list_between(&at("HEAD~2"), &at("HEAD"), true).expect_err("cut off");
     assert!(matches!(error, HistoryError::Shallow { .. }), "{error:?}");
     let history = list_between(&at("HEAD~1"), &at("HEAD"), true).expect("a way");

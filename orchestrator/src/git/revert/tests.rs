@@ -45,7 +45,7 @@ fn check_out_commit(
     sample: &SampleRepository,
     commit: &Revision,
 ) -> std::collections::BTreeMap<PathBuf, String> {
-    // A process that another test is just starting may hold a copy of the lock for a moment.
+    // A process that another test has just started may hold a copy of the lock for a moment.
     let held = BuildWorktree::lock(&find_place(sample), || {}, || false)
         .expect("a worktree")
         .expect("free");
@@ -53,7 +53,7 @@ fn check_out_commit(
     read_tree(&held.root(), &[".git"])
 }
 
-/// Undoes a commit at HEAD, checks it out, and does the same with git in a clone.
+/// Undoes a commit at HEAD, checks out the result, and compares it with that of git in a clone.
 fn check_revert(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revision {
     let [culprit, onto] = [culprit, "HEAD"].map(|text| resolve_commit(sample, text).commit);
     let undone = undo_commit(sample, &culprit, &onto).expect("undone");
@@ -235,12 +235,12 @@ fn renames_are_followed() {
         &[("renamed", &LINES.replace('1', "x").replace("9\n", "nine\n"))],
     );
     check_revert(&sample, &culprit, &[]);
-    // A commit that renames a file, which was changed since.
+    // The culprit renames a file that later commits change.
     sample.run_git(&["mv", "moved", "deep"]);
     let culprit = sample.commit_files("renames", &[]);
     sample.commit_files("changes", &[("deep", &LINES.replace("\n7\n", "\nseven\n"))]);
     check_revert(&sample, &culprit, &[]);
-    // A file of the culprit that was renamed since must be kept.
+    // A later commit renames a file that the culprit adds. The file must be kept.
     let culprit = sample.commit_files("brings", &[("brought", &LINES.replace('2', "y"))]);
     sample.run_git(&["mv", "brought", "kept"]);
     sample.commit_files("keeps", &[]);

@@ -90,7 +90,7 @@ fn commit_shapes(sample: &SampleRepository) -> [String; 3] {
 fn commits_follow_each_other_and_the_user_is_left_alone() {
     let sample = SampleRepository::new();
     let [first, second, third] = commit_shapes(&sample);
-    // Uncommitted work of all kinds.
+    // The user has uncommitted work of all kinds.
     sample.write_file("staged", "x");
     sample.run_git(&["add", "staged"]);
     sample.write_file("b/x", "changed");
@@ -118,7 +118,7 @@ fn leftovers_of_builds_are_harmless() {
     let held = lock_worktree(&sample);
     check_files(&sample, &held, &first);
     let root = held.root();
-    // Same size and time as before, so that only the content differs.
+    // The size and the time stay the same, so that only the content differs.
     let time = root
         .join("b")
         .metadata()
@@ -151,8 +151,8 @@ fn incomplete_worktree_is_created_again() {
         &|| std::fs::write(git.join("index.lock"), "").expect("written"),
         &|| std::fs::remove_file(git.join("objects/info/alternates")).expect("removed"),
         &|| std::fs::remove_dir_all(&git).expect("removed"),
-        // Killed between two commits: the ignored name was a file of the commit that was being
-        // checked out.
+        // orch was killed between two commits: the ignored name was a file of the commit that was
+        // being checked out.
         &|| {
             std::fs::write(held.unfinished_mark(), &second).expect("written");
             std::fs::write(held.root().join("kept"), "half").expect("written");
@@ -199,7 +199,7 @@ fn checked_out_files_are_newer_than_everything_built() {
         assert!(newest() >= modified("src/a"));
         std::thread::sleep(Duration::from_millis(50));
     }
-    // A clock that was set back: an hour ago, it was an hour ahead.
+    // The clock was set back: an hour ago, it was an hour ahead.
     let ahead = SystemTime::now() + Duration::from_secs(3600);
     CheckoutClock {
         start: ahead,
@@ -256,7 +256,7 @@ fn commit_error_names_missing_submodules_and_lfs_files() {
 fn borrowed_objects_are_followed() {
     let sample = SampleRepository::new();
     let [first, second, _] = commit_shapes(&sample);
-    // Two levels, the second one named relative to the folder of objects.
+    // There are two levels. The second one is named relative to the folder of objects.
     let (near, far) = (sample.path_beside("near"), sample.path_beside("far"));
     for (from, to) in [(sample.path(), &near), (&near, &far)] {
         let (from, to) = (from.display().to_string(), to.display().to_string());
@@ -300,7 +300,7 @@ fn worktree_has_one_user_at_a_time() {
     assert_eq!(waited.get(), 1);
     let place = first.place.clone();
     drop(first);
-    // A process that another test is just starting may hold the descriptor for a moment.
+    // A process that another test has just started may hold the descriptor for a moment.
     asked.set(0);
     let stop = || asked.replace(asked.get() + 1) == 50;
     assert!(
