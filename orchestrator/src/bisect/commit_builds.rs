@@ -175,7 +175,7 @@ impl BisectContext<'_> {
         )
         .map_err(|error| CommandError::system_while("the workload cannot be examined", &error))?;
         drop(held);
-        if executed.interrupted || self.interrupt.requested() {
+        if executed.interrupted || self.interrupt.is_requested() {
             return Err(BisectStop::interrupted());
         }
         let beginnings = side::find_beginnings(&executed.ends);

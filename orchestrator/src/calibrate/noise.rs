@@ -137,7 +137,7 @@ pub(crate) fn measure_noise(
         pairs: PAIRS,
         file,
         seed: order.seed,
-        is_interrupted: context.interrupt.requested(),
+        is_interrupted: context.interrupt.is_requested(),
     })
 }
 
@@ -251,7 +251,7 @@ fn compare_once(
                 prepared: [candidate.prepared; 2],
             };
             series.measure_pair(&sides, ground, &mut coins, interrupt)?;
-            if interrupt.requested() {
+            if interrupt.is_requested() {
                 return Ok(None);
             }
             let estimate = estimate::hodges_lehmann(&series.differences()).unwrap_or(0.0);

@@ -179,7 +179,7 @@ impl RebuildMeasuring<'_> {
             observer,
         )
         .map_err(|error| CommandError::system_while("the measurement ended early", &error))?;
-        if interrupt.requested() {
+        if interrupt.is_requested() {
             return Err(CommandError::interrupted());
         }
         Ok(paired)

@@ -250,7 +250,7 @@ fn fit_values(entry: &MetricEntry, estimate: f64) -> Option<[f64; 2]> {
 
 fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
     let values = match facts.paired {
-        Some(paired) => paired_workloads::typical_times(paired).map(Value::from),
+        Some(paired) => paired_workloads::compute_typical_times(paired).map(Value::from),
         None => facts.sides.map(|side| {
             side.time
                 .as_ref()
@@ -296,7 +296,7 @@ fn judge_time(facts: &WorkloadFacts) -> MetricEntry {
         low: relative(assessment.low),
         high: relative(assessment.high),
     });
-    entry.fitted = paired_workloads::fitted_times(paired);
+    entry.fitted = paired_workloads::compute_fitted_times(paired);
     entry.minimum_detectable = assessment.minimum_detectable.map(f64::exp_m1);
     // Larger values may overflow the float.
     entry.e_value = Some(assessment.log_e.exp().min(1e300));

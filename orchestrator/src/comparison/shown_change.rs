@@ -269,7 +269,7 @@ mod tests {
     fn two_times_belong_to_the_estimate_where_typical_times_do_not() {
         for estimate in [0.02, 0.65, 2.8] {
             let found = two_states(estimate);
-            let typical = paired_workloads::typical_times(&found).map(Option::unwrap);
+            let typical = paired_workloads::compute_typical_times(&found).map(Option::unwrap);
             assert!(
                 (typical[1] / typical[0] - 1.0).abs() < 1e-9,
                 "the shortest samples see no change: {typical:?}"

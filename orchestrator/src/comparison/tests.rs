@@ -570,8 +570,8 @@ fn side_that_failed_is_missing_by_name() {
 #[test]
 fn rate_follows_the_time_in_its_own_direction() {
     let slower = paired_result(0.10, 20);
-    let typical =
-        crate::runner::paired_workloads::typical_times(&slower).map(Option::unwrap_or_default);
+    let typical = crate::runner::paired_workloads::compute_typical_times(&slower)
+        .map(Option::unwrap_or_default);
     let with_rate = |ns: f64| {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {

@@ -124,7 +124,7 @@ impl<'a> PluginExaminer<'a> {
                 let files: Vec<PathBuf> = given
                     .iter()
                     .flat_map(|(workload, params)| {
-                        sandbox_grants::named_paths(&prepared, workload, params)
+                        sandbox_grants::find_named_paths(&prepared, workload, params)
                     })
                     .collect();
                 if let SandboxSpec::On { read, .. } = &mut prepared.sandbox {
@@ -146,7 +146,7 @@ impl<'a> PluginExaminer<'a> {
             }
         };
         examined.findings.sort_by_key(|finding| finding.level);
-        if self.interrupt.requested() {
+        if self.interrupt.is_requested() {
             return Err(CommandError::interrupted());
         }
         Ok(examined)
@@ -162,11 +162,11 @@ impl<'a> PluginExaminer<'a> {
         let mut show = |line: &str| observer.see(ProgressEvent::BuildLine { line });
         let mut watch = BuildWatcher {
             show: &mut show,
-            stop: &|| self.interrupt.requested(),
+            stop: &|| self.interrupt.is_requested(),
             note: None,
         };
         let prepared = build::prepare(key, spec, &mut watch);
-        orphans::spare_present();
+        orphans::spare_children();
         prepared
     }
 
@@ -210,7 +210,7 @@ impl<'a> PluginExaminer<'a> {
                 .is_none_or(|wanted| wanted.matches(&info.id))
         };
         for info in description.workloads.iter().filter(wanted) {
-            if self.interrupt.requested() {
+            if self.interrupt.is_requested() {
                 return Err(CommandError::interrupted());
             }
             self.workload(prepared, info, given.get(&info.id), examined)?;
@@ -355,7 +355,7 @@ impl<'a> PluginExaminer<'a> {
             Some(info),
             ends,
             None,
-            self.interrupt.requested(),
+            self.interrupt.is_requested(),
         );
         let mut found = behaviour::judge_record(place, &record);
         if !behaviour::is_measured(&record) {
@@ -405,7 +405,7 @@ impl<'a> PluginExaminer<'a> {
             clock: self.clock,
             shift: MemoryShift::default(),
             folder: prepared.folder.clone(),
-            sandbox: sandbox_grants::sandbox_grants(prepared, workload, &trial.params),
+            sandbox: sandbox_grants::find_grants(prepared, workload, &trial.params),
         };
         let launch = WorkerLaunch {
             request: &request,

@@ -261,7 +261,7 @@ pub(crate) fn prepare(
         cache::check().map_err(|error| CommandError::system(error.to_string()))?;
     }
     for (key, spec) in scenario.plugins.iter().filter(|(key, _)| wanted(key)) {
-        if interrupt.requested() {
+        if interrupt.is_requested() {
             return Err(CommandError::interrupted());
         }
         let must_wait = match wait {
@@ -277,12 +277,12 @@ pub(crate) fn prepare(
         let mut show = |line: &str| observer.see(ProgressEvent::BuildLine { line });
         let mut watch = BuildWatcher {
             show: &mut show,
-            stop: &|| interrupt.requested(),
+            stop: &|| interrupt.is_requested(),
             note: None,
         };
         let mut prepared = build(key, spec, &mut watch);
         // A build may have started a server, which must not count as a plugin's process.
-        orphans::spare_present();
+        orphans::spare_children();
         if let Ok(ready) = &mut prepared {
             // A description may not take longer than the longest job of the plugin.
             let own = scenario.entries.iter().filter(|entry| entry.plugin == *key);
@@ -305,7 +305,7 @@ pub(crate) fn prepare(
     }
     report_missing_sandbox(&plugins, observer);
     // A build that Ctrl-C ended looks like a failed build.
-    if interrupt.requested() {
+    if interrupt.is_requested() {
         return Err(CommandError::interrupted());
     }
     Ok(plugins)
@@ -320,7 +320,7 @@ pub(crate) fn take_lock(
     lock::take_lock(
         purpose,
         |holder| observer.see(ProgressEvent::WaitingForLock { holder }),
-        || interrupt.requested(),
+        || interrupt.is_requested(),
     )
     .map_err(|error| CommandError::system_while("cannot acquire the lock", &error))?
     .ok_or_else(CommandError::interrupted)
@@ -366,7 +366,7 @@ fn describe(
         clock: orch_core::measure::clock::ScopeClock::Monotonic,
         shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
-        sandbox: sandbox_grants::sandbox_grants(prepared, "", &serde_json::Map::new()),
+        sandbox: sandbox_grants::find_grants(prepared, "", &serde_json::Map::new()),
     };
     let launch = WorkerLaunch {
         request: &request,

@@ -42,7 +42,9 @@ pub(super) struct InputFiles {
 impl InputFiles {
     pub(super) fn read(jobs: &[Job], plugins: &PluginSet) -> Self {
         let named = |job: &Job| match plugins.prepared.get(&job.plugin) {
-            Some(Ok(prepared)) => sandbox_grants::input_files(prepared, &job.workload, &job.params),
+            Some(Ok(prepared)) => {
+                sandbox_grants::find_input_files(prepared, &job.workload, &job.params)
+            }
             _ => Vec::new(),
         };
         Self::of(jobs.iter().map(named).collect(), &hashed)

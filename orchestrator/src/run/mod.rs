@@ -302,7 +302,7 @@ impl PreparedRun {
             observer,
         )
         .map_err(early)?;
-        executed.interrupted |= interrupt.requested();
+        executed.interrupted |= interrupt.is_requested();
         executed.ends.extend(input_files::find_changed(
             &self.jobs,
             &self.plugins,

@@ -56,7 +56,7 @@ pub(super) fn resume_run(
     identity: &RunIdentity,
 ) -> Result<StartedRun, CommandError> {
     let shown = results.display();
-    let left = journal::find_newest(results)
+    let left = journal::find_newest_run(results)
         .map_err(refused)?
         .ok_or_else(|| {
             CommandError::input(format!(
@@ -64,7 +64,7 @@ pub(super) fn resume_run(
             ))
         })?;
     let folder = left.folder.display().to_string();
-    let differences = left.header.identity.differences(identity);
+    let differences = left.header.identity.list_differences(identity);
     if !differences.is_empty() {
         return Err(CommandError::input(format!(
             "cannot resume {folder}: {} changed after this run started",

@@ -93,7 +93,7 @@ pub(crate) fn measure_pairs(
         observer.see(ProgressEvent::StillOpen {
             workloads: open.len(),
         });
-        if open.is_empty() || interrupt.requested() {
+        if open.is_empty() || interrupt.is_requested() {
             break;
         }
         random.shuffle_items(&mut open);
@@ -101,7 +101,7 @@ pub(crate) fn measure_pairs(
             let (job, series) = (&jobs[place], &mut series[place]);
             let before = series.pairs.len();
             series.measure_pair(&job.sides, context, random, interrupt)?;
-            if interrupt.requested() {
+            if interrupt.is_requested() {
                 break;
             }
             let one = AnchorPair {

@@ -34,7 +34,7 @@ mod tests {
 
     const TERM: i32 = 15;
 
-    fn status(state: &str, pending: &str, blocked: &str) -> String {
+    fn format_status(state: &str, pending: &str, blocked: &str) -> String {
         format!(
             "Name:\tState: \
              x\nState:\t{state}\nSigPnd:\t0000\nShdPnd:\t{pending}\nSigBlk:\t{blocked}\n"
@@ -43,18 +43,24 @@ mod tests {
 
     #[test]
     fn signal_is_starved_only_if_the_process_lacks_a_cpu() {
-        assert!(waits_for_cpu(&status("R (running)", "4000", "0"), TERM));
-        assert!(waits_for_cpu(&status("D (disk sleep)", "4000", "0"), TERM));
+        assert!(waits_for_cpu(
+            &format_status("R (running)", "4000", "0"),
+            TERM
+        ));
+        assert!(waits_for_cpu(
+            &format_status("D (disk sleep)", "4000", "0"),
+            TERM
+        ));
         assert!(
-            !waits_for_cpu(&status("R (running)", "4000", "4000"), TERM),
+            !waits_for_cpu(&format_status("R (running)", "4000", "4000"), TERM),
             "blocked"
         );
         assert!(
-            !waits_for_cpu(&status("R (running)", "2000", "0"), TERM),
+            !waits_for_cpu(&format_status("R (running)", "2000", "0"), TERM),
             "another signal"
         );
         assert!(
-            !waits_for_cpu(&status("T (stopped)", "4000", "0"), TERM),
+            !waits_for_cpu(&format_status("T (stopped)", "4000", "0"), TERM),
             "stopped"
         );
         assert!(!waits_for_cpu("", TERM));

@@ -88,7 +88,7 @@ impl Interrupt {
         })
     }
 
-    pub(crate) fn requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.flag.load(Ordering::Relaxed)
     }
 

@@ -55,7 +55,7 @@ pub(crate) struct RunIdentity {
 
 impl RunIdentity {
     /// Names the inputs that differ.
-    pub(crate) fn differences(&self, other: &Self) -> Vec<String> {
+    pub(crate) fn list_differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         let mut note = |differs: bool, what: &str| {
             if differs {
@@ -171,8 +171,8 @@ impl RunJournal {
 
 /// Returns the newest journal in a results folder from which a run can be resumed; `None` if there
 /// is none. The caller holds the measuring lock, because a run in progress has a journal too.
-pub(crate) fn find_newest(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
-    let Some(folder) = find_open(results)?.pop() else {
+pub(crate) fn find_newest_run(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
+    let Some(folder) = find_open_runs(results)?.pop() else {
         return Ok(None);
     };
     let text = std::fs::read(folder.join(FILE))?;
@@ -180,7 +180,7 @@ pub(crate) fn find_newest(results: &Path) -> Result<Option<UnfinishedRun>, Journ
 }
 
 /// Returns the results folders with a journal, the newest last.
-pub(crate) fn find_open(results: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn find_open_runs(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
         Ok(entries) => entries
             .flatten()
@@ -248,7 +248,7 @@ fn read_journal(folder: PathBuf, text: &[u8]) -> Result<UnfinishedRun, JournalEr
 mod tests {
     use super::*;
 
-    fn identity() -> RunIdentity {
+    fn make_identity() -> RunIdentity {
         RunIdentity {
             orch: "o".into(),
             scenario: "a".into(),
@@ -267,25 +267,31 @@ mod tests {
         let other = RunIdentity {
             scenario: "b".into(),
             plugins: BTreeMap::new(),
-            ..identity()
+            ..make_identity()
         };
         let built = RunIdentity {
             orch: "p".into(),
-            ..identity()
+            ..make_identity()
         };
         let file = |hash: &str| RunIdentity {
             inputs: [("/in".to_owned(), hash.to_owned())].into(),
-            ..identity()
+            ..make_identity()
         };
-        assert_eq!(identity().differences(&identity()), Vec::<String>::new());
-        assert_eq!(identity().differences(&other), ["the scenario", "plugin p"]);
-        assert_eq!(identity().differences(&built), ["orch itself"]);
+        assert_eq!(
+            make_identity().list_differences(&make_identity()),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            make_identity().list_differences(&other),
+            ["the scenario", "plugin p"]
+        );
+        assert_eq!(make_identity().list_differences(&built), ["orch itself"]);
         for (left, now) in [
             (file("1"), file("2")),
-            (file("1"), identity()),
-            (identity(), file("1")),
+            (file("1"), make_identity()),
+            (make_identity(), file("1")),
         ] {
-            assert_eq!(left.differences(&now), ["the input file /in"]);
+            assert_eq!(left.list_differences(&now), ["the input file /in"]);
         }
     }
 
@@ -294,17 +300,22 @@ mod tests {
         let results = tempfile::tempdir().expect("a folder");
         let folder = results.path().join("20261121T200000Z-s-nogit");
         std::fs::create_dir(&folder).expect("made");
-        RunJournal::create(&folder, "2026-11-21T20:00:00Z".to_owned(), 7, identity())
-            .expect("written");
+        RunJournal::create(
+            &folder,
+            "2026-11-21T20:00:00Z".to_owned(),
+            7,
+            make_identity(),
+        )
+        .expect("written");
         let file = folder.join(FILE);
         let mine = std::fs::read_to_string(&file).expect("there");
         assert_eq!(
-            find_newest(results.path())
+            find_newest_run(results.path())
                 .expect("readable")
                 .expect("a journal")
                 .header
                 .identity,
-            identity()
+            make_identity()
         );
         // In the first format, the header had no anchors and passes had no name around them.
         let older = mine
@@ -313,7 +324,7 @@ mod tests {
         assert!(older.len() < mine.len() - 1, "{older}");
         let older = older + "{\"job\":\"a\",\"pass\":\"time\"}\n";
         std::fs::write(&file, &older).expect("written");
-        let refused = find_newest(results.path())
+        let refused = find_newest_run(results.path())
             .err()
             .expect("refused")
             .to_string();
@@ -323,7 +334,7 @@ mod tests {
         std::fs::write(&file, mine.replace(r#""anchors":[],"#, "")).expect("written");
         assert!(
             matches!(
-                find_newest(results.path()),
+                find_newest_run(results.path()),
                 Err(JournalError::Broken { .. })
             ),
             "no header of this format"
@@ -331,7 +342,7 @@ mod tests {
         std::fs::write(&file, "").expect("written");
         assert!(
             matches!(
-                find_newest(results.path()),
+                find_newest_run(results.path()),
                 Err(JournalError::Broken { .. })
             ),
             "killed before the first line"

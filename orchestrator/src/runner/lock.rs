@@ -63,7 +63,7 @@ pub(crate) fn take_lock(
                 if purpose == LockPurpose::Measuring {
                     // The file's modification time shows other processes since when this one
                     // measures. A file of another user may not be changed; then it keeps its time.
-                    let _ = rustix::fs::futimens(&file, &now());
+                    let _ = rustix::fs::futimens(&file, &make_current_times());
                 }
                 return Ok(Some(LockGuard {
                     _file: file,
@@ -102,7 +102,7 @@ pub(crate) fn is_measuring() -> io::Result<bool> {
     }
 }
 
-fn now() -> rustix::fs::Timestamps {
+fn make_current_times() -> rustix::fs::Timestamps {
     let now = rustix::fs::Timespec {
         tv_sec: 0,
         tv_nsec: rustix::fs::UTIME_NOW,

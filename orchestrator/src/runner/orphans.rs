@@ -14,7 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Makes orch the parent of orphaned descendants, so that the daemons of a plugin become children
 /// of orch and not of init. The caller must not have started a worker yet.
 pub(crate) fn become_subreaper() -> std::io::Result<()> {
-    spare_present();
+    spare_children();
     // SAFETY: with this option, prctl only sets a flag of the calling process.
     match unsafe { libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) } {
         0 => Ok(()),
@@ -23,11 +23,11 @@ pub(crate) fn become_subreaper() -> std::io::Result<()> {
 }
 
 /// Excludes the present children of orch from [`kill_leftovers`]. No worker may be running.
-pub(crate) fn spare_present() {
+pub(crate) fn spare_children() {
     SPARED
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .extend(children());
+        .extend(list_children());
 }
 
 /// Kills the remaining processes of a dead worker: its group and its orphans. Returns the number of
@@ -38,7 +38,7 @@ pub(crate) fn kill_leftovers(group: Pid) -> usize {
     let mut ended = Vec::new();
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let left = adopted();
+        let left = find_adopted();
         if left.is_empty() || Instant::now() > deadline {
             return ended.len();
         }
@@ -64,15 +64,15 @@ pub(crate) fn kill_leftovers(group: Pid) -> usize {
 /// Returns the children that are not spared. While measuring, orch starts only workers, and it
 /// reaps a worker before it calls this. The other children therefore come from plugins, whatever
 /// their environment says.
-fn adopted() -> Vec<Pid> {
+fn find_adopted() -> Vec<Pid> {
     let spared = SPARED.lock().unwrap_or_else(PoisonError::into_inner);
-    children()
+    list_children()
         .into_iter()
         .filter(|pid| !spared.contains(pid))
         .collect()
 }
 
-fn children() -> Vec<Pid> {
+fn list_children() -> Vec<Pid> {
     let Ok(tasks) = std::fs::read_dir("/proc/self/task") else {
         return Vec::new();
     };

@@ -54,7 +54,7 @@ impl OutputTail {
     }
 
     /// Returns the last informative line. Notes on how to get a backtrace are skipped.
-    pub(super) fn last_words(&self) -> Option<String> {
+    pub(super) fn find_last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
         let mut lines = text
             .lines()

@@ -104,9 +104,9 @@ pub(crate) fn run_pair(
         interrupt,
     };
     let mut loading = coins.load_first;
-    for side in sides_from(coins.load_first) {
+    for side in order_sides(coins.load_first) {
         loading = side;
-        pair.workers[side].hand_over(launches[side].request, Some(common_file.as_fd()))?;
+        pair.workers[side].send_request(launches[side].request, Some(common_file.as_fd()))?;
         pair.wait_until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
     }
     let (mut begun, mut same_addresses, mut digests) =
@@ -115,8 +115,8 @@ pub(crate) fn run_pair(
         let turns = plan([&a, &b]);
         let turn_first: Vec<usize> = (0..turns.count).map(|_| random.draw_from(0..2)).collect();
         // The side that begins gets the message last, so it runs alone from its first turn on.
-        for side in sides_from(1 - turn_first.first().copied().unwrap_or(A)) {
-            pair.workers[side].start_turns(&start_message(turns, &turn_first, side))?;
+        for side in order_sides(1 - turn_first.first().copied().unwrap_or(A)) {
+            pair.workers[side].start_turns(&build_start_message(turns, &turn_first, side))?;
         }
         same_addresses = a.stack == b.stack;
         digests = [a.digest, b.digest];
@@ -139,15 +139,15 @@ pub(crate) fn run_pair(
     // are late, the side whose turn it is gives the reason.
     let late = pair.workers.iter().any(WatchedWorker::is_late);
     let on_turn = match begun.as_deref() {
-        Some(turn_first) => side_at(turn_first, common.get().turn.load(Acquire)),
+        Some(turn_first) => find_side(turn_first, common.get().turn.load(Acquire)),
         None => Some(loading),
     };
     let blamed = on_turn.filter(|_| late).or(pair.failed).unwrap_or(A);
     let mut replies = Vec::new();
-    for side in sides_from(blamed) {
+    for side in order_sides(blamed) {
         let mut own = Vec::new();
         let result = pair.workers[side]
-            .exit()
+            .read_exit()
             .interpret(launches[side], &mut own);
         warnings.extend(own.into_iter().map(|warning| SidedWarning {
             side: None,
@@ -188,12 +188,12 @@ pub(crate) fn run_pair(
     }
 }
 
-fn sides_from(first: usize) -> [usize; 2] {
+fn order_sides(first: usize) -> [usize; 2] {
     if first == A { [A, B] } else { [B, A] }
 }
 
 fn spawn_workers(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[WatchedWorker; 2]> {
-    let [one, other] = sides_from(first).map(|side| WatchedWorker::spawn(launches[side]));
+    let [one, other] = order_sides(first).map(|side| WatchedWorker::spawn(launches[side]));
     Ok(if first == A {
         [one?, other?]
     } else {
@@ -203,7 +203,7 @@ fn spawn_workers(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[Watc
 
 /// Builds the message that starts the turns of a worker. Turn t has the places 2t and 2t + 1 in the
 /// common order.
-fn start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
+fn build_start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
     let places = (0u32..)
         .zip(turn_first)
         .map(|(turn, first)| 2 * turn + u32::from(*first != side))
@@ -216,7 +216,7 @@ fn start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairSta
 }
 
 /// Returns the side that has this place in the common order.
-fn side_at(turn_first: &[usize], place: u32) -> Option<usize> {
+fn find_side(turn_first: &[usize], place: u32) -> Option<usize> {
     let first = *turn_first.get(place as usize / 2)?;
     Some(if place.is_multiple_of(2) {
         first
@@ -246,14 +246,14 @@ impl PairWorkers<'_> {
             watched_worker::wait_for_any(&[a, b], until.unwrap_or_default(), self.interrupt)?;
             self.workers
                 .iter_mut()
-                .try_for_each(WatchedWorker::take_in)?;
-            self.end_together();
+                .try_for_each(WatchedWorker::read_and_reap)?;
+            self.end_other_side();
         }
         Ok(())
     }
 
     /// Ends the other side after one side has failed; it would wait for turns that never come.
-    fn end_together(&mut self) {
+    fn end_other_side(&mut self) {
         for side in [A, B] {
             if self.failed.is_none() && self.workers[side].has_failed() {
                 self.failed = Some(side);
@@ -282,15 +282,18 @@ mod tests {
         };
         let mut all: Vec<u32> = [A, B]
             .into_iter()
-            .flat_map(|side| start_message(turns, &turn_first, side).places)
+            .flat_map(|side| build_start_message(turns, &turn_first, side).places)
             .collect();
-        assert_eq!(start_message(turns, &turn_first, A).places, [0, 3, 5, 6, 9]);
+        assert_eq!(
+            build_start_message(turns, &turn_first, A).places,
+            [0, 3, 5, 6, 9]
+        );
         for side in [A, B] {
-            for place in start_message(turns, &turn_first, side).places {
-                assert_eq!(side_at(&turn_first, place), Some(side), "{place}");
+            for place in build_start_message(turns, &turn_first, side).places {
+                assert_eq!(find_side(&turn_first, place), Some(side), "{place}");
             }
         }
-        assert_eq!(side_at(&turn_first, 10), None);
+        assert_eq!(find_side(&turn_first, 10), None);
         all.sort_unstable();
         assert_eq!(all, (0..10).collect::<Vec<u32>>());
     }

@@ -3,7 +3,7 @@
 
 use super::interrupt::Interrupt;
 use super::pair::{self, A, B, PairCoins, PairDone, PairEnd, PairTurns};
-use super::plan_execution::cpus_for;
+use super::plan_execution::choose_cpus;
 use super::process::WorkerLaunch;
 use super::sandbox_grants;
 use crate::model::warning::{JobWarning, SidedWarning};
@@ -283,11 +283,11 @@ fn build_request(
         },
         workload: job.workload.clone(),
         params: serde_json::Value::Object(job.params.clone()).to_string(),
-        cpus: cpus_for(context.cpus, job.settings.threads),
+        cpus: choose_cpus(context.cpus, job.settings.threads),
         memory: job.settings.memory,
         clock: context.clock,
         shift: coins.shift,
         folder: sides.prepared[side].folder.clone(),
-        sandbox: sandbox_grants::sandbox_grants(sides.prepared[side], &job.workload, &job.params),
+        sandbox: sandbox_grants::find_grants(sides.prepared[side], &job.workload, &job.params),
     }
 }

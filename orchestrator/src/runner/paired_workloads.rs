@@ -84,7 +84,7 @@ pub(crate) fn measure_workloads(
         });
         let spent: Duration = states.iter().map(|state| state.series.wall).sum();
         if open.is_empty()
-            || interrupt.requested()
+            || interrupt.is_requested()
             || limits.total.is_some_and(|total| spent >= total)
         {
             break;
@@ -101,13 +101,13 @@ pub(crate) fn measure_workloads(
                 pairs,
                 estimate,
             });
-            if interrupt.requested() {
+            if interrupt.is_requested() {
                 break;
             }
         }
     }
     observer.see(ProgressEvent::End);
-    let interrupted = interrupt.requested();
+    let interrupted = interrupt.is_requested();
     Ok(states
         .into_iter()
         .map(|state| state.into_result(limits, interrupted))
@@ -234,8 +234,8 @@ impl PairedState {
 /// Returns times of both sides (ns per iteration) whose quotient is the estimate. The level halfway
 /// between the sides, in logs, is the median over pairs; each side lies half of the estimate away
 /// from it. `None` without pairs.
-pub(crate) fn fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
-    let levels: Vec<f64> = result.pairs.iter().filter_map(pair_level).collect();
+pub(crate) fn compute_fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
+    let levels: Vec<f64> = result.pairs.iter().filter_map(compute_pair_level).collect();
     let level = median(&levels)?;
     let half = result.assessment.estimate / 2.0;
     Some([(level - half).exp(), (level + half).exp()])
@@ -243,7 +243,7 @@ pub(crate) fn fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
 
 /// Log of the time of an iteration (ns) halfway between the sides of a pair, summarised in the same
 /// way as the pair's difference.
-fn pair_level(pair: &PairRecord) -> Option<f64> {
+fn compute_pair_level(pair: &PairRecord) -> Option<f64> {
     let each = |samples: &[u64]| -> Vec<f64> {
         samples
             .iter()
@@ -255,7 +255,7 @@ fn pair_level(pair: &PairRecord) -> Option<f64> {
 }
 
 /// Medians over pairs of each side's shortest sample, in nanoseconds per iteration.
-pub(crate) fn typical_times(result: &PairedResult) -> [Option<f64>; 2] {
+pub(crate) fn compute_typical_times(result: &PairedResult) -> [Option<f64>; 2] {
     let side = |of: fn(&PairRecord) -> &Vec<u64>| {
         let floors: Vec<f64> = result
             .pairs

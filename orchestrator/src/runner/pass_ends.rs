@@ -27,7 +27,10 @@ impl PassEnds {
     }
 
     /// Returns the ends of a job, in the order in which they came in.
-    pub(super) fn of<'a>(&'a self, job: &str) -> impl Iterator<Item = &'a PassEnd> + use<'a> {
+    pub(super) fn find_by_job<'a>(
+        &'a self,
+        job: &str,
+    ) -> impl Iterator<Item = &'a PassEnd> + use<'a> {
         let places = self.by_job.get(job).map(Vec::as_slice).unwrap_or_default();
         places.iter().map(|place| &self.all[*place])
     }

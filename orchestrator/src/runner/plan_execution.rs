@@ -81,7 +81,7 @@ pub(crate) fn execute_plan(
     };
     run.observer.see(ProgressEvent::Begin {
         passes: plan.steps.len(),
-        estimate: run.pace.time_left(),
+        estimate: run.pace.estimate_time_left(),
     });
     let finished = run.run_steps(plan)?;
     let ends = run.ends.into_all();
@@ -125,7 +125,7 @@ impl PlanExecution<'_> {
             let Some(&step) = plan.steps.get(place) else {
                 break;
             };
-            if self.interrupt.requested() {
+            if self.interrupt.is_requested() {
                 return Ok(false);
             }
             if self.lost.contains(&step.job) {
@@ -151,17 +151,17 @@ impl PlanExecution<'_> {
     /// Takes a reading of the sentinel; returns false if the user stopped the run. A reading that
     /// fails is left out, and the machine is judged by the others.
     fn read_sentinel(&mut self, round: u32) -> io::Result<bool> {
-        if self.interrupt.requested() {
+        if self.interrupt.is_requested() {
             return Ok(false);
         }
         if self
             .ends
-            .of(sentinel::JOB)
+            .find_by_job(sentinel::JOB)
             .any(|end| end.pass == PassName::Sentinel && end.round == round)
         {
             return Ok(true);
         }
-        let cpus = cpus_for(self.context.cpus, 1);
+        let cpus = choose_cpus(self.context.cpus, 1);
         let request = WorkerRequest {
             library: PathBuf::new(),
             pass: Pass::Sentinel,
@@ -211,7 +211,7 @@ impl PlanExecution<'_> {
 
     /// Counts again if the first counts of a job are not exact.
     fn repeat_counts(&mut self, job: usize) -> io::Result<bool> {
-        if self.lost.contains(&job) || is_exact(&self.counts(job)) {
+        if self.lost.contains(&job) || is_exact(&self.list_counts(job)) {
             return Ok(true);
         }
         self.observer.see(ProgressEvent::PassesChanged {
@@ -230,8 +230,8 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    fn counts(&self, job: usize) -> Vec<&AllocationCounts> {
-        self.replies(&self.context.jobs[job].id)
+    fn list_counts(&self, job: usize) -> Vec<&AllocationCounts> {
+        self.list_replies(&self.context.jobs[job].id)
             .filter_map(WorkerReply::as_count)
             .collect()
     }
@@ -246,7 +246,7 @@ impl PlanExecution<'_> {
         };
         if self
             .ends
-            .of(&job.id)
+            .find_by_job(&job.id)
             .any(|end| end.pass == pass && end.round == round)
         {
             // The step was completed before the run was killed.
@@ -266,9 +266,9 @@ impl PlanExecution<'_> {
             job: &job.id,
             pass,
             round,
-            left: self.pace.time_left(),
+            left: self.pace.estimate_time_left(),
         });
-        let cpus = cpus_for(self.context.cpus, job.settings.threads);
+        let cpus = choose_cpus(self.context.cpus, job.settings.threads);
         let request = build_request(
             job,
             prepared,
@@ -322,7 +322,7 @@ impl PlanExecution<'_> {
                 let group = self.groups.get(&step.job).copied().unwrap_or(&own);
                 let profiled: Vec<Duration> = group
                     .iter()
-                    .filter_map(|&job| self.profiled_time(job))
+                    .filter_map(|&job| self.find_profiled_time(job))
                     .collect();
                 Pass::Count {
                     iterations: self
@@ -340,8 +340,8 @@ impl PlanExecution<'_> {
     }
 
     /// Returns the time of an iteration in the profile of a job.
-    fn profiled_time(&self, job: usize) -> Option<Duration> {
-        self.replies(&self.context.jobs[job].id)
+    fn find_profiled_time(&self, job: usize) -> Option<Duration> {
+        self.list_replies(&self.context.jobs[job].id)
             .find_map(|reply| match reply {
                 WorkerReply::Profiled(profile) => Some(Duration::from_nanos(
                     profile.run_ns / profile.iterations.max(1),
@@ -351,11 +351,13 @@ impl PlanExecution<'_> {
     }
 
     /// Returns the results of the passes of a job so far.
-    fn replies(&self, id: &str) -> impl Iterator<Item = &WorkerReply> {
-        self.ends.of(id).filter_map(|end| match &end.result {
-            PassResult::Reply(reply) => Some(&**reply),
-            _ => None,
-        })
+    fn list_replies(&self, id: &str) -> impl Iterator<Item = &WorkerReply> {
+        self.ends
+            .find_by_job(id)
+            .filter_map(|end| match &end.result {
+                PassResult::Reply(reply) => Some(&**reply),
+                _ => None,
+            })
     }
 
     fn finish_step(&mut self, step: PlanStep, end: PassEnd) -> io::Result<()> {
@@ -392,7 +394,7 @@ impl PlanExecution<'_> {
 
 /// Whether a job failed or was skipped.
 fn is_lost(id: &str, ends: &PassEnds) -> bool {
-    ends.of(id)
+    ends.find_by_job(id)
         .any(|end| !matches!(end.result, PassResult::Reply(_)))
 }
 
@@ -449,12 +451,12 @@ fn build_request(
         clock,
         shift: MemoryShift::default(),
         folder: prepared.folder.clone(),
-        sandbox: sandbox_grants::sandbox_grants(prepared, &job.workload, &job.params),
+        sandbox: sandbox_grants::find_grants(prepared, &job.workload, &job.params),
     }
 }
 
 /// Returns the CPUs of a worker: the last ones, because the first one serves most interrupts.
-pub(super) fn cpus_for(all: &[usize], threads: usize) -> Vec<usize> {
+pub(super) fn choose_cpus(all: &[usize], threads: usize) -> Vec<usize> {
     all[all.len().saturating_sub(threads)..].to_vec()
 }
 
@@ -490,7 +492,7 @@ impl RunPace {
         self.taken += taken;
     }
 
-    fn time_left(&self) -> Duration {
+    fn estimate_time_left(&self) -> Duration {
         if self.planned.is_zero() {
             return self.ahead;
         }

@@ -34,18 +34,18 @@ pub(crate) struct LimitsMet {
 pub(crate) fn run_pass(launch: &WorkerLaunch, interrupt: &Interrupt) -> io::Result<FinishedPass> {
     let started = Instant::now();
     let mut worker = WatchedWorker::spawn(launch)?;
-    worker.hand_over(launch.request, None)?;
+    worker.send_request(launch.request, None)?;
     while !worker.is_over() {
         let until = worker.enforce_limits(interrupt);
         watched_worker::wait_for_any(&[&worker], until, interrupt)?;
-        worker.take_in()?;
+        worker.read_and_reap()?;
     }
     let wall = started.elapsed();
     let mut warnings: Vec<JobWarning> = warn_of_leftovers(orphans::kill_leftovers(worker.pid()))
         .into_iter()
         .collect();
-    let exit = worker.exit();
-    let limits = exit.limits();
+    let exit = worker.read_exit();
+    let limits = exit.find_limits_met();
     let result = exit.interpret(launch, &mut warnings);
     Ok(FinishedPass {
         result,

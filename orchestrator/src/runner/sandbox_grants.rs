@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
 /// Returns the grants of a worker of this plugin with these parameters; `None` without a sandbox.
-pub(crate) fn sandbox_grants(
+pub(crate) fn find_grants(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
@@ -31,7 +31,7 @@ pub(crate) fn sandbox_grants(
             .flat_map(|(_, value)| split_folders(value)),
     );
     if prepared.named_are_open {
-        read.append(&mut named_paths(prepared, workload, params));
+        read.append(&mut find_named_paths(prepared, workload, params));
     }
     read.retain(|path| !leads_outside(path, write));
     Some(SandboxGrants {
@@ -42,7 +42,7 @@ pub(crate) fn sandbox_grants(
 }
 
 /// Returns the files and folders that the parameters of a workload name.
-pub(crate) fn named_paths(
+pub(crate) fn find_named_paths(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
@@ -55,7 +55,7 @@ pub(crate) fn named_paths(
             value,
             own,
             &prepared.folder,
-            &|path| PathKind::of(path),
+            &|path| PathKind::read(path),
             &mut found,
         );
     }
@@ -74,12 +74,12 @@ pub(crate) struct InputFile {
 
 /// Returns the files that the parameters of a job name and that the plugin only reads. A file that
 /// the plugin may write is no input.
-pub(crate) fn input_files(
+pub(crate) fn find_input_files(
     prepared: &PreparedPlugin,
     workload: &str,
     params: &Map<String, Value>,
 ) -> Vec<InputFile> {
-    let mut files = named_paths(prepared, workload, params);
+    let mut files = find_named_paths(prepared, workload, params);
     if let SandboxSpec::On { write, .. } = &prepared.sandbox {
         files.retain(|path| {
             !path
@@ -144,7 +144,7 @@ enum PathKind {
 }
 
 impl PathKind {
-    fn of(path: &Path) -> Self {
+    fn read(path: &Path) -> Self {
         match path.metadata() {
             Err(_) => Self::Nothing,
             Ok(data) if data.is_dir() => Self::Folder,
@@ -176,13 +176,13 @@ fn collect_paths(
             }
         }
         Value::Array(items) => {
-            let of_item = schema.and_then(|schema| inner_schema(schema, "items"));
+            let of_item = schema.and_then(|schema| find_inner_schema(schema, "items"));
             items
                 .iter()
                 .for_each(|item| collect_paths(item, of_item, here, kind, found));
         }
         Value::Object(fields) => {
-            let properties = schema.and_then(|schema| inner_schema(schema, "properties"));
+            let properties = schema.and_then(|schema| find_inner_schema(schema, "properties"));
             for (name, field) in fields {
                 collect_paths(
                     field,
@@ -200,18 +200,19 @@ fn collect_paths(
 /// Whether a schema, or one of its alternatives, declares a string to be the path of a file or
 /// folder.
 fn is_path(schema: &Value) -> bool {
-    schema.get("format").is_some_and(|format| format == "path") || alternatives(schema).any(is_path)
+    schema.get("format").is_some_and(|format| format == "path")
+        || list_alternatives(schema).any(is_path)
 }
 
 /// Returns the schema of the items of a list or of the fields of a map, from the schema itself or
 /// from one of its alternatives.
-fn inner_schema<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
+fn find_inner_schema<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
     schema
         .get(keyword)
-        .or_else(|| alternatives(schema).find_map(|form| inner_schema(form, keyword)))
+        .or_else(|| list_alternatives(schema).find_map(|form| find_inner_schema(form, keyword)))
 }
 
-fn alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
+fn list_alternatives(schema: &Value) -> impl Iterator<Item = &Value> {
     ["anyOf", "oneOf"]
         .into_iter()
         .filter_map(|keyword| schema.get(keyword)?.as_array())

@@ -25,7 +25,7 @@ impl ScratchFolder {
     /// Creates an empty folder. Its name always has the same length, because it is part of the
     /// worker's environment, which lies above the stack.
     pub(super) fn create() -> io::Result<Self> {
-        let all = scratch_root()?;
+        let all = open_scratch_root()?;
         // The lock keeps other processes from cleaning up between the creation and the claim.
         flock(&all.lock, FlockOperation::LockShared)?;
         let made = Self::create_in(&all.folder);
@@ -69,7 +69,7 @@ struct ScratchRoot {
 
 /// Returns the parent of all scratch folders. The first call removes the folders that other
 /// processes left behind.
-fn scratch_root() -> io::Result<&'static ScratchRoot> {
+fn open_scratch_root() -> io::Result<&'static ScratchRoot> {
     static ALL: OnceLock<ScratchRoot> = OnceLock::new();
     if let Some(all) = ALL.get() {
         return Ok(all);

@@ -45,7 +45,7 @@ pub(crate) struct WorkerLaunch<'a> {
     pub(crate) stack: Option<usize>,
 }
 
-fn spawn(
+fn spawn_process(
     launch: &WorkerLaunch,
     socket: UnixStream,
     scratch: Option<&ScratchFolder>,
@@ -94,7 +94,7 @@ fn spawn(
         .stderr(Stdio::piped())
         .process_group(0);
     if launch.stack.is_some() {
-        without_random_addresses(|| command.spawn())
+        call_with_fixed_addresses(|| command.spawn())
     } else {
         command.spawn()
     }
@@ -102,7 +102,7 @@ fn spawn(
 
 /// Calls `spawn` with address randomisation off for the process that it starts. If the system
 /// forbids that, addresses stay random, and pairs scatter more.
-fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
+fn call_with_fixed_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     const ASK: libc::c_ulong = 0xffff_ffff;
     // SAFETY: personality only reads or sets flags of the calling thread, which its children
     // inherit.
@@ -124,7 +124,7 @@ fn without_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
 /// setting.
 pub(crate) fn can_fix_addresses() -> Option<bool> {
     let told =
-        without_random_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
+        call_with_fixed_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
     let flags = i32::from_str_radix(told.ok()?.trim(), 16).ok()?;
     Some(flags & libc::ADDR_NO_RANDOMIZE != 0)
 }
@@ -180,7 +180,7 @@ impl WatchedWorker {
             .as_ref()
             .map(|_| ScratchFolder::create())
             .transpose()?;
-        let mut child = spawn(launch, theirs, scratch.as_ref())?;
+        let mut child = spawn_process(launch, theirs, scratch.as_ref())?;
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| io::Error::other("the worker has no process id"))?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
@@ -248,7 +248,7 @@ impl WatchedWorker {
 
     /// Sends the descriptors of the shared pages and the request. A worker that is already dead is
     /// noticed later.
-    pub(super) fn hand_over(
+    pub(super) fn send_request(
         &mut self,
         request: &WorkerRequest,
         common: Option<BorrowedFd>,
@@ -293,8 +293,8 @@ impl WatchedWorker {
     /// does not end. Returns the time until the next action is due.
     pub(super) fn enforce_limits(&mut self, interrupt: &Interrupt) -> Duration {
         let now = Instant::now();
-        if self.kill_at.is_none() && (now >= self.deadline || interrupt.requested()) {
-            self.request_end(if interrupt.requested() {
+        if self.kill_at.is_none() && (now >= self.deadline || interrupt.is_requested()) {
+            self.request_end(if interrupt.is_requested() {
                 WaitEnd::Interrupted
             } else {
                 WaitEnd::TimedOut
@@ -302,7 +302,7 @@ impl WatchedWorker {
         }
         if let Some(at) = self.kill_at.filter(|at| now >= *at) {
             if !self.is_stalled(at, now) {
-                self.signal(Signal::KILL);
+                self.send_signal(Signal::KILL);
             }
             self.kill_at = Some(now + GRACE);
         }
@@ -314,7 +314,7 @@ impl WatchedWorker {
     /// Asks the worker to end, for the given reason.
     pub(super) fn request_end(&mut self, end: WaitEnd) {
         self.end = end;
-        self.signal(Signal::TERM);
+        self.send_signal(Signal::TERM);
         let now = Instant::now();
         self.patience_ends = now + GRACE + STALL;
         self.kill_at = Some(now + GRACE);
@@ -329,7 +329,7 @@ impl WatchedWorker {
     }
 
     /// Reads the available data, and reaps the worker if it has ended.
-    pub(super) fn take_in(&mut self) -> io::Result<()> {
+    pub(super) fn read_and_reap(&mut self) -> io::Result<()> {
         if self.is_over() {
             return Ok(());
         }
@@ -374,7 +374,7 @@ impl WatchedWorker {
     }
 
     /// Returns everything that is left of a worker that has ended.
-    pub(super) fn exit(&self) -> WorkerExit<'_> {
+    pub(super) fn read_exit(&self) -> WorkerExit<'_> {
         WorkerExit {
             page: self.page.get(),
             reply: self.reply.as_ref(),
@@ -388,13 +388,13 @@ impl WatchedWorker {
             measured_bytes: self.stdout.measured_bytes + self.stderr.measured_bytes,
             last_words: self
                 .stderr
-                .last_words()
-                .or_else(|| self.stdout.last_words()),
+                .find_last_words()
+                .or_else(|| self.stdout.find_last_words()),
         }
     }
 
     /// Signals the worker and its group. The worker itself may have left the group.
-    fn signal(&self, signal: Signal) {
+    fn send_signal(&self, signal: Signal) {
         let _ = kill_process_group(self.pid, signal);
         let _ = pidfd_send_signal(&self.pidfd, signal);
     }
@@ -453,7 +453,7 @@ impl Drop for WatchedWorker {
     fn drop(&mut self) {
         if !self.is_over() {
             // Reached only after an error in orch: the worker must not outlive the run.
-            self.signal(Signal::KILL);
+            self.send_signal(Signal::KILL);
             let _ = self.child.wait();
         }
     }

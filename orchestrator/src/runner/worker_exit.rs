@@ -74,7 +74,7 @@ pub(super) struct WorkerExit<'a> {
 }
 
 impl WorkerExit<'_> {
-    pub(super) fn limits(&self) -> LimitsMet {
+    pub(super) fn find_limits_met(&self) -> LimitsMet {
         let reported = match self.reply {
             Some(WorkerReply::Failed(error)) => Some(error.kind),
             _ => None,
@@ -97,7 +97,7 @@ impl WorkerExit<'_> {
             if let PassFailure::Failed { message, .. } | PassFailure::Skipped { message, .. } =
                 &mut failure
             {
-                message.push_str(Self::hint(message, launch));
+                message.push_str(Self::find_hint(message, launch));
             }
             failure
         })
@@ -128,15 +128,15 @@ impl WorkerExit<'_> {
             };
             let pass = launch.request.pass.name();
             let place = self.describe_place();
-            return Err(self.failure(format!(
+            return Err(self.build_failure(format!(
                 "still running after its timeout of {limit:?}, in the {pass} pass{place}"
             )));
         }
         if let Some(WorkerReply::Failed(error)) = self.reply {
-            return Err(self.reported_failure(error));
+            return Err(self.build_reported_failure(error));
         }
         if let Some(WorkerFarewell { error: Some(error) }) = self.farewell {
-            return Err(self.reported_failure(error));
+            return Err(self.build_reported_failure(error));
         }
         if let Some(phase) = self.page.forked.load(Relaxed).checked_sub(1) {
             let message = "a process that the plugin forked returned from the call; after a fork, \
@@ -148,7 +148,7 @@ impl WorkerExit<'_> {
             });
         }
         if let Some(signal) = self.status.signal() {
-            return Err(self.failure(self.describe_signal(signal, launch)));
+            return Err(self.build_failure(self.describe_signal(signal, launch)));
         }
         match (self.reply, self.farewell) {
             (Some(reply), Some(_)) => {
@@ -160,17 +160,17 @@ impl WorkerExit<'_> {
             _ if self.closed_channel
                 || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) =>
             {
-                Err(self.failure(
+                Err(self.build_failure(
                     "the plugin closed a descriptor that it did not open: orch's channel to the \
                      worker"
                         .to_owned(),
                 ))
             }
-            _ if self.page.phase() == Phase::Start => Err(self.failure(format!(
+            _ if self.page.phase() == Phase::Start => Err(self.build_failure(format!(
                 "the worker could not start (exit code {})",
                 self.status.code().unwrap_or(-1)
             ))),
-            _ => Err(self.failure(format!(
+            _ => Err(self.build_failure(format!(
                 "the plugin ended the process with exit code {}{}",
                 self.status.code().unwrap_or(-1),
                 self.describe_place()
@@ -197,7 +197,7 @@ impl WorkerExit<'_> {
         } else {
             return Ok(());
         };
-        Err(self.failure(format!("the plugin wrote into orch's own channel: {wrong}")))
+        Err(self.build_failure(format!("the plugin wrote into orch's own channel: {wrong}")))
     }
 
     /// Output beyond the capacity of a pipe fails the pass; less output is a warning.
@@ -223,7 +223,7 @@ impl WorkerExit<'_> {
         Ok(())
     }
 
-    fn reported_failure(&self, error: &PluginError) -> PassFailure {
+    fn build_reported_failure(&self, error: &PluginError) -> PassFailure {
         let mut message = match error.kind {
             PluginErrorKind::Panic if !error.message.starts_with("panicked") => {
                 format!("panicked: {}", error.message)
@@ -243,7 +243,7 @@ impl WorkerExit<'_> {
         }
     }
 
-    fn failure(&self, message: String) -> PassFailure {
+    fn build_failure(&self, message: String) -> PassFailure {
         PassFailure::Failed {
             phase: self.page.phase(),
             message: message + &self.describe_last_words(),
@@ -253,7 +253,7 @@ impl WorkerExit<'_> {
     /// Describes a fatal signal, using the notes of the worker's signal handler.
     fn describe_signal(&self, signal: i32, launch: &WorkerLaunch) -> String {
         let page = self.page;
-        let name = signal_name(signal);
+        let name = format_signal(signal);
         let mut text = match signal {
             libc::SIGSEGV | libc::SIGBUS if page.near_stack.load(Relaxed) != 0 => {
                 format!("{name}: stack overflow")
@@ -294,7 +294,7 @@ impl WorkerExit<'_> {
     }
 
     /// Returns the remedy if the sandbox may have refused something to the plugin.
-    fn hint(message: &str, launch: &WorkerLaunch) -> &'static str {
+    fn find_hint(message: &str, launch: &WorkerLaunch) -> &'static str {
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
         let hint = [FILES, BEYOND]
             .into_iter()
@@ -326,7 +326,7 @@ fn describe_place(scope: &str, iteration: u64) -> String {
     text
 }
 
-fn signal_name(signal: i32) -> String {
+fn format_signal(signal: i32) -> String {
     let name = match signal {
         libc::SIGSEGV => "SIGSEGV",
         libc::SIGBUS => "SIGBUS",

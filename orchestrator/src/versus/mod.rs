@@ -99,7 +99,7 @@ pub(crate) fn measure(
     let mut outcome = ComparisonOutcome {
         entries: Vec::new(),
         workloads: Vec::new(),
-        interrupted: interrupt.requested(),
+        interrupted: interrupt.is_requested(),
     };
     for (index, (each, code)) in workloads.iter().zip(codes).enumerate() {
         let (entries, workload) = versus.judge_measured(index, each, code, results.get(&index));
@@ -223,7 +223,7 @@ impl PairedMeasurement<'_> {
     }
 
     fn assemble_records(&self, index: usize, paired: Option<&PairedResult>) -> [JobRecord; 2] {
-        let typical = paired.map(paired_workloads::typical_times);
+        let typical = paired.map(paired_workloads::compute_typical_times);
         [0, 1].map(|side| {
             self.assemble_record(index, side, typical.and_then(|typical| typical[side]))
         })
@@ -232,7 +232,7 @@ impl PairedMeasurement<'_> {
     fn assemble_record(&self, index: usize, side: usize, iteration_ns: Option<f64>) -> JobRecord {
         let each = &self.workloads[index];
         let ends = self.ends.get(&(index, side)).cloned().unwrap_or_default();
-        let interrupted = self.interrupt.requested();
+        let interrupted = self.interrupt.is_requested();
         side::assemble_record(
             &each.jobs[side],
             each.sides[side].as_ref(),

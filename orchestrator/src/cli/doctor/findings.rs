@@ -89,7 +89,7 @@ fn asked(root: PathBuf) -> SystemFacts {
             folder,
         },
         bisects: state::stopped().unwrap_or_default(),
-        journals: journal::find_open(&root.join("results")).unwrap_or_default(),
+        journals: journal::find_open_runs(&root.join("results")).unwrap_or_default(),
         root,
     }
 }
