@@ -1,8 +1,8 @@
 //! Detection of a process that has not acted on a signal because it got no CPU.
 
-/// Whether `signal` is pending and the process lacks only a CPU to act on it: the process neither
-/// blocks nor ignores the signal, and it is neither asleep nor stopped. False if the state cannot
-/// be read, for example because the process is gone.
+/// Returns whether `signal` is pending and the process lacks only a CPU to act on it: the process
+/// neither blocks nor ignores the signal, and it is neither asleep nor stopped. Returns false if
+/// the state cannot be read, for example because the process is gone.
 pub(super) fn is_starved_of_cpu(process: i32, signal: i32) -> bool {
     let text = std::fs::read_to_string(format!("/proc/{process}/status"));
     text.is_ok_and(|text| waits_for_cpu(&text, signal))
@@ -24,7 +24,7 @@ fn waits_for_cpu(status: &str, signal: i32) -> bool {
         mask >> (signal - 1) & 1 == 1
     };
     let runnable = field("State").is_some_and(|state| state.starts_with(['R', 'D']));
-    // A blocked signal is pending as well, but it will never be delivered.
+    // A blocked signal may be pending too, but the kernel will never deliver it.
     runnable && (holds("ShdPnd") || holds("SigPnd")) && !holds("SigBlk")
 }
 

@@ -6,8 +6,8 @@ use orch_core::worker::page::PageLayout;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Describes the place of the fault inside the plugin's file, as the end of a message. Empty if the
-/// fault lies elsewhere and its caller is unknown.
+/// Describes the place of the fault inside the plugin's file, as the end of a message. Returns an
+/// empty text if the fault lies elsewhere and its caller is unknown.
 pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
     let base = page.library_base.load(Relaxed);
     let instruction = page.instruction.load(Relaxed);

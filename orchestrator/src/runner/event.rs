@@ -40,7 +40,7 @@ pub(crate) enum ProgressEvent<'a> {
         job: &'a str,
         median_ns: Option<f64>,
     },
-    /// The job has ended without a result. `lost` says whether it failed or was skipped.
+    /// The job has ended without a result. `lost` states whether the job failed or was skipped.
     JobLost {
         job: &'a str,
         lost: &'static str,

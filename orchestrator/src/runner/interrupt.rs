@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Whether this process was started with the signal ignored.
+/// Returns whether this process was started with the signal ignored.
 fn is_ignored(signal: i32) -> bool {
     // SAFETY: all-zero bytes are a valid sigaction. Without a new action, the call only reads the
     // present one.
@@ -21,7 +21,8 @@ fn is_ignored(signal: i32) -> bool {
     }
 }
 
-/// No user reacts to a message in less time than this.
+/// Time after the first signal in which further signals do not count. No user reacts to a message
+/// in less time.
 const IMPATIENCE: Duration = Duration::from_millis(300);
 
 /// State of the user's request to stop.
@@ -32,10 +33,10 @@ pub(crate) struct Interrupt {
 }
 
 impl Interrupt {
-    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. `acknowledge` is called after the first
-    /// signal, to confirm it to the user. A signal that arrives some time later ends the program at
-    /// once. `timeout` and many CI systems send two signals in quick succession; these count as
-    /// one.
+    /// Listens to SIGINT, SIGTERM and SIGHUP from now on. After the first signal, `acknowledge` is
+    /// called to confirm the signal to the user. A signal that arrives some time later ends the
+    /// program at once. `timeout` and many CI systems send two signals in quick succession; these
+    /// count as one.
     pub(crate) fn listen(acknowledge: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         // orch may have been started with SIGCHLD ignored. Then it could not wait for the end of a
         // worker.
@@ -76,7 +77,7 @@ impl Interrupt {
         Ok(Self { flag, wake })
     }
 
-    /// An interrupt that no signal sets.
+    /// Returns an interrupt that no signal sets.
     #[cfg(test)]
     pub(crate) fn without_signals() -> io::Result<Self> {
         let (read, write) = UnixStream::pair()?;

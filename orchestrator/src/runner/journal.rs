@@ -54,7 +54,7 @@ pub(crate) struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// Names the inputs that differ.
+    /// Lists the names of the inputs that differ.
     pub(crate) fn list_differences(&self, other: &Self) -> Vec<String> {
         let mut found = Vec::new();
         let mut note = |differs: bool, what: &str| {
@@ -151,7 +151,7 @@ impl RunJournal {
         Ok(Self { lines })
     }
 
-    /// Continues a journal. The incomplete last line of the killed run is cut off.
+    /// Continues a journal, and cuts off the incomplete last line of the killed run.
     pub(crate) fn reopen(left: &UnfinishedRun) -> io::Result<Self> {
         Ok(Self {
             lines: JournalFile::reopen(&left.folder.join(FILE), left.whole)?,
@@ -169,8 +169,8 @@ impl RunJournal {
     }
 }
 
-/// Returns the newest journal in a results folder from which a run can be resumed; `None` if there
-/// is none. The caller holds the measuring lock, because a run in progress has a journal too.
+/// Finds the newest journal in a results folder from which a run can be resumed; `None` if there is
+/// none. The caller holds the measuring lock, because a run in progress has a journal too.
 pub(crate) fn find_newest_run(results: &Path) -> Result<Option<UnfinishedRun>, JournalError> {
     let Some(folder) = find_open_runs(results)?.pop() else {
         return Ok(None);
@@ -179,7 +179,7 @@ pub(crate) fn find_newest_run(results: &Path) -> Result<Option<UnfinishedRun>, J
     read_journal(folder, &text).map(Some)
 }
 
-/// Returns the results folders with a journal, the newest last.
+/// Finds the results folders of the runs that can be resumed, the newest last.
 pub(crate) fn find_open_runs(results: &Path) -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = match std::fs::read_dir(results) {
         Ok(entries) => entries
@@ -195,8 +195,8 @@ pub(crate) fn find_open_runs(results: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// Whether a run has no record, or the record of an interrupted run. A run may also have been
-/// killed between storing its record and removing its journal.
+/// Returns whether a run has no record, or the record of an interrupted run. A run that was killed
+/// between storing its record and removing its journal is not open.
 fn is_open(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct RecordOutcome {
@@ -317,7 +317,7 @@ mod tests {
                 .identity,
             make_identity()
         );
-        // In the first format, the header had no anchors and passes had no name around them.
+        // In the first format, the header had no anchors, and no name enclosed a pass.
         let older = mine
             .replace(SCHEMA, "orch/journal/1")
             .replace(r#""anchors":[],"#, "");

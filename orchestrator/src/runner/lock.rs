@@ -62,7 +62,8 @@ pub(crate) fn take_lock(
             Ok(()) => {
                 if purpose == LockPurpose::Measuring {
                     // The file's modification time shows other processes since when this one
-                    // measures. A file of another user may not be changed; then it keeps its time.
+                    // measures. orch may not change the time of another user's file, and such a
+                    // file keeps its time.
                     let _ = rustix::fs::futimens(&file, &make_current_times());
                 }
                 return Ok(Some(LockGuard {
@@ -93,7 +94,7 @@ pub(crate) fn take_lock(
     }
 }
 
-/// Whether another process measures on this machine now.
+/// Returns whether another process measures on this machine now.
 pub(crate) fn is_measuring() -> io::Result<bool> {
     match open_lock_file()?.try_lock_shared() {
         Ok(()) => Ok(false),
@@ -125,7 +126,7 @@ fn describe_holder(file: &File) -> String {
         .find(|holder| holder.exclusive)
         .or(holders.first())
     else {
-        // For example, a process in another container that mounts the same folder.
+        // The holder may be a process in another container that mounts the same folder.
         return "a process that is not visible from here holds the lock".to_owned();
     };
     let command = read_command(holder.pid).unwrap_or_else(|| "another process".to_owned());
@@ -150,7 +151,7 @@ struct LockHolder {
     exclusive: bool,
 }
 
-/// Returns the processes that hold a lock on the file with this inode, from the kernel's list.
+/// Finds the processes that hold a lock on the file with this inode in the kernel's list.
 fn find_holders(inode: u64) -> Vec<LockHolder> {
     read_holders(
         &std::fs::read_to_string("/proc/locks").unwrap_or_default(),
@@ -176,7 +177,7 @@ fn read_holders(text: &str, inode: u64) -> Vec<LockHolder> {
     text.lines().filter_map(read).collect()
 }
 
-/// Returns the command line of a process, without control characters.
+/// Reads the command line of a process, without control characters.
 fn read_command(pid: u32) -> Option<String> {
     let text = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
     let words: Vec<String> = text
@@ -198,7 +199,7 @@ fn read_command(pid: u32) -> Option<String> {
     })
 }
 
-/// Opens the lock file. A new file is made writable for all users. Rust opens files as
+/// Opens the lock file, and makes a new one writable for all users. Rust opens files as
 /// close-on-exec.
 fn open_lock_file() -> io::Result<File> {
     let path =
@@ -209,7 +210,7 @@ fn open_lock_file() -> io::Result<File> {
             format!("measuring lock {}: {error}", path.display()),
         )
     };
-    // The first attempt is without O_CREAT, because the kernel forbids O_CREAT on other users'
+    // The first attempt does without O_CREAT, because the kernel forbids O_CREAT on other users'
     // files in a sticky folder.
     match OpenOptions::new()
         .read(true)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// those that builds left in the background.
 static SPARED: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
-/// A killed process disappears within this time, unless it is stuck in the kernel.
+/// Time within which a killed process disappears, unless it is stuck in the kernel.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Makes orch the parent of orphaned descendants, so that the daemons of a plugin become children
@@ -61,8 +61,8 @@ pub(crate) fn kill_leftovers(group: Pid) -> usize {
     }
 }
 
-/// Returns the children that are not spared. While measuring, orch starts only workers, and it
-/// reaps a worker before it calls this. The other children therefore come from plugins, whatever
+/// Finds the children that are not spared. While measuring, orch starts only workers, and it reaps
+/// a worker before it calls this function. The other children therefore come from plugins, whatever
 /// their environment says.
 fn find_adopted() -> Vec<Pid> {
     let spared = SPARED.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 /// Number of bytes of a plugin's output that are kept, from the end.
 const TAIL: usize = 4 << 10;
-/// Number of reads without checking the time, because a plugin may write without end.
+/// Maximum number of reads before the time is checked, because a plugin may write without end.
 pub(super) const READS: usize = 64;
 
 /// The last part of an output stream, and the total amount.
@@ -53,7 +53,7 @@ impl OutputTail {
         }
     }
 
-    /// Returns the last informative line. Notes on how to get a backtrace are skipped.
+    /// Finds the last informative line. Notes on how to get a backtrace are skipped.
     pub(super) fn find_last_words(&self) -> Option<String> {
         let text = String::from_utf8_lossy(&self.tail);
         let mut lines = text
@@ -61,7 +61,7 @@ impl OutputTail {
             .map(str::trim)
             .filter(|line| !line.is_empty() && !line.starts_with("note: "));
         let line = lines.next_back()?;
-        // C++ names the exception in the line before.
+        // C++ prints the name of the exception in the line before.
         let before = lines
             .next_back()
             .filter(|_| line.starts_with("what():"))

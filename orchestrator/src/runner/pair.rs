@@ -79,7 +79,7 @@ pub(crate) struct PairDone {
     pub(crate) turned: [TurnSamples; 2],
     /// Digest documents as the plugins wrote them; empty if there is none.
     pub(crate) digests: [String; 2],
-    /// Both sides had their memory at the same addresses.
+    /// Whether both sides had their memory at the same addresses.
     pub(crate) same_addresses: bool,
     /// The side that began each turn.
     pub(crate) turn_first: Vec<usize>,
@@ -135,8 +135,8 @@ pub(crate) fn run_pair(
             })
         })
         .collect();
-    // The side that ended by itself gives the reason; the other side was only asked to end. If both
-    // are late, the side whose turn it is gives the reason.
+    // The reason comes from the side that ended by itself, because orch only requested the end of
+    // the other side. If both are late, the reason comes from the side whose turn it is.
     let late = pair.workers.iter().any(WatchedWorker::is_late);
     let on_turn = match begun.as_deref() {
         Some(turn_first) => find_side(turn_first, common.get().turn.load(Acquire)),
@@ -215,7 +215,7 @@ fn build_start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> P
     }
 }
 
-/// Returns the side that has this place in the common order.
+/// Finds the side that has this place in the common order.
 fn find_side(turn_first: &[usize], place: u32) -> Option<usize> {
     let first = *turn_first.get(place as usize / 2)?;
     Some(if place.is_multiple_of(2) {
@@ -252,7 +252,8 @@ impl PairWorkers<'_> {
         Ok(())
     }
 
-    /// Ends the other side after one side has failed; it would wait for turns that never come.
+    /// Ends the other side after one side has failed. The other side would wait for turns that
+    /// never come.
     fn end_other_side(&mut self) {
         for side in [A, B] {
             if self.failed.is_none() && self.workers[side].has_failed() {

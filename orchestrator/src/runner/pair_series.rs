@@ -65,7 +65,7 @@ pub(crate) struct PairRecord {
     pub(crate) stack_shift: usize,
     pub(crate) heap_shift: usize,
     pub(crate) page_shift: usize,
-    /// Both sides had their memory at the same addresses.
+    /// Whether both sides had their memory at the same addresses.
     pub(crate) same_addresses: bool,
     pub(crate) a_ns: Vec<u64>,
     pub(crate) b_ns: Vec<u64>,
@@ -105,12 +105,12 @@ struct PairPlan {
 }
 
 impl PairSeries {
-    /// ln(time of B / time of A) of each pair, in the order measured.
+    /// Returns ln(time of B / time of A) of each pair, in the order measured.
     pub(crate) fn differences(&self) -> Vec<f64> {
         self.pairs.iter().map(|pair| pair.difference).collect()
     }
 
-    /// Measures one more pair. Adds nothing if a side failed or the user stopped it.
+    /// Measures one more pair. Adds nothing if a side failed or the user stopped the pair.
     pub(crate) fn measure_pair(
         &mut self,
         sides: &PairSides,
@@ -122,7 +122,7 @@ impl PairSeries {
         let requests = [A, B].map(|side| build_request(sides, side, context, &coins));
         let launches = [A, B].map(|side| WorkerLaunch {
             request: &requests[side],
-            // A worker waits for the other one half of the time.
+            // A worker spends half of the time waiting for the other one.
             timeout: sides.jobs[side].settings.timeout * 2,
             threads: sides.jobs[side].settings.threads,
             env: &sides.prepared[side].env,
@@ -249,8 +249,8 @@ impl PairSeries {
 fn plan_pairs(ready: [&PairReady; 2]) -> PairPlan {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
-    // Long enough for the faster side; a sample of a much slower side must not use up the pair's
-    // time.
+    // A sample is long enough for the faster side, but a sample of a much slower side must not use
+    // up the pair's time.
     let affordable = (PAIR_BUDGET.as_nanos() as f64 / 8.0 / slowest_ns) as u64;
     let iterations = a
         .iterations

@@ -54,10 +54,9 @@ pub(crate) enum PairStopReason {
 }
 
 /// Measures all workloads. `margins` has the smallest relative difference that matters for each of
-/// them. `only_layout` is called at most once per workload, after the times show
-/// a change; it returns whether only the layout differs. Such a workload ends with its present
-/// finding and is no evidence for or against the others. Only errors of the system end the
-/// measurement early.
+/// them. `only_layout` is called at most once per workload, after its times show a change, and
+/// returns whether only the layout differs. Such a workload ends with its present finding and is no
+/// evidence for or against the others. Only errors of the system end the measurement early.
 pub(crate) fn measure_workloads(
     (workloads, margins): (&[PairSides], &[f64]),
     context: &PairContext,
@@ -156,8 +155,8 @@ struct PairedState {
     series: PairSeries,
     assessment: Assessment,
     finding: PairFinding,
-    /// The machine code was compared and is the same. The finding keeps the value that it had at
-    /// that time.
+    /// Whether the machine code was compared and is the same. If it is, the finding keeps the value
+    /// that it had at that time.
     only_layout: bool,
     asked: bool,
 }
@@ -231,9 +230,9 @@ impl PairedState {
     }
 }
 
-/// Returns times of both sides (ns per iteration) whose quotient is the estimate. The level halfway
-/// between the sides, in logs, is the median over pairs; each side lies half of the estimate away
-/// from it. `None` without pairs.
+/// Computes times of both sides (ns per iteration) whose quotient is the estimate. The level
+/// halfway between the sides, in logs, is the median over pairs; each side lies half of the
+/// estimate away from it. Returns `None` without pairs.
 pub(crate) fn compute_fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
     let levels: Vec<f64> = result.pairs.iter().filter_map(compute_pair_level).collect();
     let level = median(&levels)?;
@@ -241,8 +240,8 @@ pub(crate) fn compute_fitted_times(result: &PairedResult) -> Option<[f64; 2]> {
     Some([(level - half).exp(), (level + half).exp()])
 }
 
-/// Log of the time of an iteration (ns) halfway between the sides of a pair, summarised in the same
-/// way as the pair's difference.
+/// Computes the log of the time of an iteration (ns) halfway between the sides of a pair. The
+/// samples are summarised in the same way as for the pair's difference.
 fn compute_pair_level(pair: &PairRecord) -> Option<f64> {
     let each = |samples: &[u64]| -> Vec<f64> {
         samples
@@ -254,7 +253,7 @@ fn compute_pair_level(pair: &PairRecord) -> Option<f64> {
     judge::pair::pair_level(PairSamples { a: &a, b: &b }, pair.block, pair.floor)
 }
 
-/// Medians over pairs of each side's shortest sample, in nanoseconds per iteration.
+/// Computes each side's median over the pairs of the shortest sample, in nanoseconds per iteration.
 pub(crate) fn compute_typical_times(result: &PairedResult) -> [Option<f64>; 2] {
     let side = |of: fn(&PairRecord) -> &Vec<u64>| {
         let floors: Vec<f64> = result

@@ -1,4 +1,4 @@
-//! The ends of passes that have come in so far, indexed by job.
+//! Ends of the passes so far, indexed by job.
 
 use crate::pass::PassEnd;
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ impl PassEnds {
         self.all.push(end);
     }
 
-    /// Returns the ends of a job, in the order in which they came in.
+    /// Finds the ends of a job, in the order in which they came in.
     pub(super) fn find_by_job<'a>(
         &'a self,
         job: &str,

@@ -19,8 +19,8 @@ use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// A reading takes milliseconds. The limit is generous because a virtual machine may be suspended
-/// for a while.
+/// Timeout of a reading, which takes milliseconds. The limit is generous because a virtual machine
+/// may be suspended for a while.
 const SENTINEL_TIMEOUT: Duration = Duration::from_secs(20);
 const SENTINEL_MEMORY: u64 = 64 << 20;
 
@@ -172,7 +172,7 @@ impl PlanExecution<'_> {
             clock: self.context.clock,
             shift: MemoryShift::default(),
             folder: PathBuf::from("/"),
-            // Only orch's own code runs in this worker.
+            // This worker needs no sandbox, because it runs only orch's own code.
             sandbox: None,
         };
         let launch = WorkerLaunch {
@@ -209,7 +209,8 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    /// Counts again if the first counts of a job are not exact.
+    /// Counts again if the first counts of a job are not exact; returns false if the user stopped
+    /// the run.
     fn repeat_counts(&mut self, job: usize) -> io::Result<bool> {
         if self.lost.contains(&job) || is_exact(&self.list_counts(job)) {
             return Ok(true);
@@ -308,7 +309,7 @@ impl PlanExecution<'_> {
         Ok(true)
     }
 
-    /// Returns the pass that the worker of a step carries out.
+    /// Chooses the pass that the worker of a step carries out.
     fn choose_pass(&self, step: PlanStep) -> Pass {
         let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let job = &self.context.jobs[step.job];
@@ -339,7 +340,7 @@ impl PlanExecution<'_> {
         }
     }
 
-    /// Returns the time of an iteration in the profile of a job.
+    /// Finds the time of an iteration in the profile of a job.
     fn find_profiled_time(&self, job: usize) -> Option<Duration> {
         self.list_replies(&self.context.jobs[job].id)
             .find_map(|reply| match reply {
@@ -350,7 +351,7 @@ impl PlanExecution<'_> {
             })
     }
 
-    /// Returns the results of the passes of a job so far.
+    /// Lists the results of the passes of a job so far.
     fn list_replies(&self, id: &str) -> impl Iterator<Item = &WorkerReply> {
         self.ends
             .find_by_job(id)
@@ -392,13 +393,13 @@ impl PlanExecution<'_> {
     }
 }
 
-/// Whether a job failed or was skipped.
+/// Returns whether a job failed or was skipped.
 fn is_lost(id: &str, ends: &PassEnds) -> bool {
     ends.find_by_job(id)
         .any(|end| !matches!(end.result, PassResult::Reply(_)))
 }
 
-/// Returns the plugin of a job, or the reason why the job cannot be started.
+/// Finds the plugin of a job. The error is the reason why the job cannot be started.
 fn find_plugin<'a>(
     context: &ExecutionContext<'a>,
     job: &Job,
@@ -455,7 +456,7 @@ fn build_request(
     }
 }
 
-/// Returns the CPUs of a worker: the last ones, because the first one serves most interrupts.
+/// Chooses the CPUs of a worker: the last ones, because the first one serves most interrupts.
 pub(super) fn choose_cpus(all: &[usize], threads: usize) -> Vec<usize> {
     all[all.len().saturating_sub(threads)..].to_vec()
 }

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Variable of a plugin's `env:` that lists folders with shared libraries.
 const LIBRARIES: &str = "LD_LIBRARY_PATH";
 
-/// Returns the grants of a worker of this plugin with these parameters; `None` without a sandbox.
+/// Finds the grants of a worker of this plugin with these parameters; `None` without a sandbox.
 pub(crate) fn find_grants(
     prepared: &PreparedPlugin,
     workload: &str,
@@ -41,7 +41,7 @@ pub(crate) fn find_grants(
     })
 }
 
-/// Returns the files and folders that the parameters of a workload name.
+/// Finds the files and folders that the parameters of a workload name.
 pub(crate) fn find_named_paths(
     prepared: &PreparedPlugin,
     workload: &str,
@@ -72,7 +72,7 @@ pub(crate) struct InputFile {
     pub(crate) guarded: bool,
 }
 
-/// Returns the files that the parameters of a job name and that the plugin only reads. A file that
+/// Finds the files that the parameters of a job name and that the plugin only reads. A file that
 /// the plugin may write is no input.
 pub(crate) fn find_input_files(
     prepared: &PreparedPlugin,
@@ -104,8 +104,9 @@ pub(crate) fn find_input_files(
         .collect()
 }
 
-/// Whether a path passes through a folder that plugins may write to and ends outside of all of
-/// them. An earlier worker may have put a link there. The paths in `write` contain no links.
+/// Returns whether a path passes through a folder that plugins may write to and ends outside of all
+/// of them. An earlier worker may have put a link into such a folder. The paths in `write` contain
+/// no links.
 fn leads_outside(path: &Path, write: &[PathBuf]) -> bool {
     let within = |path: &Path| write.iter().any(|folder| path.starts_with(folder));
     let through = path
@@ -197,15 +198,15 @@ fn collect_paths(
     }
 }
 
-/// Whether a schema, or one of its alternatives, declares a string to be the path of a file or
-/// folder.
+/// Returns whether a schema, or one of its alternatives, declares a string to be the path of a file
+/// or folder.
 fn is_path(schema: &Value) -> bool {
     schema.get("format").is_some_and(|format| format == "path")
         || list_alternatives(schema).any(is_path)
 }
 
-/// Returns the schema of the items of a list or of the fields of a map, from the schema itself or
-/// from one of its alternatives.
+/// Finds the schema of the items of a list or of the fields of a map, in the schema itself or in
+/// one of its alternatives.
 fn find_inner_schema<'a>(schema: &'a Value, keyword: &str) -> Option<&'a Value> {
     schema
         .get(keyword)

@@ -67,8 +67,8 @@ struct ScratchRoot {
     lock: File,
 }
 
-/// Returns the parent of all scratch folders. The first call removes the folders that other
-/// processes left behind.
+/// Opens the parent of all scratch folders. The first call removes the folders that other processes
+/// left behind.
 fn open_scratch_root() -> io::Result<&'static ScratchRoot> {
     static ALL: OnceLock<ScratchRoot> = OnceLock::new();
     if let Some(all) = ALL.get() {
@@ -150,8 +150,8 @@ struct MovedNames(u64);
 
 /// Removes the files of a folder inside `top`, and moves its subfolders to `top`.
 fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) -> io::Result<()> {
-    // A plugin may have removed its own permissions. No link is followed: the entry was seen to be
-    // a folder, and no process is left that could exchange it.
+    // A plugin may have removed its own permissions. chmodat follows no link here: the entry is a
+    // folder, and no process is left that could exchange it.
     rustix::fs::chmodat(top, name, Mode::RWXU, AtFlags::empty())?;
     let inside = openat(
         top,
@@ -179,7 +179,7 @@ fn empty_into(top: BorrowedFd, name: &std::ffi::CStr, names: &mut MovedNames) ->
     Ok(())
 }
 
-/// Returns the entries of a folder without `.` and `..`.
+/// Reads the entries of a folder without `.` and `..`.
 fn read_entries(folder: BorrowedFd) -> io::Result<Vec<(std::ffi::CString, FileType)>> {
     let mut found = Vec::new();
     for entry in Dir::read_from(folder)? {
@@ -251,7 +251,8 @@ mod tests {
         let left = ScratchFolder::create_in(place.path()).unwrap();
         std::fs::write(left.path().join("file"), "x").unwrap();
         let gone = left.path().to_owned();
-        // As if orch had been killed: the lock ends with the process, and the folder stays.
+        // This is the state after orch was killed: the lock ends with the process, and the folder
+        // stays.
         flock(&left.claim, FlockOperation::Unlock).unwrap();
         clear_unclaimed(place.path(), &lock);
         assert!(!gone.exists());

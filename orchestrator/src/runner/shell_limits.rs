@@ -15,9 +15,9 @@ struct NeededLimit {
     unit: u64,
 }
 
-/// Open files: a worker keeps its channel to orch at descriptor 64, besides the files that
-/// compilers and libraries open. Size of a file: a library with its debug information. The kernel
-/// ends a process that writes more with a signal, without a message.
+/// Lowest usable limits. A worker keeps its channel to orch at descriptor 64, besides the files
+/// that compilers and libraries open. The limit of a file's size leaves room for a library with its
+/// debug information: the kernel ends a process that writes more with a signal, without a message.
 const NEEDED: [NeededLimit; 2] = [
     NeededLimit {
         resource: Resource::Nofile,

@@ -21,14 +21,14 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Time for a worker that was asked to end to report its place. The report takes microseconds; only
-/// a plugin that ignores SIGTERM uses up all of this time.
+/// Time for a worker to report its place after a request to end. The report takes microseconds;
+/// only a plugin that ignores SIGTERM uses up all of this time.
 const GRACE: Duration = Duration::from_secs(1);
 /// Maximum extension of that time if the worker got no CPU, as in a suspended virtual machine.
 const STALL: Duration = Duration::from_secs(10);
-/// An ending process disappears within this time after its files are closed.
+/// Time within which an ending process disappears after its files are closed.
 const MOMENT: Duration = Duration::from_millis(50);
-/// Variable of which only the length matters: the environment lies above the stack.
+/// Name of a variable of which only the length matters: the environment lies above the stack.
 const STACK: &str = "ORCH_STACK";
 
 /// Parameters for starting a worker.
@@ -53,8 +53,8 @@ fn spawn_process(
     let threads = launch.threads.to_string();
     let mut command = Command::new("/proc/self/exe");
     command.arg(ARGUMENT).env_clear();
-    // The environment is small and fixed: its size shifts the stack, and plugins do not need the
-    // rest.
+    // The environment is small and fixed, because its size shifts the stack, and plugins do not
+    // need the rest.
     for name in [
         "PATH",
         "HOME",
@@ -101,7 +101,7 @@ fn spawn_process(
 }
 
 /// Calls `spawn` with address randomisation off for the process that it starts. If the system
-/// forbids that, addresses stay random, and pairs scatter more.
+/// forbids this, addresses stay random, and pairs scatter more.
 fn call_with_fixed_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     const ASK: libc::c_ulong = 0xffff_ffff;
     // SAFETY: personality only reads or sets flags of the calling thread, which its children
@@ -120,8 +120,8 @@ fn call_with_fixed_addresses<T>(spawn: impl FnOnce() -> T) -> T {
     spawned
 }
 
-/// Whether the system allows workers without random addresses; `None` if /proc does not show the
-/// setting.
+/// Returns whether the system allows workers without random addresses; `None` if /proc does not
+/// show the setting.
 pub(crate) fn can_fix_addresses() -> Option<bool> {
     let told =
         call_with_fixed_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
@@ -157,7 +157,7 @@ pub(super) struct WatchedWorker {
     stderr: OutputTail,
     deadline: Instant,
     end: WaitEnd,
-    /// Time at which the worker is killed, after it was asked to end.
+    /// Time at which the worker is killed, after a request to end.
     kill_at: Option<Instant>,
     /// Time up to which a worker without a CPU is not killed.
     patience_ends: Instant,
@@ -218,36 +218,36 @@ impl WatchedWorker {
         self.pid
     }
 
-    /// Report of a worker of a pair before its turns.
+    /// Returns the report of a worker of a pair before its turns.
     pub(super) fn ready(&self) -> Option<&PairReady> {
         self.ready.as_ref()
     }
 
-    /// Whether the worker has sent its result, which may be a failure.
+    /// Returns whether the worker has sent its result, which may be a failure.
     pub(super) fn has_answered(&self) -> bool {
         self.reply.is_some()
     }
 
-    /// Whether the worker cannot give a result any more: it reported a failure, or it ended without
-    /// a result.
+    /// Returns whether the worker cannot give a result any more: it reported a failure, or it ended
+    /// without a result.
     pub(super) fn has_failed(&self) -> bool {
         matches!(self.reply, Some(WorkerReply::Failed(_)))
             || self.junk.is_some()
             || (self.is_over() && self.reply.is_none())
     }
 
-    /// Whether the worker reached its timeout.
+    /// Returns whether the worker reached its timeout.
     pub(super) fn is_late(&self) -> bool {
         self.end == WaitEnd::TimedOut
     }
 
-    /// Whether the worker is dead and reaped.
+    /// Returns whether the worker is dead and reaped.
     pub(super) fn is_over(&self) -> bool {
         self.status.is_some()
     }
 
-    /// Sends the descriptors of the shared pages and the request. A worker that is already dead is
-    /// noticed later.
+    /// Sends the descriptors of the shared pages and the request. If the worker is already dead,
+    /// [`Self::read_and_reap`] detects this later.
     pub(super) fn send_request(
         &mut self,
         request: &WorkerRequest,
@@ -289,8 +289,8 @@ impl WatchedWorker {
         }
     }
 
-    /// Asks the worker to end when its time is up or the user requested a stop, and kills it if it
-    /// does not end. Returns the time until the next action is due.
+    /// Requests the end of the worker when its time is up or the user requested a stop, and kills
+    /// it if it does not end. Returns the time until the next action is due.
     pub(super) fn enforce_limits(&mut self, interrupt: &Interrupt) -> Duration {
         let now = Instant::now();
         if self.kill_at.is_none() && (now >= self.deadline || interrupt.is_requested()) {
@@ -311,7 +311,7 @@ impl WatchedWorker {
             .saturating_duration_since(now)
     }
 
-    /// Asks the worker to end, for the given reason.
+    /// Requests the end of the worker, for the given reason.
     pub(super) fn request_end(&mut self, end: WaitEnd) {
         self.end = end;
         self.send_signal(Signal::TERM);
@@ -320,8 +320,8 @@ impl WatchedWorker {
         self.kill_at = Some(now + GRACE);
     }
 
-    /// Whether a worker that was asked to end is excused for still running: it got no CPU, or
-    /// `orch` itself got none and checks later than `at`.
+    /// Returns whether a worker may still run after a request to end: it got no CPU, or `orch`
+    /// itself got none and checks later than `at`.
     fn is_stalled(&self, at: Instant, now: Instant) -> bool {
         let is_starved =
             || cpu_starvation::is_starved_of_cpu(self.pid.as_raw_nonzero().get(), libc::SIGTERM);
@@ -452,14 +452,14 @@ impl WatchedWorker {
 impl Drop for WatchedWorker {
     fn drop(&mut self) {
         if !self.is_over() {
-            // Reached only after an error in orch: the worker must not outlive the run.
+            // This happens only after an error in orch. The worker must not outlive the run.
             self.send_signal(Signal::KILL);
             let _ = self.child.wait();
         }
     }
 }
 
-/// Waits until one of the workers sends something, or for at most `until`.
+/// Waits until one of the workers sends something or the user requests a stop, for at most `until`.
 pub(super) fn wait_for_any(
     watches: &[&WatchedWorker],
     until: Duration,
@@ -469,8 +469,8 @@ pub(super) fn wait_for_any(
         .iter()
         .flat_map(|watch| watch.poll_descriptors())
         .collect();
-    // The descriptor stays readable, so it would keep the wait from blocking after the workers were
-    // asked to end.
+    // The descriptor of the interrupt stays readable, so after a request to end it would keep the
+    // wait from blocking.
     if watches.iter().all(|watch| watch.kill_at.is_none()) {
         list.push(PollFd::new(interrupt.descriptor(), PollFlags::IN));
     }

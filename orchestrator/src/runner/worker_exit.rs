@@ -12,17 +12,19 @@ use std::process::ExitStatus;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// Twice the capacity of a pipe, because a pipe may still be full from setup. A plugin that writes
-/// more waits for orch to read, and its times include this wait.
+/// Maximum output of a plugin while it measures: twice the capacity of a pipe, because a pipe may
+/// still be full from setup. A plugin that writes more waits for orch to read, and its times
+/// include this wait.
 const NOISE_LIMIT: u64 = 128 << 10;
 
-/// Words by which programs report that they may not use a file, and the remedy.
+/// Words with which programs report that they may not use a file, and the remedy.
 const FILES: (&[&str], &str) = (
     &["ermission denied", "EACCES", "os error 13)"],
     "; if the sandbox denied it, allow it with `read: [PATH]`, `write: [PATH]` or `sandbox: off` \
      on the plugin in the scenario",
 );
-/// The same for the network, signals and other processes.
+/// Words with which programs report that they may not use the network, signals or other processes,
+/// and the remedy.
 const BEYOND: (&[&str], &str) = (
     &[
         "peration not permitted",
@@ -65,7 +67,7 @@ pub(super) struct WorkerExit<'a> {
     pub(super) lived: Duration,
     pub(super) status: ExitStatus,
     pub(super) end: WaitEnd,
-    /// The plugin closed the channel and continued to run.
+    /// Whether the plugin closed the channel and continued to run.
     pub(super) closed_channel: bool,
     pub(super) output_bytes: u64,
     /// The part of `output_bytes` that came after setup.
@@ -120,7 +122,7 @@ impl WorkerExit<'_> {
         }
         if self.end == WaitEnd::TimedOut {
             let limit = launch.timeout;
-            // Half of a pair's time belongs to the other side.
+            // Half of the time of a pair belongs to the other side.
             let limit = if launch.stack.is_some() {
                 limit / 2
             } else {
@@ -200,7 +202,7 @@ impl WorkerExit<'_> {
         Err(self.build_failure(format!("the plugin wrote into orch's own channel: {wrong}")))
     }
 
-    /// Output beyond the capacity of a pipe fails the pass; less output is a warning.
+    /// Fails the pass if its output exceeds the capacity of a pipe, and warns about less output.
     fn check_output(&self, warnings: &mut Vec<JobWarning>) -> Result<(), PassFailure> {
         let bytes = self.measured_bytes;
         if bytes > NOISE_LIMIT {
@@ -293,7 +295,8 @@ impl WorkerExit<'_> {
         describe_place(&page.scope(), page.iteration.load(Relaxed))
     }
 
-    /// Returns the remedy if the sandbox may have refused something to the plugin.
+    /// Finds the remedy for a failure that the sandbox may have caused; empty for any other
+    /// failure.
     fn find_hint(message: &str, launch: &WorkerLaunch) -> &'static str {
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
         let hint = [FILES, BEYOND]
