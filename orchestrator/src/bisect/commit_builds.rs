@@ -90,7 +90,7 @@ impl BisectContext<'_> {
         observer: &mut dyn ProgressObserver,
     ) -> Result<Result<ReadyCommit, String>, BisectStop> {
         let build = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| {
-            revision::prepare_at(key, spec, &self.loaded.root, revision, watch)
+            revision::prepare_at_commit(key, spec, &self.loaded.root, revision, watch)
         };
         let scenario = &self.loaded.scenario;
         let has_work = |key: &str, spec: &PluginSpec| {
@@ -129,7 +129,7 @@ impl BisectContext<'_> {
             .described
             .get(self.key)
             .zip(job.as_ref())
-            .and_then(|(all, job)| all.workload(&job.workload));
+            .and_then(|(all, job)| all.find_workload(&job.workload));
         let info = info.cloned();
         match (job, info) {
             (Some(job), Some(info)) => Ok(Ok(ReadyCommit {

@@ -105,7 +105,7 @@ pub(super) fn build_report(
             filter: None,
         },
         machine: Machine::read(),
-        toolchain: cargo::rustc_version(),
+        toolchain: cargo::query_rustc_version(),
         workload: task.job.id.clone(),
         params: task.job.params.clone(),
         threads: task.job.settings.threads,
@@ -316,7 +316,7 @@ fn describe_revert(
     let Some(revision) = revision else {
         return Ok(failed("it is outside of the range".to_owned()));
     };
-    let place = revision::place_of(task.bad())
+    let place = revision::find_place(task.bad())
         .map_err(|error| CommandError::system_while("the build worktree", &error))?;
     let reverted = match revert::create_revert(revision, task.bad(), &place) {
         Ok(reverted) => reverted,

@@ -144,7 +144,7 @@ impl<'a> CommitEvidence<'a> {
         let revision = ground.revision(position);
         let (key, spec, root) = (ground.key, ground.spec, &ground.loaded.root);
         if !self.wish.retry_failed
-            && let Some(message) = revision::known_failure(key, spec, root, revision)
+            && let Some(message) = revision::find_known_failure(key, spec, root, revision)
         {
             let result = Err(format!(
                 "{message} (from an earlier attempt; --retry-failed tries again)"

@@ -72,7 +72,7 @@ pub(super) fn check_before(
                  spec: &PluginSpec,
                  watch: &mut BuildWatcher|
      -> Result<PreparedPlugin, PluginFailure> {
-        revision::prepare_at(key, spec, root, good, watch)
+        revision::prepare_at_commit(key, spec, root, good, watch)
     };
     let mark = format!("{}-dry", std::process::id());
     let is_ours = |key: &str| key == task.key;
@@ -99,7 +99,7 @@ pub(super) fn check_before(
     sides::expand_entry(scenario, task.entry, |key| plugins.described.get(key))
         .map_err(|problems| task.loaded.refuse(problems))?;
     let described = description
-        .workload(&task.job.workload)
+        .find_workload(&task.job.workload)
         .map_or(&[][..], |info| &info.metrics);
     find(task, described).map(drop)
 }

@@ -137,12 +137,18 @@ impl BisectTask {
             .filter(|(_, revision)| {
                 revision::is_kept(&self.key, &self.spec, &loaded.root, revision)
                     || (!request.retry_failed
-                        && revision::known_failure(&self.key, &self.spec, &loaded.root, revision)
-                            .is_some())
+                        && revision::find_known_failure(
+                            &self.key,
+                            &self.spec,
+                            &loaded.root,
+                            revision,
+                        )
+                        .is_some())
             })
             .map(|(position, _)| position)
             .collect();
-        let took = |revision| revision::build_time(&self.key, &self.spec, &loaded.root, revision);
+        let took =
+            |revision| revision::find_build_time(&self.key, &self.spec, &loaded.root, revision);
         let times: Vec<f64> = kept
             .iter()
             .filter_map(|position| match position {
@@ -304,7 +310,7 @@ fn require_history(
     spec: &PluginSpec,
     at: &git::Revision,
 ) -> Result<(), CommandError> {
-    match revision::same_everywhere(spec, &loaded.root, at) {
+    match revision::explain_independence(spec, &loaded.root, at) {
         None => Ok(()),
         Some(why) => Err(
             CommandError::input(format!("plugin `{key}` {why}")).with_hint(

@@ -91,7 +91,7 @@ pub(crate) fn measure_noise(
     let plugins = project::prepare(
         &loaded.scenario,
         uses,
-        &build::prepare_kept,
+        &build::prepare_kept_plugin,
         project::BuildWait::OF_TREE,
         &context.mark,
         context.interrupt,

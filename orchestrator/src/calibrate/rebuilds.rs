@@ -113,8 +113,8 @@ impl RebuildMeasuring<'_> {
             // The remainder of the build's number makes every position inside a cache line occur.
             let steps = self.random.draw_from(0..MOST_STEPS / 4) * 4 + build % 4;
             let prepare = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| match build {
-                0 => build::prepare_kept(key, spec, watch),
-                _ => build::prepare_padded(key, spec, STEP * steps, watch),
+                0 => build::prepare_kept_plugin(key, spec, watch),
+                _ => build::prepare_padded_plugin(key, spec, STEP * steps, watch),
             };
             let scenario = &self.loaded.scenario;
             let wanted = |key: &str| scenario.uses_plugin(key) && self.is_crate(key);

@@ -58,7 +58,7 @@ pub(super) fn list(options: &ListOptions) -> CommandResult {
     let plugins = project::prepare(
         &loaded.scenario,
         is_wanted,
-        &crate::plugin::build::prepare,
+        &crate::plugin::build::prepare_plugin,
         project::BuildWait::Never,
         &mark,
         &interrupt,
@@ -79,7 +79,7 @@ pub(super) fn list(options: &ListOptions) -> CommandResult {
             }
             (Some(description), _, Some(id)) => {
                 let info = description
-                    .workload(id)
+                    .find_workload(id)
                     .ok_or_else(|| unknown(key, id, description))?;
                 documents.insert(key.to_owned(), workload_document(info));
                 describe_workload(&mut text, key, info);

@@ -201,7 +201,13 @@ impl PairedComparison<'_> {
             filter: self.filter.clone(),
         };
         let sides = [0, 1].map(|side| self.side(loaded, side, &targets[side], plugins[side]));
-        let comparison = self.comparison(outcome, scenario, sides, machine, cargo::rustc_version());
+        let comparison = self.comparison(
+            outcome,
+            scenario,
+            sides,
+            machine,
+            cargo::query_rustc_version(),
+        );
         Ok(Comparison {
             false_alarms: kept.false_alarms(),
             load,

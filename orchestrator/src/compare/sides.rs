@@ -107,7 +107,8 @@ pub(crate) fn build_plugins(
     // parameter can still be compared.
     let same = |key: &str, spec: &PluginSpec, at: &Revision| {
         let asked = common.variation.is_some() || common.replaced == Some(key);
-        let why = revision::same_everywhere(spec, &common.loaded.root, at).filter(|_| !asked)?;
+        let why =
+            revision::explain_independence(spec, &common.loaded.root, at).filter(|_| !asked)?;
         Some(format!(
             "the plugin {why}, so its commits cannot be compared; use `crate:`, or `dir:` with \
              `build:`, or name another repository with --repo"
@@ -123,13 +124,13 @@ pub(crate) fn build_plugins(
                     source: PluginSource::File(path.clone()),
                     ..spec.clone()
                 };
-                build::prepare_kept(key, &file, watch)
+                build::prepare_kept_plugin(key, &file, watch)
             }
             CompareTarget::Revision(at) => match same(key, spec, at) {
                 Some(why) => Err(PluginFailure::new(Phase::Build, why)),
-                None => revision::prepare_at(key, spec, &common.loaded.root, at, watch),
+                None => revision::prepare_at_commit(key, spec, &common.loaded.root, at, watch),
             },
-            _ => build::prepare_kept(key, spec, watch),
+            _ => build::prepare_kept_plugin(key, spec, watch),
         }
     };
     let has_work = |key: &str, spec: &PluginSpec| match target {

@@ -72,7 +72,7 @@ pub(super) fn matched(
         plugins[side]
             .described
             .get(&jobs[side].plugin)?
-            .workload(&jobs[side].workload)
+            .find_workload(&jobs[side].workload)
             .cloned()
     };
     let margin = verdict::equivalence_margin(jobs[0].settings.tolerance, tau);

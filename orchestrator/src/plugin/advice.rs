@@ -48,7 +48,7 @@ fn find_advice(output: &str, folder: &Path) -> Option<String> {
                 .to_owned(),
         );
     }
-    let file = lacks_toolchain(output).then(|| toolchain_file(folder))??;
+    let file = lacks_toolchain(output).then(|| find_toolchain_file(folder))??;
     Some(advise_toolchain(&file.display().to_string()))
 }
 
@@ -70,7 +70,7 @@ pub(super) fn advise_toolchain(file: &str) -> String {
     format!("{file} names the toolchain; install it with `rustup toolchain install NAME`")
 }
 
-fn toolchain_file(folder: &Path) -> Option<PathBuf> {
+fn find_toolchain_file(folder: &Path) -> Option<PathBuf> {
     let named = folder
         .ancestors()
         .flat_map(|folder| TOOLCHAIN_FILES.map(|name| folder.join(name)));

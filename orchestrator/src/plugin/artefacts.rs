@@ -96,19 +96,19 @@ pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, Pat
 
 /// Returns the entry of a key. Its file may be gone.
 pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
-    let text = std::fs::read(entry_file(key)?).ok();
+    let text = std::fs::read(locate_entry(key)?).ok();
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 
 /// Stores the entry of a key.
 pub(super) fn store_entry(key: &str, entry: &CachedArtefact) -> io::Result<()> {
-    let file = entry_file(key)?;
+    let file = locate_entry(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
     std::fs::write(&beside, serde_json::to_vec(entry)?)?;
     std::fs::rename(beside, file)
 }
 
-fn entry_file(key: &str) -> io::Result<PathBuf> {
+fn locate_entry(key: &str) -> io::Result<PathBuf> {
     Ok(cache::subfolder("builds")?.join(format!("{key}.json")))
 }
 
@@ -147,7 +147,7 @@ pub(super) fn remember_answer(
 }
 
 /// Returns the versions of the Rust compilers, and the CPU features that `target-cpu` stands for.
-pub(super) fn rust_versions(
+pub(super) fn look_up_rust_versions(
     folder: &Path,
     cpu: &str,
     asking: CompilerLookup,
@@ -174,7 +174,7 @@ fn query_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
 }
 
 /// Returns the version of the C compiler; empty if there is none.
-pub(super) fn c_version(folder: &Path, asking: CompilerLookup) -> String {
+pub(super) fn look_up_c_version(folder: &Path, asking: CompilerLookup) -> String {
     let ask = || {
         cargo::query_compiler("sh", &["-c", "\"${CC:-cc}\" --version"], folder)
             .map_err(|error| error.to_string())

@@ -58,12 +58,12 @@ impl PluginFailure {
 
 /// Builds a plugin if necessary, and inspects the library. A library that the user provides is
 /// loaded from its place.
-pub(crate) fn prepare(
+pub(crate) fn prepare_plugin(
     key: &str,
     spec: &PluginSpec,
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
-    prepare_as(
+    prepare_library(
         key,
         spec,
         !matches!(spec.source, PluginSource::File(_)),
@@ -72,25 +72,25 @@ pub(crate) fn prepare(
     )
 }
 
-/// Like [`prepare`], but workers load orch's own copy, so that the paths of both sides of a pair
-/// have the same length. Only a library that looks for others in its own folder is loaded from its
-/// place.
-pub(crate) fn prepare_kept(
+/// Like [`prepare_plugin`], but workers load orch's own copy, so that the paths of both sides of a
+/// pair have the same length. Only a library that looks for others in its own folder is loaded from
+/// its place.
+pub(crate) fn prepare_kept_plugin(
     key: &str,
     spec: &PluginSpec,
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
     let movable = match &spec.source {
         PluginSource::File(path) => !std::fs::read(path)
-            .is_ok_and(|bytes| elf::linked_libraries(&bytes).searches_own_folder()),
+            .is_ok_and(|bytes| elf::read_linked_libraries(&bytes).searches_own_folder()),
         _ => true,
     };
-    prepare_as(key, spec, movable, None, watch)
+    prepare_library(key, spec, movable, None, watch)
 }
 
-/// Like [`prepare`], with `bytes` of unused code before the crate's own code. Other kinds of
+/// Like [`prepare_plugin`], with `bytes` of unused code before the crate's own code. Other kinds of
 /// sources cannot be padded.
-pub(crate) fn prepare_padded(
+pub(crate) fn prepare_padded_plugin(
     key: &str,
     spec: &PluginSpec,
     bytes: usize,
@@ -105,7 +105,7 @@ pub(crate) fn prepare_padded(
     }
     let linker = padding::write_linker(bytes)
         .map_err(|error| PluginFailure::new(Phase::Build, error.to_string()))?;
-    prepare_as(key, spec, true, Some(&linker), watch)
+    prepare_library(key, spec, true, Some(&linker), watch)
 }
 
 /// Whether preparing a plugin of the working tree compiles nothing. Unknown for a command, and thus
@@ -118,7 +118,7 @@ pub(crate) fn is_current(spec: &PluginSpec) -> bool {
     }
 }
 
-fn prepare_as(
+fn prepare_library(
     key: &str,
     spec: &PluginSpec,
     kept: bool,
@@ -144,7 +144,7 @@ fn prepare_as(
             (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {
-            let out = output_file(key, folder, command).map_err(|error| build_failed(&error))?;
+            let out = locate_output(key, folder, command).map_err(|error| build_failed(&error))?;
             let include = cache::include_folder().map_err(|error| build_failed(&error))?;
             let root = source_root
                 .or_else(|| git::find_root(folder))
@@ -171,7 +171,7 @@ fn prepare_as(
         }
         PluginSource::File(path) => (path.clone(), Vec::new()),
     };
-    let inspected = elf::inspect(&path)
+    let inspected = elf::inspect_library(&path)
         .map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
     let unreadable = |error: std::io::Error| {
         PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()))
@@ -182,7 +182,7 @@ fn prepare_as(
     } else {
         path.clone()
     };
-    let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
+    let sandbox = spec.sandbox.clone().resolve_paths().with_linked(&library);
     let sandbox = if kept {
         sandbox
     } else {
@@ -208,7 +208,7 @@ fn prepare_as(
 
 /// Returns a separate output file for each build command, so that two scenarios never write the
 /// same file.
-fn output_file(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
+fn locate_output(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
     let identity = crate::hash::text(&format!("{key}\0{}\0{command}", folder.display()));
     Ok(cache::subfolder("commands")?.join(format!("{}.so", &identity[..32])))
 }

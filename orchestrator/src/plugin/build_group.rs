@@ -20,7 +20,7 @@ impl BuildGroup {
     /// Stores the leader of a build's process group.
     pub(super) fn create(place: &Path, pid: u32) -> io::Result<Self> {
         let file = place.join(FILE);
-        if let Some(born) = start_time(pid) {
+        if let Some(born) = read_start_time(pid) {
             std::fs::write(&file, format!("{pid} {born}"))?;
         }
         Ok(Self { file })
@@ -49,7 +49,7 @@ pub(super) fn end_leftover_build(place: &Path) {
         let group = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
-            .filter(|_| start_time(pid).as_ref() == Some(&then));
+            .filter(|_| read_start_time(pid).as_ref() == Some(&then));
         if let Some(group) = group {
             let _ = kill_process_group(group, Signal::KILL);
             for _ in 0..POLLS {
@@ -65,7 +65,7 @@ pub(super) fn end_leftover_build(place: &Path) {
 
 /// Returns the start time of a process in kernel ticks since boot; `None` if there is no such
 /// process or it has ended.
-fn start_time(pid: u32) -> Option<String> {
+fn read_start_time(pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before this field may contain any character.
     let mut fields = text.rsplit_once(')')?.1.split_whitespace();

@@ -85,7 +85,7 @@ fn build_in(
     watch: &mut BuildWatcher,
 ) -> Result<BuiltLibrary, BuildError> {
     let manifest = folder.join("Cargo.toml");
-    let workspace = workspace_of(&manifest)?;
+    let workspace = find_workspace(&manifest)?;
     let origin = match origin {
         PathOrigin::Workspace => PathOrigin::Folder {
             source: &workspace.root,
@@ -93,14 +93,14 @@ fn build_in(
         },
         folders => folders,
     };
-    let (code_flags, name_flags) = (code_flags(cpu), name_flags(origin));
+    let (code_flags, name_flags) = (list_code_flags(cpu), list_name_flags(origin));
     let user_wrapper = std::env::var_os(rustc_wrapper::VARIABLE)
         .filter(|name| !name.is_empty())
         .map(PathBuf::from);
     let wrapper = rustc_wrapper::write_wrapper(&name_flags, user_wrapper.as_deref())?;
-    let target = target_folder(&workspace.root, cpu)?;
+    let target = prepare_target_folder(&workspace.root, cpu)?;
     let cargo = |verb: &str| {
-        let mut command = clean_command("cargo");
+        let mut command = create_clean_command("cargo");
         command
             .args([verb, "--release", "--manifest-path"])
             .arg(&manifest)
@@ -121,7 +121,7 @@ fn build_in(
     if !profile.join(".fingerprint").exists() && !store.is_empty() {
         let lock = workspace.root.join("Cargo.lock");
         if !lock.exists() {
-            let mut command = clean_command("cargo");
+            let mut command = create_clean_command("cargo");
             command
                 .args(["generate-lockfile", "--manifest-path"])
                 .arg(&manifest)
@@ -129,7 +129,7 @@ fn build_in(
             // If this fails, the build itself reports the error.
             let _ = run_build(command, "cargo generate-lockfile", watch);
         }
-        store.lend(&std::fs::read_to_string(lock).unwrap_or_default(), &profile);
+        store.lend_packages(&std::fs::read_to_string(lock).unwrap_or_default(), &profile);
     }
     let forget = |packages: &[String]| {
         for package in packages {
@@ -176,7 +176,7 @@ fn build_in(
     }
     ledger.record(&messages, &library, begun, name_flags.clone())?;
     // A package that cannot be stored is compiled again elsewhere.
-    let _ = store.add(&messages, &profile);
+    let _ = store.add_packages(&messages, &profile);
     Ok(BuiltLibrary {
         library,
         flags: [code_flags, name_flags].concat(),
@@ -186,15 +186,15 @@ fn build_in(
 /// Whether nothing that was compiled for a crate has changed since, so that cargo has nothing to
 /// do.
 pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
-    let target = workspace_of(&folder.join("Cargo.toml"))
+    let target = find_workspace(&folder.join("Cargo.toml"))
         .ok()
-        .and_then(|found| target_folder(&found.root, cpu).ok());
+        .and_then(|found| prepare_target_folder(&found.root, cpu).ok());
     target.is_some_and(|target| SourceLedger::read(&target).is_current(folder))
 }
 
 /// Returns a separate target folder, because orch's flags differ from those of the user's builds,
 /// and those of each CPU from those of the others.
-fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
+fn prepare_target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     let folder = root.join("target").join("orch");
     let ignore = folder.join(".gitignore");
     if !ignore.exists() {
@@ -211,12 +211,12 @@ fn target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
 }
 
 /// Returns all compiler flags of a plugin crate. docs/design/building-plugins.md gives the reasons.
-pub(crate) fn flags(origin: PathOrigin, cpu: &str) -> Vec<String> {
-    [code_flags(cpu), name_flags(origin)].concat()
+pub(crate) fn list_flags(origin: PathOrigin, cpu: &str) -> Vec<String> {
+    [list_code_flags(cpu), list_name_flags(origin)].concat()
 }
 
 /// Returns the flags that affect machine code. They are the same in every folder.
-fn code_flags(cpu: &str) -> Vec<String> {
+fn list_code_flags(cpu: &str) -> Vec<String> {
     vec![
         format!("-Ctarget-cpu={cpu}"),
         "-Cllvm-args=-align-all-functions=6".to_owned(),
@@ -225,7 +225,7 @@ fn code_flags(cpu: &str) -> Vec<String> {
 }
 
 /// Returns the flags that replace names of folders in libraries.
-fn name_flags(origin: PathOrigin) -> Vec<String> {
+fn list_name_flags(origin: PathOrigin) -> Vec<String> {
     let mut flags = Vec::new();
     if let PathOrigin::Folder { source, plugin } = origin {
         flags.push(format!("--remap-path-prefix={}=.", source.display()));
@@ -237,8 +237,8 @@ fn name_flags(origin: PathOrigin) -> Vec<String> {
 }
 
 /// Returns the output of `rustc -vV`; `None` without a compiler.
-pub(crate) fn rustc_version() -> Option<String> {
-    let mut command = clean_command("rustc");
+pub(crate) fn query_rustc_version() -> Option<String> {
+    let mut command = create_clean_command("rustc");
     command.arg("-vV");
     run_build(command, "rustc -vV", &mut BuildWatcher::silent(&mut |_| {}))
         .ok()
@@ -251,7 +251,7 @@ pub(crate) fn query_compiler(
     arguments: &[&str],
     folder: &Path,
 ) -> Result<String, BuildError> {
-    let mut command = clean_command(program);
+    let mut command = create_clean_command(program);
     command.args(arguments).current_dir(folder);
     let name = format!("{program} {}", arguments.join(" "));
     run_build(command, &name, &mut BuildWatcher::silent(&mut |_| {}))
@@ -262,8 +262,8 @@ struct CargoWorkspace {
     lock_is_tracked: bool,
 }
 
-fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
-    let mut command = clean_command("cargo");
+fn find_workspace(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
+    let mut command = create_clean_command("cargo");
     command
         .args([
             "locate-project",
@@ -295,10 +295,10 @@ fn workspace_of(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
 
 /// Returns a command with the user's environment, except for the variables that `cargo run` or an
 /// outer build adds.
-pub(crate) fn clean_command(program: &str) -> Command {
+pub(crate) fn create_clean_command(program: &str) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
-        if leaks(&name) {
+        if is_added_by_cargo(&name) {
             command.env_remove(name);
         }
     }
@@ -306,7 +306,7 @@ pub(crate) fn clean_command(program: &str) -> Command {
     command
 }
 
-fn leaks(name: &OsString) -> bool {
+fn is_added_by_cargo(name: &OsString) -> bool {
     const EXACT: [&str; 13] = [
         "CARGO",
         "CARGO_CRATE_NAME",
@@ -490,7 +490,7 @@ struct LockFile {
 }
 
 /// Returns the place in the cache of the Cargo.lock for a workspace that has none.
-pub(crate) fn kept_lock(root: &Path) -> std::io::Result<PathBuf> {
+pub(crate) fn locate_kept_lock(root: &Path) -> std::io::Result<PathBuf> {
     let name = &crate::hash::text(&root.display().to_string())[..32];
     Ok(crate::cache::subfolder("locks")?.join(format!("{name}.lock")))
 }
@@ -498,7 +498,7 @@ pub(crate) fn kept_lock(root: &Path) -> std::io::Result<PathBuf> {
 impl LockFile {
     fn lend(root: &Path) -> std::io::Result<Self> {
         let place = root.join("Cargo.lock");
-        let kept = kept_lock(root)?;
+        let kept = locate_kept_lock(root)?;
         let lent = !place.exists();
         if lent && kept.is_file() {
             std::fs::copy(&kept, &place)?;
@@ -554,7 +554,7 @@ mod tests {
             "CARGO_TARGET_X_RUNNER",
             "OUT_DIR",
         ] {
-            assert!(leaks(&name.into()), "{name}");
+            assert!(is_added_by_cargo(&name.into()), "{name}");
         }
         for name in [
             "CARGO_HOME",
@@ -564,7 +564,7 @@ mod tests {
             "CARGO_REGISTRIES_X",
             "PATH",
         ] {
-            assert!(!leaks(&name.into()), "{name}");
+            assert!(!is_added_by_cargo(&name.into()), "{name}");
         }
     }
 

@@ -113,7 +113,7 @@ pub(crate) struct IterationCost {
 
 impl MetricInfo {
     /// Returns the metric's value for an iteration that adds `count` to its counter at this cost.
-    pub(crate) fn value(&self, count: f64, cost: IterationCost) -> Option<f64> {
+    pub(crate) fn compute_value(&self, count: f64, cost: IterationCost) -> Option<f64> {
         let value = match self.per {
             CounterBasis::Iteration => count * self.scale,
             CounterBasis::Second => count / cost.seconds * self.scale,
@@ -140,7 +140,7 @@ impl PluginDescription {
             .ok_or("the describe document lacks \"workloads\"")?;
         let mut workloads: Vec<WorkloadInfo> = Vec::new();
         for (index, workload) in wire_workloads.into_iter().enumerate() {
-            let info = WorkloadInfo::check(index, workload)?;
+            let info = WorkloadInfo::from_wire(index, workload)?;
             if workloads.iter().any(|known| known.id == info.id) {
                 return Err(format!(
                     "the describe document has two workloads \"{}\"",
@@ -158,13 +158,13 @@ impl PluginDescription {
         })
     }
 
-    pub(crate) fn workload(&self, id: &str) -> Option<&WorkloadInfo> {
+    pub(crate) fn find_workload(&self, id: &str) -> Option<&WorkloadInfo> {
         self.workloads.iter().find(|workload| workload.id == id)
     }
 }
 
 impl WorkloadInfo {
-    fn check(index: usize, wire: WireWorkload) -> Result<Self, String> {
+    fn from_wire(index: usize, wire: WireWorkload) -> Result<Self, String> {
         let id = wire
             .id
             .ok_or_else(|| format!("workload {index} of the describe document lacks \"id\""))?;
@@ -218,7 +218,7 @@ mod tests {
                 .unwrap();
         assert_eq!(
             description
-                .workload("w")
+                .find_workload("w")
                 .map(|workload| workload.params.clone()),
             Some(None)
         );
@@ -263,18 +263,24 @@ mod tests {
             bytes: 100.0,
         };
         assert_eq!(
-            metric(CounterBasis::Iteration, 1.0).value(8.0, cost),
+            metric(CounterBasis::Iteration, 1.0).compute_value(8.0, cost),
             Some(8.0)
         );
         assert_eq!(
-            metric(CounterBasis::Second, 1e-3).value(8000.0, cost),
+            metric(CounterBasis::Second, 1e-3).compute_value(8000.0, cost),
             Some(4.0)
         );
-        assert_eq!(metric(CounterBasis::Unit, 1e9).value(4.0, cost), Some(5e8));
         assert_eq!(
-            metric(CounterBasis::BytesPerUnit, 1.0).value(4.0, cost),
+            metric(CounterBasis::Unit, 1e9).compute_value(4.0, cost),
+            Some(5e8)
+        );
+        assert_eq!(
+            metric(CounterBasis::BytesPerUnit, 1.0).compute_value(4.0, cost),
             Some(25.0)
         );
-        assert_eq!(metric(CounterBasis::Unit, 1.0).value(0.0, cost), None);
+        assert_eq!(
+            metric(CounterBasis::Unit, 1.0).compute_value(0.0, cost),
+            None
+        );
     }
 }

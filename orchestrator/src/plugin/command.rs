@@ -1,7 +1,7 @@
 //! Builds of plugins with a command of the user: `build:` beside `dir:`.
 
-use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, clean_command, run_build};
-use super::freshness::{SourceState, list_files, now_ns};
+use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, create_clean_command, run_build};
+use super::freshness::{SourceState, list_files, read_clock_ns};
 use super::manifest::{self, normalise_path};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,7 @@ pub(super) struct CommandBuilt {
 /// paths that are the same in every folder. docs/design/building-plugins.md gives the reasons.
 ///
 /// A command splits the variable at blanks, so a folder with blanks in its path gets no flag.
-pub(super) fn compiler_flags(source: &Path, folder: &Path) -> String {
+pub(super) fn format_compiler_flags(source: &Path, folder: &Path) -> String {
     let mut flags = "-falign-functions=64 -falign-loops=64".to_owned();
     let mut map = |path: &Path, to: &str| {
         let path = path.display().to_string();
@@ -56,7 +56,10 @@ pub(super) fn build_with_command(
     watch: &mut BuildWatcher,
 ) -> Result<CommandBuilt, BuildError> {
     // Files of an earlier build must not be taken for those of this build.
-    for file in [command.out.to_owned(), dependencies_file(command.out)] {
+    for file in [
+        command.out.to_owned(),
+        locate_dependencies_file(command.out),
+    ] {
         match std::fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
@@ -66,7 +69,7 @@ pub(super) fn build_with_command(
     let doubt = ledger.find_doubt(command.folder);
     let before = ledger.read_states(command.folder);
     let mut named = find_named_outside(command);
-    let mut shell = clean_command("sh");
+    let mut shell = create_clean_command("sh");
     shell
         .args(["-c", command.line])
         .env("ORCH_OUT", command.out)
@@ -74,10 +77,10 @@ pub(super) fn build_with_command(
         .env("ORCH_SOURCE", command.source)
         .env(
             "ORCH_CFLAGS",
-            compiler_flags(command.source, command.folder),
+            format_compiler_flags(command.source, command.folder),
         )
         // gcc appends the names of the sources that it reads to this file.
-        .env("DEPENDENCIES_OUTPUT", dependencies_file(command.out))
+        .env("DEPENDENCIES_OUTPUT", locate_dependencies_file(command.out))
         .current_dir(command.folder);
     if doubt.is_some() {
         // With this flag, make rebuilds everything.
@@ -115,13 +118,13 @@ pub(super) fn build_with_command(
     })
 }
 
-fn dependencies_file(out: &Path) -> PathBuf {
+fn locate_dependencies_file(out: &Path) -> PathBuf {
     out.with_extension("dependencies")
 }
 
 /// Returns the sources outside the code under test and the plugin that gcc reports to have read.
 fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
-    let listed = std::fs::read_to_string(dependencies_file(command.out)).unwrap_or_default();
+    let listed = std::fs::read_to_string(locate_dependencies_file(command.out)).unwrap_or_default();
     let words = listed
         .split_whitespace()
         .filter(|word| !word.ends_with(':') && *word != "\\");
@@ -145,7 +148,7 @@ fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
             folders
                 .iter()
                 .take(below)
-                .filter_map(|folder| outside_path(command, folder, word)),
+                .filter_map(|folder| find_outside_path(command, folder, word)),
         );
     }
     found
@@ -165,7 +168,7 @@ fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
     });
     let named = words
         .filter(|word| word.contains('/'))
-        .filter_map(|word| outside_path(command, command.folder, word));
+        .filter_map(|word| find_outside_path(command, command.folder, word));
     named
         .map(|path| (path.clone(), read_content(&path)))
         .collect()
@@ -173,13 +176,13 @@ fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
 
 /// Returns the path that a word denotes in a folder, if it exists and belongs neither to the code
 /// under test, nor to the plugin, nor to the system.
-fn outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
+fn find_outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
     let path = normalise_path(&folder.join(word));
     let own = path.starts_with(command.source)
         || path.starts_with(command.folder)
         || path == command.out
         || path.starts_with(command.include);
-    (!own && !is_of_the_system(&path) && path.exists()).then_some(path)
+    (!own && !is_system_path(&path) && path.exists()).then_some(path)
 }
 
 /// Hash of a file or of everything in a folder; empty if it cannot be read.
@@ -192,7 +195,7 @@ pub(super) fn read_content(path: &Path) -> String {
 
 /// Whether a path belongs to the system, whose compilers and headers are identified by their
 /// versions.
-fn is_of_the_system(path: &Path) -> bool {
+fn is_system_path(path: &Path) -> bool {
     const FOLDERS: [&str; 11] = [
         "/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/etc", "/proc", "/dev",
     ];
@@ -253,7 +256,7 @@ impl FolderLedger {
     fn record(&self, mut before: BTreeMap<PathBuf, SourceState>) -> std::io::Result<()> {
         before.retain(|path, state| state.is_untouched(path));
         let known = FolderFiles {
-            finished_ns: now_ns(),
+            finished_ns: read_clock_ns(),
             files: before,
         };
         let beside = self

@@ -65,11 +65,11 @@ impl PackageStore {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.sets().is_empty()
+        self.list_sets().is_empty()
     }
 
     /// Folders of the sets that are whole.
-    fn sets(&self) -> Vec<PathBuf> {
+    fn list_sets(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
         let paths = entries.flatten().map(|entry| entry.path());
         paths.filter(|path| path.extension().is_none()).collect()
@@ -77,7 +77,7 @@ impl PackageStore {
 
     /// Copies the packages of a Cargo.lock to a profile's folder, as far as the set that has most
     /// of them goes. Cargo compiles the rest.
-    pub(super) fn lend(&self, lock: &str, profile: &Path) {
+    pub(super) fn lend_packages(&self, lock: &str, profile: &Path) {
         let locked = read_locked(lock);
         let is_locked =
             |unit: &CompiledUnit| locked.contains(&(unit.package.clone(), unit.version.clone()));
@@ -85,7 +85,7 @@ impl PackageStore {
             let units = list_units(set);
             units.into_iter().filter(is_locked).collect::<Vec<_>>()
         };
-        let all = self.sets().into_iter().map(|set| (wanted(&set), set));
+        let all = self.list_sets().into_iter().map(|set| (wanted(&set), set));
         let Some((units, set)) = all.max_by_key(|(units, _)| units.len()) else {
             return;
         };
@@ -102,7 +102,7 @@ impl PackageStore {
 
     /// Adds the packages of a build in a profile's folder as a set, by cargo's messages, if some of
     /// them were compiled there. Removes the sets that the limit has no room for.
-    pub(super) fn add(&self, messages: &str, profile: &Path) -> io::Result<()> {
+    pub(super) fn add_packages(&self, messages: &str, profile: &Path) -> io::Result<()> {
         let (units, has_compiled) = read_units(messages);
         let names: Vec<String> = units.iter().map(CompiledUnit::folder_name).collect();
         let set = self
@@ -128,7 +128,7 @@ impl PackageStore {
 
     fn remove_oldest(&self) -> io::Result<()> {
         let mut all: Vec<(SystemTime, PathBuf, u64)> = Vec::new();
-        for set in self.sets() {
+        for set in self.list_sets() {
             let size = cache::size(&set);
             all.push((set.metadata()?.modified()?, set, size));
         }
@@ -193,7 +193,7 @@ fn read_units(messages: &str) -> (BTreeSet<CompiledUnit>, bool) {
         let files = files.chain(message.get("out_dir"));
         for hash in files
             .filter_map(Value::as_str)
-            .filter_map(|file| hash_in_path(Path::new(file)))
+            .filter_map(|file| find_hash_in_path(Path::new(file)))
         {
             found.insert(CompiledUnit {
                 package: package.to_owned(),
@@ -206,13 +206,13 @@ fn read_units(messages: &str) -> (BTreeSet<CompiledUnit>, bool) {
 }
 
 /// The hash in a file's name, or in the name of its folder, as build scripts have it.
-fn hash_in_path(file: &Path) -> Option<String> {
-    let name = |path: &Path| path.file_name()?.to_str().and_then(hash_in_name);
+fn find_hash_in_path(file: &Path) -> Option<String> {
+    let name = |path: &Path| path.file_name()?.to_str().and_then(find_hash_in_name);
     name(file).or_else(|| name(file.parent()?))
 }
 
 /// Cargo's hash in `libserde-0123456789abcdef.rlib` or `serde-0123456789abcdef`.
-fn hash_in_name(name: &str) -> Option<String> {
+fn find_hash_in_name(name: &str) -> Option<String> {
     let (_, end) = name.rsplit_once('-')?;
     let hash = end.split('.').next()?;
     let is_hash = hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -229,7 +229,7 @@ fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
             .flatten()
             .flatten()
         {
-            if let Some(hash) = entry.file_name().to_str().and_then(hash_in_name) {
+            if let Some(hash) = entry.file_name().to_str().and_then(find_hash_in_name) {
                 found
                     .entry(hash)
                     .or_default()
@@ -280,14 +280,14 @@ mod tests {
 
     const HASHES: [&str; 3] = ["00000000000000aa", "00000000000000bb", "00000000000000cc"];
 
-    fn write(path: &Path, text: &str) {
+    fn write_file(path: &Path, text: &str) {
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
         std::fs::write(path, text).expect("written");
     }
 
     /// A profile's folder with a package of a registry, its build script, and a package of a
     /// folder; cargo's messages.
-    fn profile(root: &Path, fresh: bool) -> String {
+    fn write_profile(root: &Path, fresh: bool) -> String {
         let [library, script, local] = HASHES;
         for file in [
             format!("deps/libserde-{library}.rlib"),
@@ -298,7 +298,7 @@ mod tests {
             format!("deps/libserde-{local}.rlib"),
             format!(".fingerprint/serde-{local}/lib-serde"),
         ] {
-            write(&root.join(&file), &file);
+            write_file(&root.join(&file), &file);
         }
         let id = "registry+https://example.org/index#serde@1.2.3";
         let file = |hash: &str| format!("{}/deps/libserde-{hash}.rlib", root.display());
@@ -315,7 +315,7 @@ mod tests {
         lines.map(|line| line.to_string() + "\n").concat()
     }
 
-    fn list(root: &Path) -> Vec<String> {
+    fn list_paths(root: &Path) -> Vec<String> {
         let mut found = Vec::new();
         let mut open = vec![root.to_owned()];
         while let Some(folder) = open.pop() {
@@ -345,7 +345,7 @@ mod tests {
         let store = PackageStore::open(&["-Cone".to_owned()]).expect("opened");
         assert!(store.is_empty());
         let (first, second) = (folder.path().join("first"), folder.path().join("second"));
-        let messages = profile(&first, false);
+        let messages = write_profile(&first, false);
         let old = SystemTime::now() - Duration::from_secs(1000);
         let library = format!("deps/libserde-{}.rlib", HASHES[0]);
         std::fs::File::options()
@@ -354,21 +354,25 @@ mod tests {
             .expect("there")
             .set_modified(old)
             .expect("set");
-        store.add(&messages, &first).expect("added");
-        store.add(&messages, &first).expect("added once");
+        store.add_packages(&messages, &first).expect("added");
+        store.add_packages(&messages, &first).expect("added once");
         let lock = |version: &str, source: &str| {
             format!("version = 4\n[[package]]\nname = \"serde\"\nversion = \"{version}\"\n{source}")
         };
         let registry = "source = \"registry+https://example.org/index\"\n";
         for (version, source) in [("1.2.4", registry), ("1.2.3", "")] {
-            store.lend(&lock(version, source), &second);
-            assert_eq!(list(&second), Vec::<String>::new(), "{version} {source}");
+            store.lend_packages(&lock(version, source), &second);
+            assert_eq!(
+                list_paths(&second),
+                Vec::<String>::new(),
+                "{version} {source}"
+            );
         }
-        store.lend(&lock("1.2.3", registry), &second);
-        let mut expected = list(&first);
+        store.lend_packages(&lock("1.2.3", registry), &second);
+        let mut expected = list_paths(&first);
         expected.retain(|name| !name.contains(HASHES[2]));
         assert_eq!(expected.len(), 5);
-        assert_eq!(list(&second), expected);
+        assert_eq!(list_paths(&second), expected);
         assert_eq!(
             second
                 .join(&library)
@@ -390,24 +394,26 @@ mod tests {
         cache::OF_THIS_TEST.set(Some(folder.path().join("cache")));
         let store = PackageStore::open(&[]).expect("opened");
         let root = |name: &str| folder.path().join(name);
-        let messages = profile(&root("first"), false);
-        store.add(&messages, &root("first")).expect("added");
+        let messages = write_profile(&root("first"), false);
+        store
+            .add_packages(&messages, &root("first"))
+            .expect("added");
         // The same package from another build, with one more.
         let more = messages
             .replace("serde@1.2.3", "other@1.0.0")
             .replace("serde", "other");
         let more = more.replace("00000000000000aa", "00000000000000dd");
-        let second = profile(&root("second"), false).replace("first", "second") + &more;
-        write(
+        let second = write_profile(&root("second"), false).replace("first", "second") + &more;
+        write_file(
             &root("second/deps/libother-00000000000000dd.rlib"),
             "other of the second",
         );
-        write(
+        write_file(
             &root("second/deps/libserde-00000000000000aa.rlib"),
             "serde of the second",
         );
-        store.add(&second, &root("second")).expect("added");
-        assert_eq!(store.sets().len(), 2);
+        store.add_packages(&second, &root("second")).expect("added");
+        assert_eq!(store.list_sets().len(), 2);
         let package = |name: &str, version: &str| {
             format!(
                 "[[package]]\nname = \"{name}\"\nversion = \"{version}\"\n\
@@ -415,7 +421,7 @@ mod tests {
             )
         };
         let lock = package("serde", "1.2.3") + &package("other", "1.0.0");
-        store.lend(&lock, &root("third"));
+        store.lend_packages(&lock, &root("third"));
         let read = |name: &str| std::fs::read_to_string(root("third/deps").join(name)).expect(name);
         assert_eq!(
             read("libother-00000000000000dd.rlib"),
@@ -432,9 +438,9 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         cache::OF_THIS_TEST.set(Some(folder.path().join("cache")));
         let store = PackageStore::open(&[]).expect("opened");
-        let messages = profile(&folder.path().join("first"), true);
+        let messages = write_profile(&folder.path().join("first"), true);
         store
-            .add(&messages, &folder.path().join("first"))
+            .add_packages(&messages, &folder.path().join("first"))
             .expect("looked at");
         assert!(store.is_empty());
     }
@@ -448,7 +454,7 @@ mod tests {
         };
         for (number, age) in [(1, 30), (2, 10), (3, 20)] {
             let set = folder.path().join(format!("set{number}"));
-            write(
+            write_file(
                 &set.join("p@1.0.0@00000000000000aa/deps/file"),
                 &"x".repeat(8 << 10),
             );
@@ -458,7 +464,7 @@ mod tests {
                 .expect("set");
         }
         store.remove_oldest().expect("removed");
-        let mut left = store.sets();
+        let mut left = store.list_sets();
         left.sort();
         assert_eq!(left, ["set2", "set3"].map(|name| folder.path().join(name)));
     }

@@ -46,7 +46,7 @@ pub(crate) fn find_changes(
                     .map(|table| read(&table))
                     .unwrap_or_default()
             };
-            for change in differences(&versions(before(file)), &versions(after(file))) {
+            for change in list_differences(&versions(before(file)), &versions(after(file))) {
                 if name == "Cargo.toml" {
                     direct.insert(change.package.clone());
                 }
@@ -64,7 +64,7 @@ pub(crate) fn find_changes(
     found
 }
 
-fn differences(before: &PackageVersions, after: &PackageVersions) -> Vec<DependencyChange> {
+fn list_differences(before: &PackageVersions, after: &PackageVersions) -> Vec<DependencyChange> {
     let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
     let only = |own: &PackageVersions, other: &PackageVersions, name: &String| {
         let all = own.get(name)?;
@@ -166,7 +166,7 @@ fn read_requirements(manifest: &Table) -> PackageVersions {
 mod tests {
     use super::*;
 
-    fn shown(files: &[(&str, &str, &str)]) -> Vec<String> {
+    fn format_changes(files: &[(&str, &str, &str)]) -> Vec<String> {
         let names: Vec<PathBuf> = files.iter().map(|(name, ..)| PathBuf::from(name)).collect();
         let text = |side: usize| {
             move |path: &Path| {
@@ -187,7 +187,7 @@ mod tests {
             .collect()
     }
 
-    fn lock(packages: &[(&str, &str, &str)]) -> String {
+    fn format_lock(packages: &[(&str, &str, &str)]) -> String {
         let one = |(name, version, source): &(&str, &str, &str)| {
             let source = if source.is_empty() {
                 String::new()
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn packages_of_a_lock_file_are_named_with_their_versions() {
         let registry = "registry+https://example.org/index";
-        let before = lock(&[
+        let before = format_lock(&[
             ("own", "0.1.0", ""),
             ("memchr", "2.5.0", registry),
             ("syn", "1.0.0", registry),
@@ -217,7 +217,7 @@ mod tests {
                 "git+https://example.org/f#aaaaaaaaaaaaaaaa",
             ),
         ]);
-        let after = lock(&[
+        let after = format_lock(&[
             ("own", "0.2.0", ""),
             ("memchr", "2.6.0", registry),
             ("syn", "1.0.0", registry),
@@ -230,7 +230,7 @@ mod tests {
             ),
         ]);
         assert_eq!(
-            shown(&[("Cargo.lock", &before, &after)]),
+            format_changes(&[("Cargo.lock", &before, &after)]),
             [
                 "forked 0.3.0 (aaaaaaaaaa) -> 0.3.0 (bbbbbbbbbb)",
                 "memchr 2.5.0 -> 2.6.0",
@@ -249,21 +249,21 @@ mod tests {
             { path = '..' }\n[target.'cfg(unix)'.dependencies]\nrenamed = \
             { package = 'libc', version = '0.2' }\n[dev-dependencies]\nx = '2'\n";
         assert_eq!(
-            shown(&[("a/Cargo.toml", before, after)]),
+            format_changes(&[("a/Cargo.toml", before, after)]),
             ["memchr 2.5 -> =2.6.0", "libc  -> 0.2"]
         );
         let registry = "registry+https://example.org/index";
         let locks = (
-            lock(&[("memchr", "2.5.0", registry)]),
-            lock(&[("memchr", "2.6.0", registry)]),
+            format_lock(&[("memchr", "2.5.0", registry)]),
+            format_lock(&[("memchr", "2.6.0", registry)]),
         );
-        let both = shown(&[
+        let both = format_changes(&[
             ("Cargo.lock", &locks.0, &locks.1),
             ("a/Cargo.toml", before, after),
         ]);
         assert_eq!(both, ["memchr 2.5.0 -> 2.6.0", "libc  -> 0.2"]);
         assert_eq!(
-            shown(&[
+            format_changes(&[
                 ("Cargo.lock", "no toml [", "= either"),
                 ("src/lib.rs", "a", "b")
             ]),

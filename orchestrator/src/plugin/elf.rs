@@ -38,7 +38,7 @@ const ALLOCATORS: [&str; 8] = [
 
 /// Returns the first known allocator that the library itself defines, as far as its symbols were
 /// kept.
-fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
+fn find_own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
     let defined = file
         .symbols()
         .chain(file.dynamic_symbols())
@@ -54,7 +54,7 @@ fn own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
 }
 
 /// Reads a plugin's file and refuses one that cannot work, without running any of its code.
-pub(crate) fn inspect(path: &Path) -> Result<LibraryFacts, String> {
+pub(crate) fn inspect_library(path: &Path) -> Result<LibraryFacts, String> {
     if !path.is_file() {
         return Err("not a regular file".to_owned());
     }
@@ -111,7 +111,8 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
             file.kind()
         ));
     }
-    let head = symbol_bytes(&file, abi::PLUGIN_SYMBOL, 16).ok_or_else(|| missing_symbol(&file))?;
+    let head = find_symbol_bytes(&file, abi::PLUGIN_SYMBOL, 16)
+        .ok_or_else(|| describe_missing_symbol(&file))?;
     let [
         m0,
         m1,
@@ -132,7 +133,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
         ..,
     ] = *head
     else {
-        return Err(missing_symbol(&file));
+        return Err(describe_missing_symbol(&file));
     };
     let magic = u32::from_le_bytes([m0, m1, m2, m3]);
     if magic != abi::MAGIC {
@@ -141,7 +142,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
             abi::PLUGIN_SYMBOL
         ));
     }
-    let cpu_features = symbol_bytes(&file, abi::CPU_FEATURES_SYMBOL, 0).map(|bytes| {
+    let cpu_features = find_symbol_bytes(&file, abi::CPU_FEATURES_SYMBOL, 0).map(|bytes| {
         let end = bytes
             .iter()
             .position(|byte| *byte == 0)
@@ -154,7 +155,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
             .collect()
     });
     Ok(LibraryFacts {
-        own_allocator: own_allocator(&file),
+        own_allocator: find_own_allocator(&file),
         abi_major: u16::from_le_bytes([a0, a1]),
         abi_minor: u16::from_le_bytes([i0, i1]),
         struct_size: u32::from_le_bytes([s0, s1, s2, s3]),
@@ -191,7 +192,7 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
 }
 
 /// Returns the libraries that a library needs; empty for a file that is no library.
-pub(crate) fn linked_libraries(bytes: &[u8]) -> LinkedLibraries {
+pub(crate) fn read_linked_libraries(bytes: &[u8]) -> LinkedLibraries {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
         return LinkedLibraries::default();
     };
@@ -226,7 +227,7 @@ pub(crate) fn find_linked(library: &Path) -> Vec<PathBuf> {
         if file != library {
             found.push(file.clone());
         }
-        let LinkedLibraries { needed, search } = linked_libraries(&bytes);
+        let LinkedLibraries { needed, search } = read_linked_libraries(&bytes);
         let origin = file
             .parent()
             .unwrap_or(Path::new("/"))
@@ -268,7 +269,7 @@ const HOST: Architecture = Architecture::Aarch64;
 /// Returns the file's bytes from an exported symbol's address to the end of its segment; `None` if
 /// the symbol is not exported or fewer than `least` bytes follow. Segments are used instead of
 /// sections, because thread-local sections share addresses with others.
-fn symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
+fn find_symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
     let address = file
         .dynamic_symbols()
         .find(|symbol| symbol.is_definition() && symbol.name() == Ok(name))?
@@ -284,7 +285,7 @@ fn symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'
     (data.len() >= least).then_some(data)
 }
 
-fn missing_symbol(file: &ElfFile64) -> String {
+fn describe_missing_symbol(file: &ElfFile64) -> String {
     let near = file
         .dynamic_symbols()
         .filter(|symbol| symbol.is_definition())
@@ -327,7 +328,7 @@ pub(crate) struct NamedFunction {
 }
 
 /// Returns the function of an instruction.
-pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
+pub(crate) fn find_code_place(path: &Path, offset: u64) -> CodePlace {
     let Ok(bytes) = std::fs::read(path) else {
         return CodePlace::Elsewhere;
     };
@@ -350,7 +351,7 @@ pub(crate) fn code_at(path: &Path, offset: u64) -> CodePlace {
             let name = symbol_names::demangle_shown(name);
             CodePlace::Function(NamedFunction {
                 name,
-                source: source_lines::line_at(&file, offset),
+                source: source_lines::find_line(&file, offset),
             })
         }
         None => CodePlace::Unnamed,

@@ -30,11 +30,11 @@ pub(super) struct SourceState {
     hash: String,
 }
 
-fn nanoseconds(seconds: i64, rest: i64) -> i128 {
+fn to_nanoseconds(seconds: i64, rest: i64) -> i128 {
     i128::from(seconds) * 1_000_000_000 + i128::from(rest)
 }
 
-fn since_epoch(time: SystemTime) -> i128 {
+fn to_epoch_nanoseconds(time: SystemTime) -> i128 {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
@@ -42,8 +42,8 @@ fn since_epoch(time: SystemTime) -> i128 {
 }
 
 /// Returns the present time, in nanoseconds since 1970.
-pub(super) fn now_ns() -> i128 {
-    since_epoch(SystemTime::now())
+pub(super) fn read_clock_ns() -> i128 {
+    to_epoch_nanoseconds(SystemTime::now())
 }
 
 impl SourceState {
@@ -52,8 +52,8 @@ impl SourceState {
         Ok(Self {
             size: about.size(),
             inode: about.ino(),
-            modified_ns: nanoseconds(about.mtime(), about.mtime_nsec()),
-            changed_ns: nanoseconds(about.ctime(), about.ctime_nsec()),
+            modified_ns: to_nanoseconds(about.mtime(), about.mtime_nsec()),
+            changed_ns: to_nanoseconds(about.ctime(), about.ctime_nsec()),
             hash: crate::hash::file(path)?,
         })
     }
@@ -74,7 +74,7 @@ impl SourceState {
     }
 
     /// Whether the file changed, or may have changed, since `time`.
-    pub(super) fn is_since(&self, time: SystemTime) -> bool {
+    pub(super) fn is_changed_since(&self, time: SystemTime) -> bool {
         // A file system's clock is a few milliseconds behind the system's; a file system without
         // fractions counts in steps of 2 s.
         let step = if self.changed_ns % 1_000_000_000 == 0 {
@@ -82,7 +82,7 @@ impl SourceState {
         } else {
             20
         };
-        self.changed_ns >= since_epoch(time - Duration::from_millis(step))
+        self.changed_ns >= to_epoch_nanoseconds(time - Duration::from_millis(step))
     }
 
     /// Whether the file has the same inode and times, so that nothing can have written to it.
@@ -90,8 +90,8 @@ impl SourceState {
         path.metadata().is_ok_and(|about| {
             about.size() == self.size
                 && about.ino() == self.inode
-                && nanoseconds(about.mtime(), about.mtime_nsec()) == self.modified_ns
-                && nanoseconds(about.ctime(), about.ctime_nsec()) == self.changed_ns
+                && to_nanoseconds(about.mtime(), about.mtime_nsec()) == self.modified_ns
+                && to_nanoseconds(about.ctime(), about.ctime_nsec()) == self.changed_ns
         })
     }
 
@@ -101,7 +101,7 @@ impl SourceState {
         let Ok(about) = path.metadata() else {
             return false;
         };
-        let modified_ns = nanoseconds(about.mtime(), about.mtime_nsec());
+        let modified_ns = to_nanoseconds(about.mtime(), about.mtime_nsec());
         let is_known = !self.hash.is_empty() && self.is_untouched(path);
         if is_known || modified_ns > finished_ns {
             return false;
@@ -198,7 +198,7 @@ impl SourceLedger {
         name_flags: Vec<String>,
     ) -> io::Result<()> {
         let packages = read_packages(messages);
-        let mut files = listed_sources(
+        let mut files = parse_sources(
             &std::fs::read_to_string(library.with_extension("d")).unwrap_or_default(),
         );
         for package in packages.iter().filter(|package| package.has_build_script) {
@@ -223,7 +223,7 @@ impl SourceLedger {
             let Some(mut state) = SourceState::reread(&path, known) else {
                 continue;
             };
-            if state.is_since(begun) {
+            if state.is_changed_since(begun) {
                 // It is unknown what the compiler read, so the file counts as changed from now on.
                 state.hash.clear();
             }
@@ -240,7 +240,7 @@ impl SourceLedger {
                 own.insert(path.clone(), state.clone());
             }
         }
-        self.ledger.finished_ns = now_ns();
+        self.ledger.finished_ns = read_clock_ns();
         self.ledger.name_flags = name_flags;
         let beside = self
             .path
@@ -289,7 +289,7 @@ fn read_packages(messages: &str) -> Vec<LocalPackage> {
 
 /// Returns the sources of a dependency file in make's format: `library: source source`, with
 /// escaped blanks.
-fn listed_sources(text: &str) -> BTreeSet<PathBuf> {
+fn parse_sources(text: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
         let Some((_, sources)) = line.split_once(": ") else {
@@ -358,7 +358,7 @@ mod tests {
             SystemTime::UNIX_EPOCH + Duration::from_secs(1),
             SystemTime::now() + Duration::from_secs(60),
         );
-        let finished = since_epoch(SystemTime::now() + Duration::from_secs(30));
+        let finished = to_epoch_nanoseconds(SystemTime::now() + Duration::from_secs(30));
         let begun = SystemTime::now();
         std::fs::write(&path, "one").expect("written");
         let state = SourceState::read(&path).expect("readable");
@@ -383,7 +383,7 @@ mod tests {
             !state.is_stale(&path, finished),
             "cargo notices that by itself"
         );
-        assert!(state.is_since(begun) && !state.is_since(late));
+        assert!(state.is_changed_since(begun) && !state.is_changed_since(late));
     }
 
     #[test]
@@ -392,7 +392,7 @@ mod tests {
             /r/back\\\\slash\n";
         let expected = ["/r/back\\slash", "/r/src/lib.rs", "/r/with blank/x.rs"].map(PathBuf::from);
         assert_eq!(
-            listed_sources(text).into_iter().collect::<Vec<_>>(),
+            parse_sources(text).into_iter().collect::<Vec<_>>(),
             expected
         );
     }

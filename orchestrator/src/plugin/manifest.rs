@@ -73,14 +73,14 @@ struct ManifestSource<'a> {
 }
 
 impl ManifestWalk<'_> {
-    fn text(&self, folder: &Path) -> Option<String> {
+    fn read_text(&self, folder: &Path) -> Option<String> {
         (self.read)(&folder.join("Cargo.toml"))
     }
 
     /// Follows the dependencies of one manifest. A manifest that cannot be read is left to cargo,
     /// whose message is better.
     fn follow_manifest(&mut self, folder: &Path) -> Result<(), PathError> {
-        let Some(text) = self.text(folder) else {
+        let Some(text) = self.read_text(folder) else {
             return Ok(());
         };
         let Ok(manifest) = DeTable::parse(&text) else {
@@ -92,9 +92,9 @@ impl ManifestWalk<'_> {
             text: &text,
         };
         let mut inherited = Vec::new();
-        for (name, dependency) in dependencies(manifest) {
+        for (name, dependency) in list_dependencies(manifest) {
             match dependency.get("path") {
-                Some(path) => self.follow(&source, path)?,
+                Some(path) => self.follow_path(&source, path)?,
                 None if dependency.get("workspace").is_some() => inherited.push(name),
                 None => {}
             }
@@ -107,7 +107,7 @@ impl ManifestWalk<'_> {
         if root != folder && root.starts_with(self.repository) {
             self.open.push(root.clone());
         }
-        let Some(text) = self.text(&root) else {
+        let Some(text) = self.read_text(&root) else {
             return Ok(());
         };
         let Ok(manifest) = DeTable::parse(&text) else {
@@ -122,7 +122,7 @@ impl ManifestWalk<'_> {
                 .and_then(|shared| shared.get_ref().get(name))
                 .and_then(|entry| entry.get_ref().get("path"));
             if let Some(path) = path {
-                self.follow(
+                self.follow_path(
                     &ManifestSource {
                         folder: &root,
                         text: &text,
@@ -146,7 +146,7 @@ impl ManifestWalk<'_> {
             return Some(normalise_path(&folder.join(named)));
         }
         let is_root = |folder: &&Path| {
-            let text = self.text(folder).unwrap_or_default();
+            let text = self.read_text(folder).unwrap_or_default();
             DeTable::parse(&text).is_ok_and(|manifest| manifest.get_ref().contains_key("workspace"))
         };
         // Folders above the repository are not visible to the commit's files.
@@ -158,7 +158,7 @@ impl ManifestWalk<'_> {
         above.into_iter().find(is_root).map(Path::to_owned)
     }
 
-    fn follow(
+    fn follow_path(
         &mut self,
         source: &ManifestSource,
         path: &Spanned<DeValue>,
@@ -201,7 +201,7 @@ impl ManifestWalk<'_> {
 }
 
 /// Returns all entries of a manifest that may have a path, with their names.
-fn dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<'i>)> {
+fn list_dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<'i>)> {
     const KINDS: [&str; 5] = [
         "dependencies",
         "dev-dependencies",
@@ -300,7 +300,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    fn check(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    fn check_outside(files: &[(&str, &str)]) -> Result<Vec<String>, String> {
         let files: BTreeMap<PathBuf, String> = files
             .iter()
             .map(|(name, text)| (Path::new(name).join("Cargo.toml"), (*text).to_owned()))
@@ -316,7 +316,7 @@ mod tests {
 
     #[test]
     fn paths_inside_are_followed_and_absolute_ones_outside_listed() {
-        let found = check(&[
+        let found = check_outside(&[
             (
                 "/r/plugins/p",
                 "[dependencies]\nn = { path = '../n' }\n[target.'cfg(unix)'.dependencies]\ny.path \
@@ -343,7 +343,7 @@ mod tests {
                  contains it; use its absolute path, or move it into the repository"
             ))
         };
-        let own = check(&[(
+        let own = check_outside(&[(
             "/r/plugins/p",
             "[package]\nname = 'p'\n[dependencies]\nq = { path = '../../../q' }\n",
         )]);
@@ -356,7 +356,7 @@ mod tests {
                  { path = '../q' }\n",
             ),
         ];
-        assert_eq!(check(&inherited), leaves("Cargo.toml:5", "../q"));
+        assert_eq!(check_outside(&inherited), leaves("Cargo.toml:5", "../q"));
         let patched = [
             ("/r/plugins/p", ""),
             (
@@ -364,12 +364,12 @@ mod tests {
                 "[workspace]\n[patch.crates-io]\nq = { path = '../q' }\n",
             ),
         ];
-        assert_eq!(check(&patched), leaves("Cargo.toml:3", "../q"));
+        assert_eq!(check_outside(&patched), leaves("Cargo.toml:3", "../q"));
     }
 
     #[test]
     fn working_tree_is_no_dependency_of_a_commit() {
-        let error = check(&[(
+        let error = check_outside(&[(
             "/r/plugins/p",
             "[dependencies]\nn = { path = '/r/plugins/n' }\n",
         )])

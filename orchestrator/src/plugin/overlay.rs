@@ -63,7 +63,7 @@ impl Overlay {
             list.push_str(&workspace.manifest.to_string());
         }
         let lock = self
-            .lock()?
+            .find_lock()?
             .map(|lock| crate::hash::file(&lock))
             .transpose()?;
         list.push_str(&lock.unwrap_or_default());
@@ -72,13 +72,13 @@ impl Overlay {
 
     /// Returns the Cargo.lock with which every build begins: the plugin's own, otherwise that of an
     /// earlier build.
-    fn lock(&self) -> io::Result<Option<PathBuf>> {
+    fn find_lock(&self) -> io::Result<Option<PathBuf>> {
         let own = self
             .workspace
             .as_ref()
             .map_or(&self.folder, |workspace| &workspace.root)
             .join("Cargo.lock");
-        let kept = super::cargo::kept_lock(&self.folder)?;
+        let kept = super::cargo::locate_kept_lock(&self.folder)?;
         Ok([own, kept].into_iter().find(|lock| lock.is_file()))
     }
 
@@ -86,7 +86,7 @@ impl Overlay {
     /// nor to the repository.
     pub(super) fn find_outside(&self) -> Result<BTreeSet<PathBuf>, String> {
         let mut found = BTreeSet::new();
-        self.resolved_manifest(&mut |path| {
+        self.resolve_manifest(&mut |path| {
             if !path.starts_with(&self.repository) {
                 found.insert(path.to_owned());
             }
@@ -126,11 +126,11 @@ impl Overlay {
                 Ok(inside) => normalise_path(&commit.join(inside)),
                 Err(_) => path.to_owned(),
             };
-            let manifest = self.resolved_manifest(&mut |path| relocated(path))?;
+            let manifest = self.resolve_manifest(&mut |path| relocated(path))?;
             write_changed(&target.join("Cargo.toml"), manifest.to_string().as_bytes())
                 .map_err(failed)?;
             let lock = target.join("Cargo.lock");
-            match self.lock().map_err(failed)? {
+            match self.find_lock().map_err(failed)? {
                 Some(base) => {
                     write_changed(&lock, &std::fs::read(base).map_err(failed)?).map_err(failed)?
                 }
@@ -143,15 +143,15 @@ impl Overlay {
     /// Stores the Cargo.lock of a build if the plugin has none, so that later builds begin with it.
     pub(super) fn keep_lock(&self, target: &Path) -> io::Result<()> {
         let lock = target.join("Cargo.lock");
-        if lock.is_file() && self.lock()?.is_none() {
-            std::fs::copy(lock, super::cargo::kept_lock(&self.folder)?)?;
+        if lock.is_file() && self.find_lock()?.is_none() {
+            std::fs::copy(lock, super::cargo::locate_kept_lock(&self.folder)?)?;
         }
         Ok(())
     }
 
     /// Returns a self-contained manifest of the plugin: nothing is inherited, and `relocate` has
     /// replaced each absolute path outside the plugin.
-    fn resolved_manifest(
+    fn resolve_manifest(
         &self,
         relocate: &mut dyn FnMut(&Path) -> PathBuf,
     ) -> Result<Table, String> {
@@ -159,9 +159,9 @@ impl Overlay {
         let Ok(text) = std::fs::read_to_string(&file) else {
             return Ok(Table::new());
         };
-        let mut manifest: Table = parse(&text, &file)?;
+        let mut manifest: Table = parse_manifest(&text, &file)?;
         if let Some(workspace) = &self.workspace {
-            inherit(&mut manifest, &workspace.manifest);
+            inherit_fields(&mut manifest, &workspace.manifest);
             for name in ["profile", "patch"] {
                 if let Some(part) = workspace.manifest.get(name) {
                     manifest.insert(
@@ -202,7 +202,7 @@ impl Overlay {
     }
 }
 
-fn parse(text: &str, file: &Path) -> Result<Table, String> {
+fn parse_manifest(text: &str, file: &Path) -> Result<Table, String> {
     text.parse()
         .map_err(|error| format!("{}: {error}", file.display()))
 }
@@ -213,7 +213,7 @@ fn find_workspace(folder: &Path) -> Result<Option<OverlayWorkspace>, String> {
         let file = folder.join("Cargo.toml");
         std::fs::read_to_string(&file)
             .ok()
-            .map(|text| parse(&text, &file))
+            .map(|text| parse_manifest(&text, &file))
             .transpose()
     };
     let Some(own) = read(folder)? else {
@@ -241,7 +241,7 @@ fn is_inherited(value: &Value) -> bool {
 }
 
 /// Fills in the fields that the package inherits from its workspace, and removes lints.
-fn inherit(manifest: &mut Table, workspace: &Table) {
+fn inherit_fields(manifest: &mut Table, workspace: &Table) {
     let shared = workspace
         .get("workspace")
         .and_then(|shared| shared.get("package"));
@@ -382,7 +382,7 @@ fn write_changed(path: &Path, content: &[u8]) -> io::Result<()> {
 mod tests {
     use super::*;
 
-    fn write(root: &Path, files: &[(&str, &str)]) {
+    fn write_files(root: &Path, files: &[(&str, &str)]) {
         for (name, text) in files {
             let path = root.join(name);
             std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
@@ -392,7 +392,7 @@ mod tests {
 
     /// Returns the plugin's manifest over a commit at /c; `{root}` stands for the common parent
     /// folder.
-    fn laid(root: &Path, plugin: &str, repository: &str) -> String {
+    fn lay_over_commit(root: &Path, plugin: &str, repository: &str) -> String {
         let overlay = Overlay::read(&root.join(plugin), &root.join(repository)).expect("readable");
         let commit = root.join("commit");
         overlay
@@ -402,7 +402,7 @@ mod tests {
         text.replace(&root.display().to_string(), "{root}")
     }
 
-    fn folder() -> (tempfile::TempDir, PathBuf) {
+    fn create_folder() -> (tempfile::TempDir, PathBuf) {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path().canonicalize().expect("a path");
         crate::cache::OF_THIS_TEST.set(Some(root.join("cache")));
@@ -411,13 +411,13 @@ mod tests {
 
     #[test]
     fn manifest_of_an_overlay_names_the_files_of_the_commit() {
-        let (_folder, root) = folder();
+        let (_folder, root) = create_folder();
         let manifest = "[package]\nname = 'bench'\n[dependencies]\nlib = \
             { path = '../lib', version = '2' }\nsdk = { path = 'vendor/sdk' }\nother = \
             { path = '../other' }\nserde = '1'\n[target.'cfg(unix)'.dependencies]\npart = \
             { path = '../lib/part' }\n[dev-dependencies]\ncriterion = \
             '0.5'\n[patch.crates-io]\npart = { path = '../lib/part' }\n";
-        write(
+        write_files(
             &root,
             &[
                 ("bench/Cargo.toml", manifest),
@@ -427,7 +427,7 @@ mod tests {
                 ("other/x", ""),
             ],
         );
-        insta::assert_snapshot!(laid(&root, "bench", "lib"), @r#"
+        insta::assert_snapshot!(lay_over_commit(&root, "bench", "lib"), @r#"
         [dependencies]
         serde = "1"
 
@@ -460,14 +460,14 @@ mod tests {
 
     #[test]
     fn manifest_of_an_overlay_inherits_nothing() {
-        let (_folder, root) = folder();
+        let (_folder, root) = create_folder();
         let workspace = "[workspace]\nmembers = ['bench', 'core']\n[workspace.package]\nedition = \
             '2024'\n[workspace.dependencies]\ncore = { path = 'core', features = ['a'] }\nserde = \
             '1'\n[profile.release]\ndebug = true\n";
         let manifest = "[package]\nname = 'bench'\nedition.workspace = true\n[dependencies]\ncore \
             = { workspace = true, features = ['b'] }\nserde.workspace = true\n[lints]\nworkspace = \
             true\n";
-        write(
+        write_files(
             &root,
             &[
                 ("r/Cargo.toml", workspace),
@@ -476,7 +476,7 @@ mod tests {
                 ("r/core/x", ""),
             ],
         );
-        insta::assert_snapshot!(laid(&root, "r/bench", "r"), @r#"
+        insta::assert_snapshot!(lay_over_commit(&root, "r/bench", "r"), @r#"
         [dependencies.core]
         features = ["a", "b"]
         path = "{root}/commit/core"
@@ -501,8 +501,8 @@ mod tests {
 
     #[test]
     fn copy_follows_the_plugin_and_leaves_unchanged_files_alone() {
-        let (_folder, root) = folder();
-        write(
+        let (_folder, root) = create_folder();
+        write_files(
             &root,
             &[
                 ("p/a", "1"),
@@ -524,7 +524,7 @@ mod tests {
             .expect("there")
             .modified()
             .expect("a time");
-        write(
+        write_files(
             &root,
             &[("copy/target/kept", ""), ("p/d/b", "2"), ("p/c", "")],
         );

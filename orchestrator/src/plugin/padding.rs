@@ -33,7 +33,7 @@ pub(super) fn write_linker(bytes: usize) -> Result<PathBuf, BuildError> {
         ],
         &folder,
     )?;
-    let object = rustc_wrapper::quote(&object.display().to_string());
+    let object = rustc_wrapper::quote_for_shell(&object.display().to_string());
     Ok(rustc_wrapper::write_script(
         &script,
         &format!("#!/bin/sh\nexec cc {object} \"$@\"\n"),

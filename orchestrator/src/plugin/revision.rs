@@ -21,7 +21,7 @@ mod failure;
 /// Prepares a plugin at a commit. `root` is the project's folder, where relative paths begin. A
 /// plugin outside the commit's repository, or one that is given as a file, is taken in its present
 /// state; [`PreparedPlugin::at`] shows which case applies.
-pub(crate) fn prepare_at(
+pub(crate) fn prepare_at_commit(
     key: &str,
     spec: &PluginSpec,
     root: &Path,
@@ -29,10 +29,10 @@ pub(crate) fn prepare_at(
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
     let Some(place) = find_source(spec, root, revision) else {
-        return build::prepare(key, spec, watch);
+        return build::prepare_plugin(key, spec, watch);
     };
-    let within = place.shown();
-    let failed = |message: String| build_failed(explain_failure(&within, revision, &message));
+    let within = place.shown_folder();
+    let failed = |message: String| make_build_failure(explain_failure(&within, revision, &message));
     let order =
         BuildOrder::new(key, spec, revision, place, CompilerLookup::Anew).map_err(failed)?;
     let (entry, library) = match order.find_cached().map_err(failed)? {
@@ -40,7 +40,7 @@ pub(crate) fn prepare_at(
         None => order.build(watch).map_err(failed)?,
     };
     let refused = |message: String| PluginFailure::new(Phase::Load, message);
-    let inspected = elf::inspect(&library).map_err(|message| {
+    let inspected = elf::inspect_library(&library).map_err(|message| {
         refused(format!(
             "{} at {}: {message}",
             within.display(),
@@ -52,7 +52,7 @@ pub(crate) fn prepare_at(
          that was built last; pass input files through parameters"
             .to_owned()
     });
-    let sandbox = spec.sandbox.clone().resolved().with_linked(&library);
+    let sandbox = spec.sandbox.clone().resolve_paths().with_linked(&library);
     Ok(PreparedPlugin {
         note,
         path: library.clone(),
@@ -71,8 +71,9 @@ pub(crate) fn prepare_at(
     })
 }
 
-/// Whether [`prepare_at`] would find the plugin in the cache. This query and the next two are fast
-/// enough for hundreds of commits: they use the compiler versions that this process looked up last.
+/// Whether [`prepare_at_commit`] would find the plugin in the cache. This query and the next two
+/// are fast enough for hundreds of commits: they use the compiler versions that this process looked
+/// up last.
 pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> bool {
     let Some(place) = find_source(spec, root, revision) else {
         return true;
@@ -81,23 +82,23 @@ pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revi
     order.is_ok_and(|order| matches!(order.find_cached(), Ok(Some(_))))
 }
 
-/// Returns the message of [`prepare_at`], shortened if the compiler wrote much, if the last build
-/// failed and a new one would fail again.
-pub(crate) fn known_failure(
+/// Returns the message of [`prepare_at_commit`], shortened if the compiler wrote much, if the last
+/// build failed and a new one would fail again.
+pub(crate) fn find_known_failure(
     key: &str,
     spec: &PluginSpec,
     root: &Path,
     revision: &Revision,
 ) -> Option<String> {
     let place = find_source(spec, root, revision)?;
-    let within = place.shown();
+    let within = place.shown_folder();
     let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered).ok()?;
-    let message = failure::find_message(&order.cache_key().ok()?)?;
+    let message = failure::find_message(&order.compute_cache_key().ok()?)?;
     Some(explain_failure(&within, revision, &message))
 }
 
 /// Returns the duration of the checkout and the build, if there was one.
-pub(crate) fn build_time(
+pub(crate) fn find_build_time(
     key: &str,
     spec: &PluginSpec,
     root: &Path,
@@ -105,7 +106,7 @@ pub(crate) fn build_time(
 ) -> Option<Duration> {
     let place = find_source(spec, root, revision)?;
     let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered).ok()?;
-    let entry = artefacts::read_entry(&order.cache_key().ok()?).ok()??;
+    let entry = artefacts::read_entry(&order.compute_cache_key().ok()?).ok()??;
     entry.took_ms.map(Duration::from_millis)
 }
 
@@ -124,13 +125,13 @@ fn explain_failure(within: &Path, revision: &Revision, message: &str) -> String 
     )
 }
 
-fn build_failed(message: String) -> PluginFailure {
+fn make_build_failure(message: String) -> PluginFailure {
     PluginFailure::new(Phase::Build, message)
 }
 
 /// Returns the reason why a plugin is the same at every commit; `None` if its source is in the
 /// commit's repository.
-pub(crate) fn same_everywhere(
+pub(crate) fn explain_independence(
     spec: &PluginSpec,
     root: &Path,
     revision: &Revision,
@@ -168,7 +169,7 @@ enum SourcePlace {
 }
 
 impl SourcePlace {
-    fn shown(&self) -> PathBuf {
+    fn shown_folder(&self) -> PathBuf {
         match self {
             Self::Commit(within) => within.clone(),
             Self::Overlay(folder) => folder.clone(),
@@ -183,11 +184,11 @@ fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<So
             std::path::absolute(root.join(spec.source.folder())).ok()?,
         ));
     }
-    folder_within(&spec.source, root, revision).map(SourcePlace::Commit)
+    find_folder_within(&spec.source, root, revision).map(SourcePlace::Commit)
 }
 
 /// Returns the folder of a plugin inside the commit's repository; `None` if it is outside.
-fn folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
+fn find_folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
     if matches!(source, PluginSource::File(_)) {
         return None;
     }
@@ -209,11 +210,11 @@ fn folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Opt
 }
 
 /// Returns the folder of the build worktree of a commit's repository.
-pub(crate) fn place_of(revision: &Revision) -> Result<PathBuf, String> {
+pub(crate) fn find_place(revision: &Revision) -> Result<PathBuf, String> {
     let cached = cache::subfolder("worktrees")
         .and_then(|folder| folder.canonicalize())
-        .map_err(error_text)?;
-    worktree::locate_place(&cached, revision).map_err(error_text)
+        .map_err(format_error)?;
+    worktree::locate_place(&cached, revision).map_err(format_error)
 }
 
 /// One plugin to be built at one commit.
@@ -263,8 +264,8 @@ impl<'a> BuildOrder<'a> {
                 revision.short()
             ));
         }
-        let place = place_of(revision)?;
-        std::fs::create_dir_all(&place).map_err(error_text)?;
+        let place = find_place(revision)?;
+        std::fs::create_dir_all(&place).map_err(format_error)?;
         let ingredients = BuildIngredients::new();
         let mut order = Self {
             key,
@@ -286,9 +287,9 @@ impl<'a> BuildOrder<'a> {
             .add("folder", &self.within.to_string_lossy());
         if let Some(overlay) = &self.overlay {
             self.ingredients
-                .add("overlay", &overlay.hash_content().map_err(error_text)?);
+                .add("overlay", &overlay.hash_content().map_err(format_error)?);
         }
-        let (toolchain, file) = self.toolchain_folder().map_err(error_text)?;
+        let (toolchain, file) = self.prepare_toolchain_folder().map_err(format_error)?;
         let explained = |error: BuildError| match (&error, &file) {
             (BuildError::Failed { output, .. }, Some(file)) if advice::lacks_toolchain(output) => {
                 format!(
@@ -300,10 +301,10 @@ impl<'a> BuildOrder<'a> {
         };
         match self.source {
             PluginSource::Crate { cpu, .. } => {
-                let outside = self.outside()?;
+                let outside = self.find_outside()?;
                 self.ingredients.add(
                     "crate",
-                    &cargo::flags(
+                    &cargo::list_flags(
                         PathOrigin::Folder {
                             source: &worktree::locate_files(&self.place),
                             plugin: &self.place,
@@ -315,7 +316,7 @@ impl<'a> BuildOrder<'a> {
                 self.ingredients.add("profile", "release");
                 self.ingredients.add(
                     "rust",
-                    &artefacts::rust_versions(&toolchain, cpu, asking, explained)?,
+                    &artefacts::look_up_rust_versions(&toolchain, cpu, asking, explained)?,
                 );
                 for folder in outside {
                     let read = || {
@@ -330,27 +331,27 @@ impl<'a> BuildOrder<'a> {
                 self.ingredients.add("command", command);
                 self.ingredients.add(
                     "flags",
-                    &command::compiler_flags(Path::new("/source"), Path::new("/plugin")),
+                    &command::format_compiler_flags(Path::new("/source"), Path::new("/plugin")),
                 );
-                let header = cache::include_folder().map_err(error_text)?;
+                let header = cache::include_folder().map_err(format_error)?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // The command may or may not call cargo.
                 self.ingredients.add(
                     "rust",
-                    &artefacts::rust_versions(&toolchain, "native", asking, explained)
+                    &artefacts::look_up_rust_versions(&toolchain, "native", asking, explained)
                         .unwrap_or_default(),
                 );
             }
             PluginSource::File(_) => {}
         }
         self.ingredients
-            .add("c", &artefacts::c_version(&toolchain, asking));
+            .add("c", &artefacts::look_up_c_version(&toolchain, asking));
         Ok(())
     }
 
     /// Returns the path dependencies outside the repository; an error if the commit lacks a file
     /// that it should contain.
-    fn outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
+    fn find_outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
         if let Some(overlay) = &self.overlay {
             return overlay.find_outside();
         }
@@ -360,13 +361,13 @@ impl<'a> BuildOrder<'a> {
             Err(_) => std::fs::read_to_string(path).ok(),
         };
         manifest::find_outside(repository, &repository.join(&self.within), &read)
-            .map_err(error_text)
+            .map_err(format_error)
     }
 
     /// Returns a folder in which rustup chooses the commit's compiler, and the file of the commit
     /// that selects it. With this folder, the result of a build can be looked up without a
     /// checkout.
-    fn toolchain_folder(&self) -> io::Result<(PathBuf, Option<PathBuf>)> {
+    fn prepare_toolchain_folder(&self) -> io::Result<(PathBuf, Option<PathBuf>)> {
         for file in self
             .within
             .ancestors()
@@ -393,7 +394,7 @@ impl<'a> BuildOrder<'a> {
 
     /// Returns the folders, from the plugin's own upwards, that may be a workspace without a
     /// Cargo.lock in the commit.
-    fn unlocked_folders(&self) -> impl Iterator<Item = PathBuf> {
+    fn list_unlocked_folders(&self) -> impl Iterator<Item = PathBuf> {
         let own = self.overlay.is_none();
         let unlocked = move |folder: &&Path| {
             own && self
@@ -409,14 +410,15 @@ impl<'a> BuildOrder<'a> {
 
     /// Returns the key of the artefact in the cache. Which Cargo.lock is lent depends on earlier
     /// builds.
-    fn cache_key(&self) -> io::Result<String> {
+    fn compute_cache_key(&self) -> io::Result<String> {
         let mut all = self.ingredients.clone();
         if matches!(self.source, PluginSource::Crate { .. }) {
-            for folder in self.unlocked_folders() {
+            for folder in self.list_unlocked_folders() {
                 // Joining the empty name of the root would add a slash, which cargo's names do not
                 // have.
-                let lock =
-                    crate::hash::file(&cargo::kept_lock(&manifest::normalise_path(&folder))?);
+                let lock = crate::hash::file(&cargo::locate_kept_lock(&manifest::normalise_path(
+                    &folder,
+                ))?);
                 all.add("lock", &lock.unwrap_or_default());
             }
         }
@@ -425,9 +427,9 @@ impl<'a> BuildOrder<'a> {
 
     fn find_cached(&self) -> Result<Option<(CachedArtefact, PathBuf)>, String> {
         let found = self
-            .cache_key()
+            .compute_cache_key()
             .and_then(|key| artefacts::find_artefact(&key))
-            .map_err(error_text)?;
+            .map_err(format_error)?;
         // Sources outside the repository belong to no commit, so they are not part of the key.
         let is_current = |entry: &CachedArtefact| {
             entry
@@ -440,7 +442,7 @@ impl<'a> BuildOrder<'a> {
 
     fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), String> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
-        let held = BuildWorktree::lock(&self.place, waiting, watch.stop).map_err(error_text)?;
+        let held = BuildWorktree::lock(&self.place, waiting, watch.stop).map_err(format_error)?;
         let Some(held) = held else {
             return Err("stopped while waiting for another build".to_owned());
         };
@@ -450,12 +452,12 @@ impl<'a> BuildOrder<'a> {
         }
         build_group::end_leftover_build(&self.place);
         let began = Instant::now();
-        held.check_out(self.revision).map_err(error_text)?;
-        for folder in self.unlocked_folders() {
+        held.check_out(self.revision).map_err(format_error)?;
+        for folder in self.list_unlocked_folders() {
             // A lent lock, left behind because a build was killed before it was taken back.
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
-        let before = self.cache_key().map_err(error_text)?;
+        let before = self.compute_cache_key().map_err(format_error)?;
         let mut watch = BuildWatcher {
             show: &mut *watch.show,
             stop: watch.stop,
@@ -463,7 +465,7 @@ impl<'a> BuildOrder<'a> {
         };
         let built = self.run_build(&held.root(), &mut watch);
         // The build may have changed the lent Cargo.lock. Either version leads to this artefact.
-        let keys = [before, self.cache_key().map_err(error_text)?];
+        let keys = [before, self.compute_cache_key().map_err(format_error)?];
         let (built, outside) = built.map_err(|error| {
             // A build that was stopped looks like one that failed.
             if !(watch.stop)() && failure::is_permanent(&error) {
@@ -474,10 +476,10 @@ impl<'a> BuildOrder<'a> {
             }
             error.to_string()
         })?;
-        let hash = crate::hash::file(&built.library).map_err(error_text)?;
+        let hash = crate::hash::file(&built.library).map_err(format_error)?;
         let library = cache::keep(&built.library, &hash)
             .and_then(std::path::absolute)
-            .map_err(error_text)?;
+            .map_err(format_error)?;
         let entry = CachedArtefact {
             hash,
             flags: built.flags,
@@ -486,8 +488,8 @@ impl<'a> BuildOrder<'a> {
         };
         for key in keys {
             artefacts::store_entry(&key, &entry)
-                .and_then(|()| failure::forget(&key))
-                .map_err(error_text)?;
+                .and_then(|()| failure::forget_failure(&key))
+                .map_err(format_error)?;
         }
         Ok((entry, library))
     }
@@ -553,7 +555,7 @@ impl<'a> BuildOrder<'a> {
     }
 }
 
-fn error_text(error: impl ToString) -> String {
+fn format_error(error: impl ToString) -> String {
     error.to_string()
 }
 

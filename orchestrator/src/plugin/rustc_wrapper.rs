@@ -23,10 +23,10 @@ pub(super) const VARIABLE: &str = "RUSTC_WRAPPER";
 pub(super) fn write_wrapper(flags: &[String], user_wrapper: Option<&Path>) -> io::Result<PathBuf> {
     let added: String = flags
         .iter()
-        .map(|flag| format!(" {}", quote(flag)))
+        .map(|flag| format!(" {}", quote_for_shell(flag)))
         .collect();
     let wrapper = user_wrapper
-        .map(|path| format!("{} ", quote(&path.display().to_string())))
+        .map(|path| format!("{} ", quote_for_shell(&path.display().to_string())))
         .unwrap_or_default();
     let script = format!("#!/bin/sh\nexec {wrapper}\"$@\"{added}\n");
     let folder = cache::subfolder(&format!("rustc/{}", &crate::hash::text(&script)[..16]))?;
@@ -73,7 +73,7 @@ fn wait_until_executable(script: &Path) -> io::Result<()> {
 }
 
 /// Quotes a text for a shell.
-pub(super) fn quote(text: &str) -> String {
+pub(super) fn quote_for_shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct SourceLine {
 /// Returns the line of an address in a file's code. If functions were inlined there, the innermost
 /// function of the plugin itself is used, because a line in an iterator of the standard library
 /// does not help. `None` if the debug information is missing or cannot be read.
-pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Option<SourceLine> {
+pub(super) fn find_line(file: &ElfFile64<object::Endianness>, address: u64) -> Option<SourceLine> {
     let section = |id: SectionId| -> Result<DwarfSlice, Error> {
         let data = file
             .section_by_name(id.name())
@@ -37,7 +37,7 @@ pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Opt
     let mut frames = context.find_frames(address).skip_all_loads().ok()?;
     let mut lines = Vec::new();
     while let Ok(Some(frame)) = frames.next() {
-        lines.push(source_line(&frame));
+        lines.push(read_source_line(&frame));
     }
     // The outermost function has a symbol with its full name.
     if let Some(Some(outermost)) = lines.last_mut() {
@@ -48,7 +48,7 @@ pub(super) fn line_at(file: &ElfFile64<object::Endianness>, address: u64) -> Opt
     (own < lines.len()).then(|| lines.swap_remove(own))
 }
 
-fn source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
+fn read_source_line(frame: &Frame<DwarfSlice>) -> Option<SourceLine> {
     let location = frame.location.as_ref()?;
     let (file, is_foreign) = shorten_path(location.file?);
     let inlined = frame.function.as_ref().and_then(|function| {

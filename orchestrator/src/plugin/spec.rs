@@ -70,7 +70,7 @@ impl SandboxSpec {
     /// Resolves the writable paths before a worker could put a link there. A folder inside another
     /// one is left out: it is writable as part of the outer folder, and a worker could replace it
     /// by a link.
-    pub(super) fn resolved(mut self) -> Self {
+    pub(super) fn resolve_paths(mut self) -> Self {
         if let Self::On { write, .. } = &mut self {
             let all = std::mem::take(write);
             let inside = |path: &PathBuf| {

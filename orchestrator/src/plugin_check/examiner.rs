@@ -165,7 +165,7 @@ impl<'a> PluginExaminer<'a> {
             stop: &|| self.interrupt.is_requested(),
             note: None,
         };
-        let prepared = build::prepare(key, spec, &mut watch);
+        let prepared = build::prepare_plugin(key, spec, &mut watch);
         orphans::spare_children();
         prepared
     }
@@ -177,7 +177,7 @@ impl<'a> PluginExaminer<'a> {
         given: &Given,
         examined: &mut ExaminedPlugin,
     ) -> Result<(), CommandError> {
-        if let Ok(inspected) = elf::inspect(&prepared.path) {
+        if let Ok(inspected) = elf::inspect_library(&prepared.path) {
             examined.findings.extend(vetting::judge_file(&inspected));
         }
         let mut documents = Vec::new();

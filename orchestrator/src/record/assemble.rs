@@ -409,7 +409,7 @@ fn convert_scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
         // Rates and times per unit use this scope's own work and time. Plain counts belong to the
         // job only.
         (metric.per != CounterBasis::Iteration)
-            .then(|| metric.value(work, cost))
+            .then(|| metric.compute_value(work, cost))
             .flatten()
     };
     ScopeRecord {

@@ -51,9 +51,10 @@ pub(super) fn bound_roundings(
         match metric.per {
             // The quotient inherits the relative rounding of its divisor.
             CounterBasis::BytesPerUnit => Some(
-                (metric.value(counter.sum / each, cost)? * counter.rounding / counter.sum).abs(),
+                (metric.compute_value(counter.sum / each, cost)? * counter.rounding / counter.sum)
+                    .abs(),
             ),
-            _ => Some(metric.value(counter.rounding / each, cost)?.abs()),
+            _ => Some(metric.compute_value(counter.rounding / each, cost)?.abs()),
         }
     };
     let largest = |metric: &MetricInfo| {
@@ -127,7 +128,7 @@ pub(super) fn compute_values(
             seconds,
             bytes: count.bytes as f64 / count.iterations.max(1) as f64,
         };
-        if let Some(value) = metric.value(per_iteration, cost) {
+        if let Some(value) = metric.compute_value(per_iteration, cost) {
             metrics.insert(metric.id.clone(), value);
         }
     }
@@ -149,7 +150,7 @@ pub(super) fn find_ranges(
                 seconds: 1.0,
                 bytes: count.bytes as f64 / each,
             };
-            sum.and_then(|sum| metric.value(sum / each, cost))
+            sum.and_then(|sum| metric.compute_value(sum / each, cost))
                 .unwrap_or(0.0)
         };
         let values: Vec<f64> = counts.iter().map(value).collect();

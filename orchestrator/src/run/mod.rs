@@ -110,7 +110,7 @@ fn prepare_plugins(
     project::prepare(
         &loaded.scenario,
         |key| loaded.scenario.uses_plugin(key),
-        &build::prepare,
+        &build::prepare_plugin,
         wait,
         &context.mark,
         context.interrupt,
@@ -145,7 +145,7 @@ fn check_rules(loaded: &LoadedScenario, plugins: &PluginSet) -> Result<(), Comma
         let info = plugins
             .described
             .get(&job.plugin)
-            .and_then(|described| described.workload(&job.workload));
+            .and_then(|described| described.find_workload(&job.workload));
         offered.push(OfferedJob {
             id: &job.id,
             offers: vec![info],

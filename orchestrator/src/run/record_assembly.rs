@@ -106,7 +106,7 @@ impl PreparedRun {
             },
             git: self.git.clone(),
             machine: self.machine.clone(),
-            toolchain: cargo::rustc_version(),
+            toolchain: cargo::query_rustc_version(),
             plugins: self
                 .loaded
                 .scenario
@@ -140,7 +140,7 @@ impl PreparedRun {
                 .plugins
                 .described
                 .get(&job.plugin)
-                .and_then(|description| description.workload(&job.workload)),
+                .and_then(|description| description.find_workload(&job.workload)),
             plugin: self.plugin_file(&job.plugin),
             own_allocator: self.own_allocator(&job.plugin),
             ends,

@@ -15,7 +15,7 @@ pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
         return String::new();
     }
     if let Some(offset) = instruction.checked_sub(base) {
-        match elf::code_at(library, offset) {
+        match elf::find_code_place(library, offset) {
             CodePlace::Function(function) => {
                 return format!(", in function {}", describe_function(&function, offset));
             }
@@ -29,7 +29,7 @@ pub(super) fn describe_crash_site(page: &PageLayout, library: &Path) -> String {
         .filter_map(|address| address.checked_sub(base)?.checked_sub(1));
     let mut first = None;
     for offset in calls {
-        let CodePlace::Function(function) = elf::code_at(library, offset) else {
+        let CodePlace::Function(function) = elf::find_code_place(library, offset) else {
             continue;
         };
         let text = format!(

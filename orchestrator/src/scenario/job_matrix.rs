@@ -39,7 +39,7 @@ pub(crate) fn expand_entries<'a>(
     for entry in entries {
         let info = match offer(&entry.plugin) {
             None => None,
-            Some(description) => match description.workload(&entry.workload) {
+            Some(description) => match description.find_workload(&entry.workload) {
                 Some(info) => Some(info),
                 None => {
                     problems.push(unknown_workload(scenario, entry, description));

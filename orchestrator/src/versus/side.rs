@@ -74,8 +74,8 @@ pub(crate) fn compare_machine_code(
         std::fs::read(&b.library).ok()?,
     );
     let (a_needs, b_needs) = (
-        elf::linked_libraries(&a_file),
-        elf::linked_libraries(&b_file),
+        elf::read_linked_libraries(&a_file),
+        elf::read_linked_libraries(&b_file),
     );
     if a_needs != b_needs || a_needs.searches_own_folder() {
         return Some(CodeRelation::Unknown(

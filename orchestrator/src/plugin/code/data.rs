@@ -22,25 +22,25 @@ struct DataContents<'d> {
 
 impl<'d> CodeWalk<'_, 'd> {
     /// Whether the data that `span` covers are the same at both addresses.
-    pub(super) fn same_data(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
-        let (Some(at_a), Some(at_b)) = (self.a.section_at(a), self.b.section_at(b)) else {
+    pub(super) fn match_data(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
+        let (Some(at_a), Some(at_b)) = (self.a.find_section(a), self.b.find_section(b)) else {
             return false;
         };
-        let (Some(of_a), Some(of_b)) = (self.a.extent(a), self.b.extent(b)) else {
+        let (Some(of_a), Some(of_b)) = (self.a.find_extent(a), self.b.find_extent(b)) else {
             return false;
         };
         if at_a.constant != at_b.constant {
             return false;
         }
         // The identity of a variable matters as much as its initial value.
-        if !at_a.constant && !self.identify((false, of_a.0), (false, of_b.0)) {
+        if !at_a.constant && !self.match_variables((false, of_a.0), (false, of_b.0)) {
             return false;
         }
         if !at_a.constant && of_a.2 && of_b.2 && a - of_a.0 != b - of_b.0 {
             return false;
         }
         if let ReferenceSpan::Bytes(len) = span {
-            return self.same_stretch(a, b, len, len, owner);
+            return self.match_stretches(a, b, len, len, owner);
         }
         // If only one build has a symbol, the object of the other begins at the same distance
         // before the address.
@@ -56,18 +56,18 @@ impl<'d> CodeWalk<'_, 'd> {
         if of_a.2 && of_b.2 && len_a != len_b {
             return false;
         }
-        self.same_stretch(start_a, start_b, len_a, len_b, owner)
+        self.match_stretches(start_a, start_b, len_a, len_b, owner)
     }
 
     /// Compares objects of which only a maximum length is known, because padding may follow them.
-    fn same_stretch(&mut self, a: u64, b: u64, len_a: u64, len_b: u64, owner: u64) -> bool {
+    fn match_stretches(&mut self, a: u64, b: u64, len_a: u64, len_b: u64, owner: u64) -> bool {
         let (short, long) = (len_a.min(len_b), len_a.max(len_b));
-        let both = |len| Some((self.a.view(a, len)?, self.b.view(b, len)?));
+        let both = |len| Some((self.a.view_bytes(a, len)?, self.b.view_bytes(b, len)?));
         let Some((view_a, view_b)) = both(short) else {
             return false;
         };
         let contents = |view, address| DataContents { view, address };
-        if !self.same_contents(contents(view_a, a), contents(view_b, b), owner) {
+        if !self.match_contents(contents(view_a, a), contents(view_b, b), owner) {
             return false;
         }
         if short == long {
@@ -79,10 +79,10 @@ impl<'d> CodeWalk<'_, 'd> {
             (self.b, b)
         };
         let more = image
-            .view(start, long)
+            .view_bytes(start, long)
             .is_some_and(|view| view.is_zero(short, long));
         let pointers = image
-            .relocations_in(start + short, start + long)
+            .list_relocations_in(start + short, start + long)
             .next()
             .is_some();
         if more && !pointers && long - short < PADDING {
@@ -91,24 +91,24 @@ impl<'d> CodeWalk<'_, 'd> {
         // In one of the builds, another reference may point into the middle of the object.
         let (rest_a, rest_b) = (a + short, b + short);
         let rest = (
-            self.a.view(rest_a, long - short),
-            self.b.view(rest_b, long - short),
+            self.a.view_bytes(rest_a, long - short),
+            self.b.view_bytes(rest_b, long - short),
         );
         let (Some(view_a), Some(view_b)) = rest else {
             return false;
         };
-        self.same_contents(contents(view_a, rest_a), contents(view_b, rest_b), owner)
+        self.match_contents(contents(view_a, rest_a), contents(view_b, rest_b), owner)
     }
 
-    fn same_contents(&mut self, a: DataContents<'d>, b: DataContents<'d>, owner: u64) -> bool {
+    fn match_contents(&mut self, a: DataContents<'d>, b: DataContents<'d>, owner: u64) -> bool {
         let len = a.view.len();
-        let Some(mut done) = self.same_tables(a, b, owner) else {
+        let Some(mut done) = self.match_tables(a, b, owner) else {
             return false;
         };
         let pointers =
             |image: &LibraryImage<'d>, contents: DataContents<'d>| -> Vec<(u64, Relocation<'d>)> {
                 let end = contents.address.saturating_add(len);
-                let all = image.relocations_in(contents.address, end);
+                let all = image.list_relocations_in(contents.address, end);
                 all.map(|(place, relocation)| (place - contents.address, relocation))
                     .collect()
             };
@@ -117,7 +117,7 @@ impl<'d> CodeWalk<'_, 'd> {
             return false;
         }
         for ((offset, to_a), (offset_b, to_b)) in in_a.into_iter().zip(in_b) {
-            if offset != offset_b || offset < done || !a.view.same(b.view, done, offset) {
+            if offset != offset_b || offset < done || !a.view.has_same_bytes(b.view, done, offset) {
                 return false;
             }
             let both_locations =
@@ -128,23 +128,28 @@ impl<'d> CodeWalk<'_, 'd> {
                 continue;
             }
             let (to_a, to_b) = (
-                self.a.relocation_target(to_a),
-                self.b.relocation_target(to_b),
+                self.a.interpret_relocation(to_a),
+                self.b.interpret_relocation(to_b),
             );
             if !self.match_references(to_a, to_b, ReferenceSpan::Whole, owner) {
                 return false;
             }
             done = (offset + 8).min(len);
         }
-        a.view.same(b.view, done, len)
+        a.view.has_same_bytes(b.view, done, len)
     }
 
     /// Compares tables of distances by their targets. Returns the number of bytes compared, or
     /// `None` if they differ.
-    fn same_tables(&mut self, a: DataContents<'d>, b: DataContents<'d>, owner: u64) -> Option<u64> {
+    fn match_tables(
+        &mut self,
+        a: DataContents<'d>,
+        b: DataContents<'d>,
+        owner: u64,
+    ) -> Option<u64> {
         let (in_a, in_b) = (
-            self.a.sweep.table_at(a.address),
-            self.b.sweep.table_at(b.address),
+            self.a.sweep.find_table(a.address),
+            self.b.sweep.find_table(b.address),
         );
         let table = match (in_a, in_b) {
             (Some(in_a), Some(in_b)) if in_a == in_b && in_a.entries * 4 <= a.view.len() => in_a,
@@ -160,8 +165,8 @@ impl<'d> CodeWalk<'_, 'd> {
                 from.wrapping_add_signed(i64::from(i32::from_le_bytes(*entry)))
             };
             let (to_a, to_b) = (
-                self.a.address_target(lead(a.address, entry_a)),
-                self.b.address_target(lead(b.address, entry_b)),
+                self.a.interpret_address(lead(a.address, entry_a)),
+                self.b.interpret_address(lead(b.address, entry_b)),
             );
             if !self.match_references(to_a, to_b, ReferenceSpan::Whole, owner) {
                 return None;
@@ -171,14 +176,14 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 
     /// Whether two thread-locals have the same initial contents.
-    pub(super) fn same_threads(&mut self, a: u64, b: u64, owner: u64) -> bool {
+    pub(super) fn match_thread_locals(&mut self, a: u64, b: u64, owner: u64) -> bool {
         let (Some((of_a, view_a, address_a)), Some((of_b, view_b, address_b))) =
-            (self.a.thread_local(a), self.b.thread_local(b))
+            (self.a.find_thread_local(a), self.b.find_thread_local(b))
         else {
             self.note_unclear("a thread-local without a name");
             return true;
         };
-        let same_place = self.identify((true, of_a.start), (true, of_b.start))
+        let same_place = self.match_variables((true, of_a.start), (true, of_b.start))
             && a - of_a.start == b - of_b.start;
         let (a, b) = (
             DataContents {
@@ -195,14 +200,14 @@ impl<'d> CodeWalk<'_, 'd> {
         }
         // The addresses of data that are not stored belong to something else, whose relocations do
         // not count here.
-        !view_a.is_stored() || self.same_contents(a, b, owner)
+        !view_a.is_stored() || self.match_contents(a, b, owner)
     }
 
     /// Whether all thread-locals have the same initial contents. Code that reaches several of them
     /// from one address does not show which.
-    pub(super) fn same_thread_blocks(&mut self, owner: u64) -> bool {
+    pub(super) fn match_thread_blocks(&mut self, owner: u64) -> bool {
         let (Some((view_a, address_a)), Some((view_b, address_b))) =
-            (self.a.thread_block(), self.b.thread_block())
+            (self.a.view_thread_block(), self.b.view_thread_block())
         else {
             return false;
         };
@@ -216,7 +221,7 @@ impl<'d> CodeWalk<'_, 'd> {
                 address: address_b,
             },
         );
-        view_a.len() == view_b.len() && self.same_contents(a, b, owner)
+        view_a.len() == view_b.len() && self.match_contents(a, b, owner)
     }
 }
 
@@ -227,30 +232,32 @@ impl<'d> CodeWalk<'_, 'd> {
 fn is_location(image: &LibraryImage, address: u64) -> bool {
     let constant_data = |address: u64| {
         image
-            .section_at(address)
+            .find_section(address)
             .is_some_and(|section| section.constant && section.holds == SectionContent::Data)
     };
     let Some(end) = address.checked_add(LOCATION) else {
         return false;
     };
-    let Some(Relocation::Here(name)) = image.relocation_at(address) else {
+    let Some(Relocation::Here(name)) = image.find_relocation(address) else {
         return false;
     };
     if !constant_data(address)
         || !constant_data(name)
-        || image.relocations_in(address + 1, end).next().is_some()
+        || image.list_relocations_in(address + 1, end).next().is_some()
     {
         return false;
     }
-    let (Some(len), Some(position)) = (image.number_at(address + 8), image.number_at(address + 16))
-    else {
+    let (Some(len), Some(position)) = (
+        image.read_number(address + 8),
+        image.read_number(address + 16),
+    ) else {
         return false;
     };
     if !(1..=LONGEST_NAME).contains(&len) {
         return false;
     }
     let Some(name) = image
-        .view(name, len)
+        .view_bytes(name, len)
         .and_then(|view| std::str::from_utf8(view.bytes()).ok())
     else {
         return false;

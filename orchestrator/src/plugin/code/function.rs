@@ -18,7 +18,7 @@ impl DecodedFunction {
     /// Decodes a function; `None` if not all of its bytes are instructions.
     pub(super) fn decode(symbol: &ImageSymbol, bytes: &[u8]) -> Option<Self> {
         let (mut instructions, mut boundaries) = (Vec::new(), Vec::new());
-        for instruction in decoder(bytes, symbol.start) {
+        for instruction in create_decoder(bytes, symbol.start) {
             if instruction.is_invalid() {
                 return None;
             }
@@ -37,7 +37,7 @@ impl DecodedFunction {
 
     /// Returns the index of the instruction that runs first when control reaches `address`; `None`
     /// inside an instruction.
-    pub(super) fn index_of(&self, address: u64) -> Option<usize> {
+    pub(super) fn find_index(&self, address: u64) -> Option<usize> {
         // The end is a valid address: a call that does not return may be the last instruction, and
         // a jump to the end is never taken.
         if address != self.end && self.boundaries.binary_search(&address).is_err() {
@@ -65,7 +65,7 @@ impl DecodedFunction {
 }
 
 /// Returns a decoder for code at `address`.
-pub(super) fn decoder(bytes: &[u8], address: u64) -> Decoder<'_> {
+pub(super) fn create_decoder(bytes: &[u8], address: u64) -> Decoder<'_> {
     Decoder::with_ip(64, bytes, address, DecoderOptions::NONE)
 }
 
@@ -97,7 +97,7 @@ pub(super) fn split_reference(instruction: &Instruction) -> (Instruction, Option
         let address = instruction.near_branch_target();
         rest.set_near_branch64(0);
         // The encoding of a jump depends on its distance, and thus on the layout.
-        if let Some(code) = near_form(rest.code()) {
+        if let Some(code) = find_near_form(rest.code()) {
             rest.set_code(code);
         }
         return (
@@ -128,7 +128,7 @@ fn is_near_branch(instruction: &Instruction) -> bool {
     )
 }
 
-fn near_form(code: Code) -> Option<Code> {
+fn find_near_form(code: Code) -> Option<Code> {
     let near = code.as_near_branch();
     (near != code).then_some(near)
 }

@@ -1,7 +1,7 @@
 //! The relevant parts of an ELF file, and the meaning of addresses in it.
 
 use super::CodeError;
-use super::function::{DecodedFunction, decoder};
+use super::function::{DecodedFunction, create_decoder};
 use super::sweep::{self, TableSweep};
 use super::tables::{ByteView, ImageSection, ImageSymbol, SectionContent, SymbolIndex};
 use object::elf;
@@ -77,13 +77,13 @@ impl<'d> LibraryImage<'d> {
             return Err(CodeError::Processor);
         }
         let mut image = Self {
-            sections: sections(&file)?,
+            sections: read_sections(&file)?,
             functions: SymbolIndex::default(),
             objects: SymbolIndex::default(),
             threads: SymbolIndex::default(),
-            thread_block: thread_block(&file, data),
-            relocations: relocations(&file)?,
-            exported: named_symbols(file.dynamic_symbols(), SymbolKind::Data),
+            thread_block: read_thread_block(&file, data),
+            relocations: read_relocations(&file)?,
+            exported: list_symbols(file.dynamic_symbols(), SymbolKind::Data),
             runtime: Vec::new(),
             has_rust: file
                 .symbols()
@@ -94,8 +94,8 @@ impl<'d> LibraryImage<'d> {
         let of_kind = |kind| {
             SymbolIndex::new(
                 [
-                    named_symbols(file.symbols(), kind),
-                    named_symbols(file.dynamic_symbols(), kind),
+                    list_symbols(file.symbols(), kind),
+                    list_symbols(file.dynamic_symbols(), kind),
                 ]
                 .concat(),
             )
@@ -129,7 +129,7 @@ impl<'d> LibraryImage<'d> {
     }
 
     /// Returns the begin and end of an exported object.
-    pub(super) fn exported(&self, name: &str) -> Option<(u64, u64)> {
+    pub(super) fn find_exported(&self, name: &str) -> Option<(u64, u64)> {
         self.exported
             .iter()
             .find(|symbol| symbol.name == name)
@@ -143,7 +143,7 @@ impl<'d> LibraryImage<'d> {
                 continue;
             };
             for place in packed {
-                if let Some(addend) = self.number_at(place) {
+                if let Some(addend) = self.read_number(place) {
                     self.relocations.push((place, Relocation::Here(addend)));
                 }
             }
@@ -161,7 +161,7 @@ impl<'d> LibraryImage<'d> {
         &self.relocations
     }
 
-    pub(super) fn section_at(&self, address: u64) -> Option<&ImageSection<'d>> {
+    pub(super) fn find_section(&self, address: u64) -> Option<&ImageSection<'d>> {
         let before = self
             .sections
             .partition_point(|section| section.start <= address);
@@ -170,17 +170,17 @@ impl<'d> LibraryImage<'d> {
             .filter(|section| address < section.end)
     }
 
-    pub(super) fn view(&self, address: u64, len: u64) -> Option<ByteView<'d>> {
-        ByteView::new(self.section_at(address)?, address, len)
+    pub(super) fn view_bytes(&self, address: u64, len: u64) -> Option<ByteView<'d>> {
+        ByteView::new(self.find_section(address)?, address, len)
     }
 
-    pub(super) fn number_at(&self, address: u64) -> Option<u64> {
-        let view = self.view(address, 8)?;
+    pub(super) fn read_number(&self, address: u64) -> Option<u64> {
+        let view = self.view_bytes(address, 8)?;
         Some(view.bytes().try_into().map_or(0, u64::from_le_bytes))
     }
 
     /// Returns the relocations with a place in `start..end`.
-    pub(super) fn relocations_in(
+    pub(super) fn list_relocations_in(
         &self,
         start: u64,
         end: u64,
@@ -195,44 +195,46 @@ impl<'d> LibraryImage<'d> {
             .copied()
     }
 
-    pub(super) fn relocation_at(&self, place: u64) -> Option<Relocation<'d>> {
-        self.relocations_in(place, place.saturating_add(1))
+    pub(super) fn find_relocation(&self, place: u64) -> Option<Relocation<'d>> {
+        self.list_relocations_in(place, place.saturating_add(1))
             .next()
             .map(|(_, relocation)| relocation)
     }
 
     /// Returns the meaning of an address.
-    pub(super) fn address_target(&self, address: u64) -> AddressTarget<'d> {
-        match self.section_at(address).map(|section| section.holds) {
+    pub(super) fn interpret_address(&self, address: u64) -> AddressTarget<'d> {
+        match self.find_section(address).map(|section| section.holds) {
             None => AddressTarget::Unclear(address),
             Some(SectionContent::Data | SectionContent::Initialisers) => {
                 AddressTarget::Data(address)
             }
             Some(SectionContent::Slots) => AddressTarget::Slot(address),
-            Some(SectionContent::Code) => match self.functions.covering(address) {
+            Some(SectionContent::Code) => match self.functions.find_covering(address) {
                 Some(function) => AddressTarget::Code(function, address),
                 None => AddressTarget::Unclear(address),
             },
             Some(SectionContent::Stubs) => self
-                .stub_slot(address)
-                .map_or(AddressTarget::Unclear(address), |slot| self.pointee(slot)),
+                .find_stub_slot(address)
+                .map_or(AddressTarget::Unclear(address), |slot| {
+                    self.find_pointee(slot)
+                }),
         }
     }
 
     /// Returns the target of the pointer at `slot` after the library is loaded.
-    pub(super) fn pointee(&self, slot: u64) -> AddressTarget<'d> {
-        match self.relocation_at(slot) {
-            Some(relocation) => self.relocation_target(relocation),
+    pub(super) fn find_pointee(&self, slot: u64) -> AddressTarget<'d> {
+        match self.find_relocation(slot) {
+            Some(relocation) => self.interpret_relocation(relocation),
             None => self
-                .number_at(slot)
+                .read_number(slot)
                 .map_or(AddressTarget::Unclear(slot), AddressTarget::Number),
         }
     }
 
     /// Returns the target that a relocation writes to a place.
-    pub(super) fn relocation_target(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
+    pub(super) fn interpret_relocation(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
         match relocation {
-            Relocation::Here(address) => self.address_target(address),
+            Relocation::Here(address) => self.interpret_address(address),
             Relocation::Chosen(address) => AddressTarget::Chosen(address),
             Relocation::Import(name, addend) => AddressTarget::Import(name, addend),
             Relocation::Module(name) => AddressTarget::Module(name),
@@ -242,32 +244,32 @@ impl<'d> LibraryImage<'d> {
     }
 
     /// Returns the address of the function to which the pointer at `place` points.
-    pub(super) fn function_behind(&self, place: u64) -> Option<u64> {
-        match self.pointee(place) {
+    pub(super) fn find_function_behind(&self, place: u64) -> Option<u64> {
+        match self.find_pointee(place) {
             AddressTarget::Code(_, address) => Some(address),
             _ => None,
         }
     }
 
     /// Returns the slot from which a stub takes its target.
-    fn stub_slot(&self, address: u64) -> Option<u64> {
-        let section = self.section_at(address)?;
+    fn find_stub_slot(&self, address: u64) -> Option<u64> {
+        let section = self.find_section(address)?;
         let bytes = section
             .bytes
             .get(usize::try_from(address - section.start).ok()?..)?;
         // A stub is an optional `endbr64`, then the jump.
-        let jump = decoder(bytes, address)
+        let jump = create_decoder(bytes, address)
             .into_iter()
             .take(2)
             .find(|it| it.is_jmp_near_indirect())?;
         let slot = jump
             .is_ip_rel_memory_operand()
             .then(|| jump.ip_rel_memory_address())?;
-        self.relocation_at(slot).map(|_| slot)
+        self.find_relocation(slot).map(|_| slot)
     }
 
-    pub(super) fn decode(&self, symbol: &ImageSymbol<'d>) -> Option<DecodedFunction> {
-        let view = self.view(symbol.start, symbol.end - symbol.start)?;
+    pub(super) fn decode_function(&self, symbol: &ImageSymbol<'d>) -> Option<DecodedFunction> {
+        let view = self.view_bytes(symbol.start, symbol.end - symbol.start)?;
         view.is_stored()
             .then(|| DecodedFunction::decode(symbol, view.bytes()))?
     }
@@ -275,28 +277,28 @@ impl<'d> LibraryImage<'d> {
     /// Returns the begin and end of the object at `address`, and whether a symbol defines them.
     /// Without a symbol, the object is assumed to begin at the address and to reach to the next
     /// address that anything refers to.
-    pub(super) fn extent(&self, address: u64) -> Option<(u64, u64, bool)> {
-        let section = self.section_at(address)?;
+    pub(super) fn find_extent(&self, address: u64) -> Option<(u64, u64, bool)> {
+        let section = self.find_section(address)?;
         if let Some(object) = self
             .objects
-            .covering(address)
+            .find_covering(address)
             .filter(|object| object.end <= section.end)
         {
             return Some((object.start, object.end, true));
         }
         let end = self
             .sweep
-            .next_cut(address)
+            .find_next_cut(address)
             .unwrap_or(section.end)
             .min(section.end);
-        Some((address, self.end_of_text(section, address, end), false))
+        Some((address, self.extend_text(section, address, end), false))
     }
 
     /// Extends the end of an object that was cut short in the middle of a text. Linkers share the
     /// ends of texts: "end" may be the end of "the end". Texts of Rust have no zero at their end
     /// and are never shared in this way.
-    fn end_of_text(&self, section: &ImageSection, address: u64, end: u64) -> u64 {
-        let Some(view) = self.view(address, end - address) else {
+    fn extend_text(&self, section: &ImageSection, address: u64, end: u64) -> u64 {
+        let Some(view) = self.view_bytes(address, end - address) else {
             return end;
         };
         // Tables of numbers hardly ever look like text.
@@ -305,27 +307,30 @@ impl<'d> LibraryImage<'d> {
             return end;
         }
         let rest = self
-            .view(end, section.end - end)
+            .view_bytes(end, section.end - end)
             .map_or(&[][..], ByteView::bytes);
         let more = rest.iter().take(LONGEST_TEXT).position(|byte| *byte == 0);
         more.map_or(end, |more| end + more as u64 + 1)
     }
 
     /// Returns a thread-local: its symbol, its initial contents, and their address.
-    pub(super) fn thread_local(&self, offset: u64) -> Option<(ImageSymbol<'d>, ByteView<'d>, u64)> {
-        let symbol = self.threads.covering(offset)?;
-        let (view, address) = self.thread_bytes(symbol.start, symbol.end)?;
+    pub(super) fn find_thread_local(
+        &self,
+        offset: u64,
+    ) -> Option<(ImageSymbol<'d>, ByteView<'d>, u64)> {
+        let symbol = self.threads.find_covering(offset)?;
+        let (view, address) = self.view_thread_bytes(symbol.start, symbol.end)?;
         Some((symbol, view, address))
     }
 
     /// Returns the initial contents of a thread's whole block, and their address.
-    pub(super) fn thread_block(&self) -> Option<(ByteView<'d>, u64)> {
+    pub(super) fn view_thread_block(&self) -> Option<(ByteView<'d>, u64)> {
         let block = self.thread_block.as_ref()?;
-        self.thread_bytes(0, block.bytes.len() as u64)
+        self.view_thread_bytes(0, block.bytes.len() as u64)
     }
 
     /// Returns the initial contents of a part of a thread's block.
-    fn thread_bytes(&self, from: u64, to: u64) -> Option<(ByteView<'d>, u64)> {
+    fn view_thread_bytes(&self, from: u64, to: u64) -> Option<(ByteView<'d>, u64)> {
         let block = self.thread_block.as_ref()?;
         let (len, filled) = (to.checked_sub(from)?, block.bytes.len() as u64);
         let view = match from >= filled {
@@ -346,12 +351,12 @@ impl<'d> LibraryImage<'d> {
     }
 
     /// Returns the functions that run when the library is loaded, without those of the C runtime.
-    pub(super) fn initialisers(&self) -> Vec<u64> {
+    pub(super) fn list_initialisers(&self) -> Vec<u64> {
         let all = self
             .sections
             .iter()
             .filter(|section| section.holds == SectionContent::Initialisers);
-        let places = all.flat_map(|section| self.relocations_in(section.start, section.end));
+        let places = all.flat_map(|section| self.list_relocations_in(section.start, section.end));
         let functions = places.filter_map(|(_, relocation)| match relocation {
             Relocation::Here(address) => Some(address),
             _ => None,
@@ -364,7 +369,7 @@ impl<'d> LibraryImage<'d> {
 
 type ElfImage<'d> = ElfFile64<'d, LittleEndian>;
 
-fn sections<'d>(file: &ElfImage<'d>) -> Result<Vec<ImageSection<'d>>, CodeError> {
+fn read_sections<'d>(file: &ElfImage<'d>) -> Result<Vec<ImageSection<'d>>, CodeError> {
     let headers = file.elf_program_headers();
     let relro = headers
         .iter()
@@ -404,7 +409,7 @@ fn sections<'d>(file: &ElfImage<'d>) -> Result<Vec<ImageSection<'d>>, CodeError>
     Ok(sections)
 }
 
-fn thread_block<'d>(file: &ElfImage<'d>, data: &'d [u8]) -> Option<ImageSection<'d>> {
+fn read_thread_block<'d>(file: &ElfImage<'d>, data: &'d [u8]) -> Option<ImageSection<'d>> {
     let header = file
         .elf_program_headers()
         .iter()
@@ -421,7 +426,7 @@ fn thread_block<'d>(file: &ElfImage<'d>, data: &'d [u8]) -> Option<ImageSection<
     })
 }
 
-fn named_symbols<'d: 'f, 'f>(
+fn list_symbols<'d: 'f, 'f>(
     symbols: impl Iterator<Item = impl ObjectSymbol<'d>> + 'f,
     kind: SymbolKind,
 ) -> Vec<ImageSymbol<'d>> {
@@ -438,7 +443,7 @@ fn named_symbols<'d: 'f, 'f>(
     named.collect()
 }
 
-fn relocations<'d>(file: &ElfImage<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeError> {
+fn read_relocations<'d>(file: &ElfImage<'d>) -> Result<Vec<(u64, Relocation<'d>)>, CodeError> {
     let mut relocations = Vec::new();
     for (place, relocation) in file.dynamic_relocations().into_iter().flatten() {
         let RelocationFlags::Elf { r_type } = relocation.flags() else {

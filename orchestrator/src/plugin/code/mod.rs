@@ -134,7 +134,7 @@ pub(crate) fn compare_builds(
     if !roots_a.is_empty() {
         return Ok(walk::walk_builds(&a, &b, roots_a, roots_b));
     }
-    let (roots_a, roots_b) = (plugin_roots(&a)?, plugin_roots(&b)?);
+    let (roots_a, roots_b) = (find_plugin_roots(&a)?, find_plugin_roots(&b)?);
     if roots_a.len() != roots_b.len() {
         return Err(CodeError::Roots {
             a: roots_a.len(),
@@ -155,15 +155,15 @@ const ALIGNMENT: u64 = 64;
 /// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them;
 /// `None` if they cannot be found.
 pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
-    let roots = plugin_roots(&LibraryImage::parse(library).ok()?).ok()?;
+    let roots = find_plugin_roots(&LibraryImage::parse(library).ok()?).ok()?;
     (!roots.is_empty()).then(|| roots.iter().all(|address| address % ALIGNMENT == 0))
 }
 
 /// Returns the functions of `orch_plugin_v1`, in the order of the table.
-fn plugin_roots(image: &LibraryImage) -> Result<Vec<u64>, CodeError> {
-    let (start, end) = image.exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
+fn find_plugin_roots(image: &LibraryImage) -> Result<Vec<u64>, CodeError> {
+    let (start, end) = image.find_exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
     Ok(image
-        .relocations_in(start, end)
-        .filter_map(|(place, _)| image.function_behind(place))
+        .list_relocations_in(start, end)
+        .filter_map(|(place, _)| image.find_function_behind(place))
         .collect())
 }

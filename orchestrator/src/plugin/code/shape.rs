@@ -11,7 +11,7 @@ const ARITHMETIC: [&str; 19] = [
 ];
 
 /// Computes the numbers of a function.
-pub(super) fn shape_of(function: &DecodedFunction) -> CodeShape {
+pub(super) fn compute_shape(function: &DecodedFunction) -> CodeShape {
     let mut shape = CodeShape {
         bytes: function.end - function.start,
         instructions: function.instructions.len() as u64,
@@ -20,12 +20,12 @@ pub(super) fn shape_of(function: &DecodedFunction) -> CodeShape {
         widest_vector_bits: 0,
         calls_in_loops: 0,
     };
-    let loops = loops(function);
+    let loops = find_loops(function);
     for instruction in &function.instructions {
-        let bits = vector_bits(instruction);
+        let bits = find_vector_bits(instruction);
         shape.widest_vector_bits = shape.widest_vector_bits.max(bits);
         if bits > 0 {
-            match arithmetic(instruction) {
+            match classify_arithmetic(instruction) {
                 Some(VectorLanes::Many) => shape.packed_float += 1,
                 Some(VectorLanes::One) => shape.scalar_float += 1,
                 None => {}
@@ -48,7 +48,7 @@ pub(super) fn shape_of(function: &DecodedFunction) -> CodeShape {
 
 /// Returns the begins and ends of loops: one loop per backward jump. Nested loops are merged to
 /// keep the number small.
-fn loops(function: &DecodedFunction) -> Vec<(u64, u64)> {
+fn find_loops(function: &DecodedFunction) -> Vec<(u64, u64)> {
     let jumps = function.instructions.iter().filter(|instruction| {
         matches!(
             instruction.flow_control(),
@@ -75,7 +75,7 @@ enum VectorLanes {
     Many,
 }
 
-fn arithmetic(instruction: &Instruction) -> Option<VectorLanes> {
+fn classify_arithmetic(instruction: &Instruction) -> Option<VectorLanes> {
     let name = format!("{:?}", instruction.mnemonic()).to_lowercase();
     let name = name.strip_prefix('v').unwrap_or(&name);
     if !ARITHMETIC
@@ -93,7 +93,7 @@ fn arithmetic(instruction: &Instruction) -> Option<VectorLanes> {
     }
 }
 
-fn vector_bits(instruction: &Instruction) -> u32 {
+fn find_vector_bits(instruction: &Instruction) -> u32 {
     let registers = (0..instruction.op_count()).map(|operand| match operand {
         0 => instruction.op0_register(),
         1 => instruction.op1_register(),

@@ -1,7 +1,7 @@
 //! Begins of objects without a symbol, found in one pass over all instructions and relocations of a
 //! library; and which of these objects are tables of distances, which compilers emit for `switch`.
 
-use super::function::{decoder, split_reference};
+use super::function::{create_decoder, split_reference};
 use super::image::{LibraryImage, Relocation};
 use super::tables::{ImageSection, SectionContent};
 use iced_x86::{Code, Mnemonic, Register};
@@ -26,7 +26,7 @@ pub(super) struct OffsetTable {
 
 impl TableSweep {
     /// Returns the first address after `address` that anything refers to.
-    pub(super) fn next_cut(&self, address: u64) -> Option<u64> {
+    pub(super) fn find_next_cut(&self, address: u64) -> Option<u64> {
         self.cuts
             .get(self.cuts.partition_point(|cut| *cut <= address))
             .copied()
@@ -39,7 +39,7 @@ impl TableSweep {
             .map(|(address, table)| (*address, *table))
     }
 
-    pub(super) fn table_at(&self, address: u64) -> Option<OffsetTable> {
+    pub(super) fn find_table(&self, address: u64) -> Option<OffsetTable> {
         self.tables.get(&address).copied()
     }
 }
@@ -94,18 +94,18 @@ pub(super) fn sweep_library(image: &LibraryImage, labels: Vec<u64>) -> TableSwee
         if sweep.tables.contains_key(&address) {
             continue;
         }
-        let Some(words) = TableWords::at(image, &sweep, address) else {
+        let Some(words) = TableWords::read(image, &sweep, address) else {
             continue;
         };
         let sure = candidates.sure.contains(&address);
         let to_data = || {
             if sure {
-                words.to_data(image, &mut more_cuts)
+                words.accept_data_table(image, &mut more_cuts)
             } else {
                 None
             }
         };
-        if let Some(table) = words.to_code(image, start, end).or_else(to_data) {
+        if let Some(table) = words.accept_code_table(image, start, end).or_else(to_data) {
             sweep.tables.insert(address, table);
         }
     }
@@ -132,7 +132,7 @@ fn scan_stretch(
     };
     let mut taken: HashMap<Register, Vec<u64>> = HashMap::new();
     let mut bases = Vec::new();
-    for instruction in &mut decoder(bytes, start) {
+    for instruction in &mut create_decoder(bytes, start) {
         if instruction.is_ip_rel_memory_operand() {
             if let (_, Some(reference)) = split_reference(&instruction) {
                 cuts.push(reference.address);
@@ -173,25 +173,27 @@ struct TableWords<'d> {
 }
 
 impl<'d> TableWords<'d> {
-    fn at(image: &LibraryImage<'d>, sweep: &TableSweep, address: u64) -> Option<Self> {
+    fn read(image: &LibraryImage<'d>, sweep: &TableSweep, address: u64) -> Option<Self> {
         let section = image
-            .section_at(address)
+            .find_section(address)
             .filter(|section| section.constant && section.holds == SectionContent::Data)?;
-        let end = match image.objects.covering(address) {
+        let end = match image.objects.find_covering(address) {
             Some(object) if object.start != address => return None,
             Some(object) => object.end,
-            None => sweep.next_cut(address).unwrap_or(section.end),
+            None => sweep.find_next_cut(address).unwrap_or(section.end),
         };
         let end = end.min(section.end);
         Some(Self {
             address,
             end,
-            bytes: image.view(address, end.checked_sub(address)?)?.bytes(),
+            bytes: image
+                .view_bytes(address, end.checked_sub(address)?)?
+                .bytes(),
         })
     }
 
     /// Interprets the words as distances and returns their targets.
-    fn targets(&self) -> impl Iterator<Item = u64> {
+    fn list_targets(&self) -> impl Iterator<Item = u64> {
         let distances = self
             .bytes
             .as_chunks::<4>()
@@ -203,16 +205,16 @@ impl<'d> TableWords<'d> {
 
     /// Accepts a table whose distances lead into the function that uses it. Other numbers hardly
     /// ever do.
-    fn to_code(&self, image: &LibraryImage, start: u64, end: u64) -> Option<OffsetTable> {
+    fn accept_code_table(&self, image: &LibraryImage, start: u64, end: u64) -> Option<OffsetTable> {
         // gcc moves unlikely parts of a function away from it.
         let cold = |target| {
             image
                 .functions
-                .covering(target)
+                .find_covering(target)
                 .is_some_and(|function| function.name.contains(".cold"))
         };
         let entries = self
-            .targets()
+            .list_targets()
             .take_while(|target| (start..=end).contains(target) || cold(*target))
             .count();
         (entries > 0).then_some(OffsetTable {
@@ -222,15 +224,15 @@ impl<'d> TableWords<'d> {
     }
 
     /// Accepts a table whose distances lead to other constants. These may have no other reference.
-    fn to_data(&self, image: &LibraryImage, cuts: &mut Vec<u64>) -> Option<OffsetTable> {
+    fn accept_data_table(&self, image: &LibraryImage, cuts: &mut Vec<u64>) -> Option<OffsetTable> {
         let outside = |target: &u64| {
-            let section = image.section_at(*target);
+            let section = image.find_section(*target);
             !(self.address..self.end).contains(target)
                 && section.is_some_and(|section| {
                     section.constant && section.holds == SectionContent::Data
                 })
         };
-        let targets: Vec<u64> = self.targets().take_while(outside).collect();
+        let targets: Vec<u64> = self.list_targets().take_while(outside).collect();
         cuts.extend(&targets);
         (!targets.is_empty()).then_some(OffsetTable {
             entries: targets.len() as u64,

@@ -70,7 +70,7 @@ impl<'d> SymbolIndex<'d> {
     }
 
     /// Returns the symbol that covers an address; of several, the one that begins last.
-    pub(super) fn covering(&self, address: u64) -> Option<ImageSymbol<'d>> {
+    pub(super) fn find_covering(&self, address: u64) -> Option<ImageSymbol<'d>> {
         let before = self
             .sorted
             .partition_point(|symbol| symbol.start <= address);
@@ -117,8 +117,8 @@ impl<'d> ByteView<'d> {
     }
 
     /// Whether two ranges, given by offset, have the same contents.
-    pub(super) fn same(self, other: Self, from: u64, to: u64) -> bool {
-        match (self.part(from, to), other.part(from, to)) {
+    pub(super) fn has_same_bytes(self, other: Self, from: u64, to: u64) -> bool {
+        match (self.view_part(from, to), other.view_part(from, to)) {
             (Some(a), Some(b)) if a.len() == b.len() => a == b,
             (Some([]), Some(bytes)) | (Some(bytes), Some([])) => {
                 bytes.iter().all(|byte| *byte == 0)
@@ -129,7 +129,7 @@ impl<'d> ByteView<'d> {
 
     /// Whether a range, given by offset, is all zeros.
     pub(super) fn is_zero(self, from: u64, to: u64) -> bool {
-        self.part(from, to)
+        self.view_part(from, to)
             .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
     }
 
@@ -143,7 +143,7 @@ impl<'d> ByteView<'d> {
         self.bytes
     }
 
-    fn part(self, from: u64, to: u64) -> Option<&'d [u8]> {
+    fn view_part(self, from: u64, to: u64) -> Option<&'d [u8]> {
         if self.bytes.is_empty() {
             return (to <= self.len).then_some(&[]);
         }

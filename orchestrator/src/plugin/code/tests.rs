@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 static COUNT: AtomicU32 = AtomicU32::new(0);
 
-fn build(
+fn compile_library(
     extension: &str,
     source: &str,
     compile: impl Fn(&PathBuf, &PathBuf) -> Command,
@@ -35,8 +35,8 @@ fn build(
     library
 }
 
-fn c_with(flags: &[&str], source: &str) -> Vec<u8> {
-    build("c", source, |from, to| {
+fn compile_c_with(flags: &[&str], source: &str) -> Vec<u8> {
+    compile_library("c", source, |from, to| {
         let mut command = Command::new("cc");
         command
             .args(["-O2", "-shared", "-fPIC", "-o"])
@@ -48,12 +48,12 @@ fn c_with(flags: &[&str], source: &str) -> Vec<u8> {
     })
 }
 
-fn c(source: &str) -> Vec<u8> {
-    c_with(&[], source)
+fn compile_c(source: &str) -> Vec<u8> {
+    compile_c_with(&[], source)
 }
 
-fn rust(source: &str) -> Vec<u8> {
-    build("rs", source, |from, to| {
+fn compile_rust(source: &str) -> Vec<u8> {
+    compile_library("rs", source, |from, to| {
         let mut command = Command::new("rustc");
         command.args([
             "--edition=2024",
@@ -68,7 +68,7 @@ fn rust(source: &str) -> Vec<u8> {
     })
 }
 
-fn root(library: &[u8]) -> u64 {
+fn find_root(library: &[u8]) -> u64 {
     let file = object::File::parse(library).unwrap();
     let symbol = file
         .dynamic_symbols()
@@ -76,22 +76,22 @@ fn root(library: &[u8]) -> u64 {
     symbol.unwrap().address()
 }
 
-fn compared(a: &[u8], b: &[u8]) -> CodeSameness {
-    compare_builds(a, b, &[root(a)], &[root(b)]).unwrap()
+fn compare_run(a: &[u8], b: &[u8]) -> CodeSameness {
+    compare_builds(a, b, &[find_root(a)], &[find_root(b)]).unwrap()
 }
 
 #[track_caller]
 fn assert_same(a: &[u8], b: &[u8]) {
     assert!(
-        matches!(compared(a, b), CodeSameness::Same { .. }),
+        matches!(compare_run(a, b), CodeSameness::Same { .. }),
         "{:?}",
-        compared(a, b)
+        compare_run(a, b)
     );
 }
 
 #[track_caller]
-fn changes(a: &[u8], b: &[u8]) -> Vec<(String, CodeChangeKind)> {
-    match compared(a, b) {
+fn list_changes(a: &[u8], b: &[u8]) -> Vec<(String, CodeChangeKind)> {
+    match compare_run(a, b) {
         CodeSameness::Changed(changes) => changes
             .into_iter()
             .map(|change| (change.function, change.kind))
@@ -102,7 +102,7 @@ fn changes(a: &[u8], b: &[u8]) -> Vec<(String, CodeChangeKind)> {
 
 #[track_caller]
 fn assert_changed(a: &[u8], b: &[u8], function: &str, kind: CodeChangeKind) {
-    assert_eq!(changes(a, b), [(function.to_owned(), kind)]);
+    assert_eq!(list_changes(a, b), [(function.to_owned(), kind)]);
 }
 
 /// Uses a bit of everything.
@@ -137,7 +137,7 @@ double run(int n) {
 
 #[test]
 fn build_is_the_same_as_itself() {
-    assert_same(&c(C), &c(C));
+    assert_same(&compile_c(C), &compile_c(C));
 }
 
 #[test]
@@ -149,21 +149,24 @@ fn unrelated_functions_and_data_change_nothing() {
             case 4: return 8.125 / x; case 5: return x * x; } return 9.5; }
     "#;
     let added = format!("{more}{C}");
-    assert_same(&c(C), &c(&added));
+    assert_same(&compile_c(C), &compile_c(&added));
     assert_same(
-        &c_with(&["-falign-functions=64", "-falign-loops=64"], C),
-        &c_with(&["-falign-functions=16"], &added),
+        &compile_c_with(&["-falign-functions=64", "-falign-loops=64"], C),
+        &compile_c_with(&["-falign-functions=16"], &added),
     );
 }
 
 #[test]
 fn relocations_may_have_another_form() {
-    assert_same(&c(C), &c_with(&["-Wl,-z,pack-relative-relocs"], C));
+    assert_same(
+        &compile_c(C),
+        &compile_c_with(&["-Wl,-z,pack-relative-relocs"], C),
+    );
 }
 
 #[test]
 fn change_of_every_kind_is_found() {
-    let before = c(C);
+    let before = compile_c(C);
     let cases = [
         (
             "return 3 * x;",
@@ -209,7 +212,7 @@ fn change_of_every_kind_is_found() {
     for (from, to, function, kind) in cases {
         let changed = C.replace(from, to);
         assert_ne!(changed, C);
-        let found = changes(&before, &c(&changed));
+        let found = list_changes(&before, &compile_c(&changed));
         assert!(
             found.contains(&(function.to_owned(), kind)),
             "{from}: {found:?}"
@@ -226,20 +229,20 @@ fn texts_that_share_their_end_are_compared_to_the_end() {
         )
     };
     assert_changed(
-        &c(&source("the end", "end")),
-        &c(&source("the eve", "eve")),
+        &compile_c(&source("the end", "end")),
+        &compile_c(&source("the eve", "eve")),
         "run",
         CodeChangeKind::Data,
     );
     assert_same(
-        &c(&source("the end", "other")),
-        &c(&source("the end", "end")),
+        &compile_c(&source("the end", "other")),
+        &compile_c(&source("the end", "end")),
     );
 }
 
 #[test]
 fn switch_targets_count() {
-    let library = c(C);
+    let library = compile_c(C);
     let image = LibraryImage::parse(&library).unwrap();
     let (address, entries) = image
         .sweep
@@ -257,7 +260,7 @@ fn switch_targets_count() {
 #[test]
 fn thread_local_initial_value_counts() {
     let changed = C.replace("calls = 5", "calls = 6");
-    assert_eq!(changes(&c(C), &c(&changed)).len(), 1);
+    assert_eq!(list_changes(&compile_c(C), &compile_c(&changed)).len(), 1);
 }
 
 #[test]
@@ -271,8 +274,8 @@ fn initialisers_count() {
             float run(int i) {{ return table[i]; }}"
         )
     };
-    assert_same(&c(&early(1)), &c(&early(1)));
-    assert!(!changes(&c(&early(1)), &c(&early(2))).is_empty());
+    assert_same(&compile_c(&early(1)), &compile_c(&early(1)));
+    assert!(!list_changes(&compile_c(&early(1)), &compile_c(&early(2))).is_empty());
 }
 
 #[test]
@@ -283,20 +286,20 @@ fn written_variable_counts() {
              {{ {first} = i; {second} = i + 1; return x + y; }}"
         )
     };
-    assert_same(&c(&source("x", "y")), &c(&source("x", "y")));
-    assert!(!changes(&c(&source("x", "y")), &c(&source("y", "x"))).is_empty());
-    assert!(!changes(&c(&source("x", "y")), &c(&source("x", "x"))).is_empty());
+    assert_same(&compile_c(&source("x", "y")), &compile_c(&source("x", "y")));
+    assert!(!list_changes(&compile_c(&source("x", "y")), &compile_c(&source("y", "x"))).is_empty());
+    assert!(!list_changes(&compile_c(&source("x", "y")), &compile_c(&source("x", "x"))).is_empty());
 }
 
 #[test]
 fn stripped_library_is_unknown() {
-    let stripped = c_with(&["-s"], C);
+    let stripped = compile_c_with(&["-s"], C);
     assert!(matches!(
-        compared(&stripped, &stripped),
+        compare_run(&stripped, &stripped),
         CodeSameness::Unknown(_)
     ));
     assert!(matches!(
-        compared(&c(C), &stripped),
+        compare_run(&compile_c(C), &stripped),
         CodeSameness::Unknown(_)
     ));
 }
@@ -306,23 +309,28 @@ fn roots_default_to_the_functions_of_the_plugin() {
     let table =
         "struct t { int size; void *run, *none; }; const struct t orch_plugin_v1 = {24, run, 0};";
     let source = format!("{C}\n{table}");
-    let same = compare_builds(&c(&source), &c(&source), &[], &[]).unwrap();
+    let same = compare_builds(&compile_c(&source), &compile_c(&source), &[], &[]).unwrap();
     assert!(
         matches!(same, CodeSameness::Same { functions: 4.., .. }),
         "{same:?}"
     );
-    let changed =
-        compare_builds(&c(&source), &c(&source.replace("* 2.5", "* 9")), &[], &[]).unwrap();
+    let changed = compare_builds(
+        &compile_c(&source),
+        &compile_c(&source.replace("* 2.5", "* 9")),
+        &[],
+        &[],
+    )
+    .unwrap();
     assert!(matches!(changed, CodeSameness::Changed(_)));
     assert!(matches!(
-        compare_builds(&c(C), &c(C), &[], &[]),
+        compare_builds(&compile_c(C), &compile_c(C), &[], &[]),
         Err(CodeError::NoPlugin)
     ));
 }
 
 #[test]
 fn broken_files_give_errors() {
-    let library = c(C);
+    let library = compile_c(C);
     assert!(compare_builds(b"nothing", &library, &[1], &[1]).is_err());
     assert!(matches!(
         compare_builds(&library, &library, &[1], &[]),
@@ -332,7 +340,7 @@ fn broken_files_give_errors() {
         compare_builds(&library, &library, &[1], &[1]).unwrap(),
         CodeSameness::Unknown(_)
     ));
-    let address = root(&library);
+    let address = find_root(&library);
     for end in (0..library.len()).step_by(97) {
         let _ = compare_builds(&library[..end], &library, &[address], &[address]);
     }
@@ -360,10 +368,10 @@ fn shapes_describe_the_code() {
         )
     };
     let (a, b) = (
-        c_with(&["-O3"], &source("x[i] * 3 + 1")),
-        c_with(&["-O3"], &source("cosf(x[i])")),
+        compile_c_with(&["-O3"], &source("x[i] * 3 + 1")),
+        compile_c_with(&["-O3"], &source("cosf(x[i])")),
     );
-    let CodeSameness::Changed(changes) = compared(&a, &b) else {
+    let CodeSameness::Changed(changes) = compare_run(&a, &b) else {
         panic!()
     };
     let (a, b) = (changes[0].a.unwrap(), changes[0].b.unwrap());
@@ -403,10 +411,10 @@ pub extern "C" fn run(n: usize) -> f32 {
 
 #[test]
 fn rust_code_is_the_same_after_moves_and_unrelated_code() {
-    let before = rust(RUST);
+    let before = compile_rust(RUST);
     assert_same(
         &before,
-        &rust(&format!(
+        &compile_rust(&format!(
             "// A comment\n\n// or two{}",
             RUST.replace("\nfn pick", "\n\n// more\nfn pick")
         )),
@@ -420,14 +428,14 @@ fn rust_code_is_the_same_after_moves_and_unrelated_code() {
             digits.iter().sum::<usize>() ^ n
         }
     "#;
-    let added = rust(&format!("{more}{RUST}"));
-    assert!(root(&before) != root(&added), "nothing moved");
+    let added = compile_rust(&format!("{more}{RUST}"));
+    assert!(find_root(&before) != find_root(&added), "nothing moved");
     assert_same(&before, &added);
 }
 
 #[test]
 fn rust_changes_are_found() {
-    let before = rust(RUST);
+    let before = compile_rust(RUST);
     let cases = [
         ("x + self.0", "x - self.0"),
         ("\"shift\"", "\"shaft\""),
@@ -440,7 +448,10 @@ fn rust_changes_are_found() {
     for (from, to) in cases {
         let changed = RUST.replace(from, to);
         assert_ne!(changed, RUST);
-        assert!(!changes(&before, &rust(&changed)).is_empty(), "{from}");
+        assert!(
+            !list_changes(&before, &compile_rust(&changed)).is_empty(),
+            "{from}"
+        );
     }
 }
 
@@ -449,16 +460,18 @@ fn functions_looked_up_by_name_are_unknown() {
     let source = "#include <dlfcn.h>\n__attribute__((noinline)) static void *find(void) \
         { return dlsym(0, \"cos\"); }\ndouble run(double x) \
         { return ((double (*)(double))find())(x); }";
-    let by_name = c(source);
+    let by_name = compile_c(source);
     assert!(
-        matches!(compared(&by_name, &by_name), CodeSameness::Unknown(_)),
+        matches!(compare_run(&by_name, &by_name), CodeSameness::Unknown(_)),
         "{:?}",
-        compared(&by_name, &by_name)
+        compare_run(&by_name, &by_name)
     );
     // An unreachable instance is harmless.
-    let unreached = c(&format!("{source}\ndouble other(double x) {{ return x; }}")
-        .replace("double run(", "double found(")
-        .replace("double other(", "double run("));
+    let unreached = compile_c(
+        &format!("{source}\ndouble other(double x) {{ return x; }}")
+            .replace("double run(", "double found(")
+            .replace("double other(", "double run("),
+    );
     assert_same(&unreached, &unreached);
 }
 
@@ -471,10 +484,10 @@ int three(int n) { return n + two(n); }
 void *const orch_plugin_v1[] = {(void *)one, (void *)two, (void *)three};
 ";
     let aligned = |flags: &[&str]| {
-        has_aligned_functions(&c_with(&[&["-fno-inline"], flags].concat(), source))
+        has_aligned_functions(&compile_c_with(&[&["-fno-inline"], flags].concat(), source))
     };
     assert_eq!(aligned(&["-falign-functions=64"]), Some(true));
     assert_eq!(aligned(&["-falign-functions=16"]), Some(false));
-    assert_eq!(has_aligned_functions(&c("int other;")), None);
+    assert_eq!(has_aligned_functions(&compile_c("int other;")), None);
     assert_eq!(has_aligned_functions(b"no library"), None);
 }

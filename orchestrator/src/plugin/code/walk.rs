@@ -2,7 +2,7 @@
 
 use super::function::{CodeReference, DecodedFunction, ReferenceSpan, split_reference};
 use super::image::{AddressTarget, LibraryImage};
-use super::shape::shape_of;
+use super::shape::compute_shape;
 use super::tables::ImageSymbol;
 use super::{CodeChange, CodeChangeKind, CodeSameness, CodeShape, demangle, demangle_shown};
 use std::cell::OnceCell;
@@ -80,15 +80,15 @@ pub(super) fn walk_builds(
         why_unclear: None,
     };
     for (root_a, root_b) in roots_a.iter().zip(roots_b) {
-        walk.root(*root_a, *root_b);
+        walk.add_root(*root_a, *root_b);
     }
     // Code that runs at load time may prepare data that the workload reads.
-    let (early_a, early_b) = (a.initialisers(), b.initialisers());
+    let (early_a, early_b) = (a.list_initialisers(), b.list_initialisers());
     if early_a.len() != early_b.len() {
         walk.note_unclear("the libraries run different numbers of functions on loading");
     }
     for (early_a, early_b) in early_a.into_iter().zip(early_b) {
-        walk.root(early_a, early_b);
+        walk.add_root(early_a, early_b);
     }
     while let Some((task, owner)) = walk.queue.pop_front() {
         if walk.seen.len() > MOST_TASKS || walk.decoded > MOST_CODE {
@@ -97,12 +97,12 @@ pub(super) fn walk_builds(
         }
         walk.perform_task(task, owner);
     }
-    walk.result()
+    walk.into_result()
 }
 
 impl<'d> CodeWalk<'_, 'd> {
-    fn root(&mut self, a: u64, b: u64) {
-        match (self.a.address_target(a), self.b.address_target(b)) {
+    fn add_root(&mut self, a: u64, b: u64) {
+        match (self.a.interpret_address(a), self.b.interpret_address(b)) {
             (AddressTarget::Code(of_a, at_a), AddressTarget::Code(of_b, at_b))
                 if of_a.start == at_a && of_b.start == at_b =>
             {
@@ -112,7 +112,7 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    fn result(self) -> CodeSameness {
+    fn into_result(self) -> CodeSameness {
         if !self.changes.is_empty() {
             return CodeSameness::Changed(self.changes);
         }
@@ -137,26 +137,23 @@ impl<'d> CodeWalk<'_, 'd> {
     fn perform_task(&mut self, task: ComparisonTask, owner: u64) {
         let same = match task {
             ComparisonTask::Code(a, b) => return self.compare_functions(a, b),
-            ComparisonTask::Data(a, b, span) => self.same_data(a, b, span, owner),
-            ComparisonTask::Threads(a, b) => self.same_threads(a, b, owner),
-            ComparisonTask::ThreadBlocks => self.same_thread_blocks(owner),
+            ComparisonTask::Data(a, b, span) => self.match_data(a, b, span, owner),
+            ComparisonTask::Threads(a, b) => self.match_thread_locals(a, b, owner),
+            ComparisonTask::ThreadBlocks => self.match_thread_blocks(owner),
         };
         if same {
             return;
         }
         let object = match task {
-            ComparisonTask::Data(a, _, _) => self.a.objects.covering(a),
+            ComparisonTask::Data(a, _, _) => self.a.objects.find_covering(a),
             _ => None,
         };
         // Compilers number their own constants. Such names are less informative than the name of
         // the function that uses them.
         let named = object
             .filter(|object| !object.name.starts_with("anon.") && !object.name.starts_with('.'));
-        let symbol = named.or_else(|| self.a.functions.covering(owner));
-        let function = symbol.map_or_else(
-            || format!("{owner:#x}"),
-            |symbol| demangle_shown(symbol.name),
-        );
+        let symbol = named.or_else(|| self.a.functions.find_covering(owner));
+        let function = symbol.map_or_else(|| format!("{owner:#x}"), |symbol| demangle(symbol.name));
         self.note_change(CodeChange {
             function,
             kind: CodeChangeKind::Data,
@@ -177,19 +174,19 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 
     /// Whether two variables can correspond, given all earlier correspondences.
-    pub(super) fn identify(&mut self, a: VariableKey, b: VariableKey) -> bool {
+    pub(super) fn match_variables(&mut self, a: VariableKey, b: VariableKey) -> bool {
         *self.variables.0.entry(a).or_insert(b) == b && *self.variables.1.entry(b).or_insert(a) == a
     }
 
-    fn code_a(&mut self, symbol: &ImageSymbol<'d>) -> Option<Rc<DecodedFunction>> {
-        Self::code(self.a, &mut self.code_a, &mut self.decoded, symbol)
+    fn decode_a(&mut self, symbol: &ImageSymbol<'d>) -> Option<Rc<DecodedFunction>> {
+        Self::decode_function(self.a, &mut self.code_a, &mut self.decoded, symbol)
     }
 
-    fn code_b(&mut self, symbol: &ImageSymbol<'d>) -> Option<Rc<DecodedFunction>> {
-        Self::code(self.b, &mut self.code_b, &mut self.decoded, symbol)
+    fn decode_b(&mut self, symbol: &ImageSymbol<'d>) -> Option<Rc<DecodedFunction>> {
+        Self::decode_function(self.b, &mut self.code_b, &mut self.decoded, symbol)
     }
 
-    fn code(
+    fn decode_function(
         image: &LibraryImage<'d>,
         known: &mut HashMap<u64, Option<Rc<DecodedFunction>>>,
         decoded: &mut u64,
@@ -197,18 +194,20 @@ impl<'d> CodeWalk<'_, 'd> {
     ) -> Option<Rc<DecodedFunction>> {
         let decode = || {
             *decoded = decoded.saturating_add(symbol.end - symbol.start);
-            image.decode(symbol).map(Rc::new)
+            image.decode_function(symbol).map(Rc::new)
         };
         known.entry(symbol.start).or_insert_with(decode).clone()
     }
 
     fn compare_functions(&mut self, a: u64, b: u64) {
-        let (Some(symbol_a), Some(symbol_b)) =
-            (self.a.functions.covering(a), self.b.functions.covering(b))
-        else {
+        let (Some(symbol_a), Some(symbol_b)) = (
+            self.a.functions.find_covering(a),
+            self.b.functions.find_covering(b),
+        ) else {
             return self.note_unclear("a function without a symbol");
         };
-        let (Some(code_a), Some(code_b)) = (self.code_a(&symbol_a), self.code_b(&symbol_b)) else {
+        let (Some(code_a), Some(code_b)) = (self.decode_a(&symbol_a), self.decode_b(&symbol_b))
+        else {
             return self.note_unclear(&format!(
                 "the code of `{}` cannot be decoded",
                 demangle_shown(symbol_a.name)
@@ -220,14 +219,14 @@ impl<'d> CodeWalk<'_, 'd> {
             // All references are checked, so that a later change is reported too.
             same = references.into_iter().fold(true, |same, (to_a, to_b)| {
                 let (at_a, at_b) = (
-                    self.a.address_target(to_a.address),
-                    self.b.address_target(to_b.address),
+                    self.a.interpret_address(to_a.address),
+                    self.b.interpret_address(to_b.address),
                 );
                 self.match_references(at_a, at_b, to_a.span, a) && same
             });
         }
         if !same {
-            let (a, b) = (Some(shape_of(&code_a)), Some(shape_of(&code_b)));
+            let (a, b) = (Some(compute_shape(&code_a)), Some(compute_shape(&code_b)));
             self.note_change(CodeChange {
                 function: demangle_shown(symbol_a.name),
                 kind: CodeChangeKind::Different,
@@ -251,7 +250,7 @@ impl<'d> CodeWalk<'_, 'd> {
             (AddressTarget::Code(of_a, at_a), AddressTarget::Code(of_b, at_b)) => {
                 self.queue_task(ComparisonTask::Code(of_a.start, of_b.start), of_a.start);
                 (at_a == of_a.start && at_b == of_b.start)
-                    || self.same_index((of_a, at_a), (of_b, at_b))
+                    || self.is_same_index((of_a, at_a), (of_b, at_b))
             }
             (AddressTarget::Data(a), AddressTarget::Data(b)) => {
                 self.queue_task(ComparisonTask::Data(a, b, span), owner);
@@ -262,7 +261,7 @@ impl<'d> CodeWalk<'_, 'd> {
                 true
             }
             (AddressTarget::Chosen(a), AddressTarget::Chosen(b)) => {
-                match (self.a.address_target(a), self.b.address_target(b)) {
+                match (self.a.interpret_address(a), self.b.interpret_address(b)) {
                     (a @ AddressTarget::Code(..), b @ AddressTarget::Code(..)) => {
                         self.match_references(a, b, span, owner)
                     }
@@ -273,8 +272,8 @@ impl<'d> CodeWalk<'_, 'd> {
                 let by = self
                     .a
                     .functions
-                    .covering(owner)
-                    .map_or_else(String::new, |it| demangle_shown(it.name));
+                    .find_covering(owner)
+                    .map_or_else(String::new, |it| demangle(it.name));
                 self.note_unclear(&format!(
                     "`{by}` refers to an address that belongs to no known code or data"
                 ));
@@ -298,7 +297,7 @@ impl<'d> CodeWalk<'_, 'd> {
         let name = self
             .a
             .functions
-            .covering(function)
+            .find_covering(function)
             .map(|symbol| demangle(symbol.name))
             .unwrap_or_default();
         ["std::", "<std::"]
@@ -308,10 +307,10 @@ impl<'d> CodeWalk<'_, 'd> {
 
     fn join_slots(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
         let next = (
-            self.a.pointee(a.saturating_add(8)),
-            self.b.pointee(b.saturating_add(8)),
+            self.a.find_pointee(a.saturating_add(8)),
+            self.b.find_pointee(b.saturating_add(8)),
         );
-        match (self.a.pointee(a), self.b.pointee(b)) {
+        match (self.a.find_pointee(a), self.b.find_pointee(b)) {
             (AddressTarget::Slot(_), _) | (_, AddressTarget::Slot(_)) => {
                 self.note_unclear("a pointer to a pointer that the loader fills in");
                 true
@@ -346,50 +345,50 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 
     /// Whether two addresses in functions belong to corresponding instructions.
-    fn same_index(&mut self, a: (ImageSymbol<'d>, u64), b: (ImageSymbol<'d>, u64)) -> bool {
-        let (Some(code_a), Some(code_b)) = (self.code_a(&a.0), self.code_b(&b.0)) else {
+    fn is_same_index(&mut self, a: (ImageSymbol<'d>, u64), b: (ImageSymbol<'d>, u64)) -> bool {
+        let (Some(code_a), Some(code_b)) = (self.decode_a(&a.0), self.decode_b(&b.0)) else {
             return false;
         };
-        match (code_a.index_of(a.1), code_b.index_of(b.1)) {
+        match (code_a.find_index(a.1), code_b.find_index(b.1)) {
             (Some(a), Some(b)) => a == b,
             _ => false,
         }
     }
 
-    fn names_a(&self) -> &HashSet<String> {
-        self.names.0.get_or_init(|| names(self.a))
+    fn list_names_a(&self) -> &HashSet<String> {
+        self.names.0.get_or_init(|| collect_names(self.a))
     }
 
-    fn names_b(&self) -> &HashSet<String> {
-        self.names.1.get_or_init(|| names(self.b))
+    fn list_names_b(&self) -> &HashSet<String> {
+        self.names.1.get_or_init(|| collect_names(self.b))
     }
 
     /// Continues with the callees of functions that differ. They are matched by name, because their
     /// positions do not correspond.
     fn compare_callees(&mut self, a: &DecodedFunction, b: &DecodedFunction) {
-        let (in_a, in_b) = (callees(self.a, a), callees(self.b, b));
+        let (in_a, in_b) = (list_callees(self.a, a), list_callees(self.b, b));
         for (name, symbol_a) in &in_a {
             match in_b.iter().find(|(other, _)| other == name) {
                 Some((_, symbol_b)) => self.queue_task(
                     ComparisonTask::Code(symbol_a.start, symbol_b.start),
                     symbol_a.start,
                 ),
-                None if self.names_b().contains(name) => {}
+                None if self.list_names_b().contains(name) => {}
                 None => {
-                    let shape = self.code_a(symbol_a).map(|code| shape_of(&code));
-                    self.note_one(name, CodeChangeKind::Removed, shape, None);
+                    let shape = self.decode_a(symbol_a).map(|code| compute_shape(&code));
+                    self.note_function(name, CodeChangeKind::Removed, shape, None);
                 }
             }
         }
         for (name, symbol_b) in &in_b {
-            if !in_a.iter().any(|(other, _)| other == name) && !self.names_a().contains(name) {
-                let shape = self.code_b(symbol_b).map(|code| shape_of(&code));
-                self.note_one(name, CodeChangeKind::Added, None, shape);
+            if !in_a.iter().any(|(other, _)| other == name) && !self.list_names_a().contains(name) {
+                let shape = self.decode_b(symbol_b).map(|code| compute_shape(&code));
+                self.note_function(name, CodeChangeKind::Added, None, shape);
             }
         }
     }
 
-    fn note_one(
+    fn note_function(
         &mut self,
         name: &str,
         kind: CodeChangeKind,
@@ -428,7 +427,7 @@ fn pair_references(
                 if !(a.contains(to_a.address) && b.contains(to_b.address)) {
                     return None;
                 }
-                if a.index_of(to_a.address)? != b.index_of(to_b.address)? {
+                if a.find_index(to_a.address)? != b.find_index(to_b.address)? {
                     return None;
                 }
             }
@@ -447,7 +446,7 @@ fn pair_references(
 }
 
 /// Returns the functions that a function refers to, by name, without duplicates.
-fn callees<'d>(
+fn list_callees<'d>(
     image: &LibraryImage<'d>,
     function: &DecodedFunction,
 ) -> Vec<(String, ImageSymbol<'d>)> {
@@ -458,8 +457,8 @@ fn callees<'d>(
         .iter()
         .filter_map(|instruction| split_reference(instruction).1)
     {
-        let place = match image.address_target(reference.address) {
-            AddressTarget::Slot(slot) => image.pointee(slot),
+        let place = match image.interpret_address(reference.address) {
+            AddressTarget::Slot(slot) => image.find_pointee(slot),
             place => place,
         };
         if let AddressTarget::Code(symbol, _) = place
@@ -472,7 +471,7 @@ fn callees<'d>(
     found
 }
 
-fn names(image: &LibraryImage) -> HashSet<String> {
+fn collect_names(image: &LibraryImage) -> HashSet<String> {
     image
         .functions
         .iter()

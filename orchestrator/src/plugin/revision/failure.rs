@@ -57,7 +57,7 @@ pub(super) fn is_permanent(error: &BuildError) -> bool {
 
 /// Stores the failure of a build with this key.
 pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
-    let file = file(key)?;
+    let file = locate_note(key)?;
     let beside = file.with_extension(format!("{}.tmp", std::process::id()));
     let note = FailureNote {
         message: shorten_message(message),
@@ -69,21 +69,21 @@ pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
 
 /// Returns the message of the last build with this key, if it failed.
 pub(super) fn find_message(key: &str) -> Option<String> {
-    let text = std::fs::read(file(key).ok()?).ok()?;
+    let text = std::fs::read(locate_note(key).ok()?).ok()?;
     serde_json::from_slice::<FailureNote>(&text)
         .ok()
         .map(|note| note.message)
 }
 
 /// Removes a stored failure, if there is one.
-pub(super) fn forget(key: &str) -> io::Result<()> {
-    match std::fs::remove_file(file(key)?) {
+pub(super) fn forget_failure(key: &str) -> io::Result<()> {
+    match std::fs::remove_file(locate_note(key)?) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
 }
 
-fn file(key: &str) -> io::Result<PathBuf> {
+fn locate_note(key: &str) -> io::Result<PathBuf> {
     Ok(cache::subfolder("builds")?.join(format!("{key}.failed.json")))
 }
 

@@ -10,7 +10,7 @@ mod memory;
 mod old_times;
 
 /// Returns a repository, with a separate cache for this thread.
-fn sample() -> SampleRepository {
+fn create_sample() -> SampleRepository {
     let sample = SampleRepository::new();
     cache::OF_THIS_TEST.set(Some(sample.path_beside("cache")));
     sample
@@ -19,9 +19,9 @@ fn sample() -> SampleRepository {
 const MANIFEST: &str = "[package]\nname = 'p'\nversion = '0.1.0'\nedition = \
     '2024'\n[lib]\ncrate-type = ['cdylib']\n[workspace]\n";
 
-/// Returns a crate whose library `elf::inspect` accepts. The answer can be found in the library's
-/// file.
-fn library(answer: &str) -> String {
+/// Returns a crate whose library `elf::inspect_library` accepts. The answer can be found in the
+/// library's file.
+fn make_crate_source(answer: &str) -> String {
     format!(
         "#[repr(C)] pub struct Plugin {{ magic: u32, major: u16, minor: u16, size: u32, \
          flags: u32, rest: [usize; 7] }}
@@ -35,7 +35,7 @@ pub static orch_plugin_v1: Plugin =
 
 const COMMAND: &str = "cc -O1 -shared -fPIC -I\"$ORCH_INCLUDE\" p.c -o \"$ORCH_OUT\"";
 
-fn c(answer: &str) -> String {
+fn make_c_source(answer: &str) -> String {
     format!(
         "#include \"orch_plugin.h\"\nORCH_EXPORT const char answer[] = \
          \"answer-is-{answer}\";\nORCH_EXPORT const orch_plugin orch_plugin_v1 = \
@@ -43,7 +43,7 @@ fn c(answer: &str) -> String {
     )
 }
 
-fn of_crate(folder: &str) -> PluginSpec {
+fn make_crate_spec(folder: &str) -> PluginSpec {
     PluginSpec {
         source: PluginSource::Crate {
             folder: folder.into(),
@@ -56,7 +56,7 @@ fn of_crate(folder: &str) -> PluginSpec {
     }
 }
 
-fn of_command(folder: &str, command: &str) -> PluginSpec {
+fn make_command_spec(folder: &str, command: &str) -> PluginSpec {
     let source = PluginSource::Command {
         folder: folder.into(),
         command: command.to_owned(),
@@ -70,7 +70,7 @@ fn of_command(folder: &str, command: &str) -> PluginSpec {
     }
 }
 
-fn prepare(
+fn prepare_commit(
     sample: &SampleRepository,
     spec: &PluginSpec,
     commit: &str,
@@ -85,12 +85,12 @@ fn prepare(
         stop: &|| false,
         note: None,
     };
-    let prepared = prepare_at("p", spec, sample.path(), &revision, &mut watch)
+    let prepared = prepare_at_commit("p", spec, sample.path(), &revision, &mut watch)
         .map_err(|failure| failure.message)?;
     Ok((prepared, lines))
 }
 
-fn holds(library: &Path, text: &str) -> bool {
+fn has_text(library: &Path, text: &str) -> bool {
     let bytes = std::fs::read(library).expect("readable");
     bytes
         .windows(text.len())
@@ -98,11 +98,15 @@ fn holds(library: &Path, text: &str) -> bool {
 }
 
 /// Builds commits one after the other and searches each library for its answer.
-fn check(sample: &SampleRepository, spec: &PluginSpec, order: &[(&str, &str)]) -> Vec<String> {
+fn check_builds(
+    sample: &SampleRepository,
+    spec: &PluginSpec,
+    order: &[(&str, &str)],
+) -> Vec<String> {
     let build = |(commit, answer): &(&str, &str)| {
-        let (prepared, _) = prepare(sample, spec, commit).expect("builds");
+        let (prepared, _) = prepare_commit(sample, spec, commit).expect("builds");
         assert!(
-            holds(&prepared.library, &format!("answer-is-{answer}")),
+            has_text(&prepared.library, &format!("answer-is-{answer}")),
             "{commit} gives another's library"
         );
         assert_eq!(prepared.at.as_deref(), Some(*commit));
@@ -114,14 +118,14 @@ fn check(sample: &SampleRepository, spec: &PluginSpec, order: &[(&str, &str)]) -
 }
 
 /// Clears the cache of artefacts; the worktree stays.
-fn forget() {
+fn clear_artefacts() {
     std::fs::remove_dir_all(cache::subfolder("builds").expect("a folder")).expect("removed");
     std::fs::remove_dir_all(cache::subfolder("artefacts").expect("a folder")).expect("removed");
 }
 
-fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
+fn check_both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
     let before = sample.read_everything();
-    let first = check(sample, spec, &[(a, "1111"), (b, "2222"), (a, "1111")]);
+    let first = check_builds(sample, spec, &[(a, "1111"), (b, "2222"), (a, "1111")]);
     assert_eq!(first[0], first[2]);
     assert_ne!(first[0], first[1], "two commits, one library");
     // The library comes from the cache. Nothing is checked out, so the worktree is unchanged.
@@ -135,19 +139,25 @@ fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
         .join("files/.git/HEAD");
     let held = std::fs::read_to_string(&head).expect("there");
     assert_eq!(
-        check(sample, spec, &[(b, "2222"), (a, "1111")]),
+        check_builds(sample, spec, &[(b, "2222"), (a, "1111")]),
         [first[1].clone(), first[0].clone()]
     );
     assert_eq!(std::fs::read_to_string(&head).expect("there"), held);
     // Again without the cache, back and forth in the same folder, and in a new folder.
-    forget();
-    let again = check(sample, spec, &[(b, "2222"), (a, "1111")]);
+    clear_artefacts();
+    let again = check_builds(sample, spec, &[(b, "2222"), (a, "1111")]);
     assert_eq!(again, [first[1].clone(), first[0].clone()]);
-    forget();
-    assert_eq!(check(sample, spec, &[(b, "2222")]), [first[1].clone()]);
-    forget();
+    clear_artefacts();
+    assert_eq!(
+        check_builds(sample, spec, &[(b, "2222")]),
+        [first[1].clone()]
+    );
+    clear_artefacts();
     std::fs::remove_dir_all(cache::subfolder("worktrees").expect("a folder")).expect("removed");
-    assert_eq!(check(sample, spec, &[(b, "2222"), (a, "1111")]), again);
+    assert_eq!(
+        check_builds(sample, spec, &[(b, "2222"), (a, "1111")]),
+        again
+    );
     assert_eq!(
         sample.read_everything(),
         before,
@@ -157,17 +167,17 @@ fn both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &str) {
 
 #[test]
 fn crate_is_built_from_its_commit_in_any_order() {
-    let sample = sample();
+    let sample = create_sample();
     let a = sample.commit_files(
         "a",
         &[
             ("plugins/p/Cargo.toml", MANIFEST),
-            ("plugins/p/src/lib.rs", &library("1111")),
+            ("plugins/p/src/lib.rs", &make_crate_source("1111")),
         ],
     );
-    let b = sample.commit_files("b", &[("plugins/p/src/lib.rs", &library("2222"))]);
-    let spec = of_crate("plugins/p");
-    both_orders(&sample, &spec, &a, &b);
+    let b = sample.commit_files("b", &[("plugins/p/src/lib.rs", &make_crate_source("2222"))]);
+    let spec = make_crate_spec("plugins/p");
+    check_both_orders(&sample, &spec, &a, &b);
     // An unchanged working tree gives the same library as its commit. A changed one does not affect
     // the commit.
     let mut watch = BuildWatcher {
@@ -175,49 +185,55 @@ fn crate_is_built_from_its_commit_in_any_order() {
         stop: &|| false,
         note: None,
     };
-    let absolute = of_crate(&sample.path().join("plugins/p").display().to_string());
-    let (commit, lines) = prepare(&sample, &absolute, &b).expect("builds");
+    let absolute = make_crate_spec(&sample.path().join("plugins/p").display().to_string());
+    let (commit, lines) = prepare_commit(&sample, &absolute, &b).expect("builds");
     assert_eq!(lines, 0, "found in the cache");
-    let today = build::prepare("p", &absolute, &mut watch).expect("builds");
+    let today = build::prepare_plugin("p", &absolute, &mut watch).expect("builds");
     assert_eq!(today.at, None);
     assert_eq!(
         (today.hash, today.flags.len()),
         (commit.hash.clone(), commit.flags.len())
     );
-    sample.write_file("plugins/p/src/lib.rs", &library("3333"));
-    assert_eq!(check(&sample, &spec, &[(&b, "2222")])[0], commit.hash);
+    sample.write_file("plugins/p/src/lib.rs", &make_crate_source("3333"));
+    assert_eq!(
+        check_builds(&sample, &spec, &[(&b, "2222")])[0],
+        commit.hash
+    );
     // A damaged artefact is not used.
     std::fs::write(&commit.library, "junk").expect("written");
-    assert_eq!(check(&sample, &spec, &[(&b, "2222")])[0], commit.hash);
+    assert_eq!(
+        check_builds(&sample, &spec, &[(&b, "2222")])[0],
+        commit.hash
+    );
 }
 
 #[test]
 fn command_builds_the_sources_of_its_commit() {
-    let sample = sample();
-    let a = sample.commit_files("a", &[("c/p.c", &c("1111"))]);
-    let b = sample.commit_files("b", &[("c/p.c", &c("2222"))]);
-    both_orders(&sample, &of_command("c", COMMAND), &a, &b);
+    let sample = create_sample();
+    let a = sample.commit_files("a", &[("c/p.c", &make_c_source("1111"))]);
+    let b = sample.commit_files("b", &[("c/p.c", &make_c_source("2222"))]);
+    check_both_orders(&sample, &make_command_spec("c", COMMAND), &a, &b);
     // Another command gives another library.
-    let hash = check(&sample, &of_command("c", COMMAND), &[(&a, "1111")]);
+    let hash = check_builds(&sample, &make_command_spec("c", COMMAND), &[(&a, "1111")]);
     let other = format!("{COMMAND} -DX -g");
     assert_ne!(
-        check(&sample, &of_command("c", &other), &[(&a, "1111")]),
+        check_builds(&sample, &make_command_spec("c", &other), &[(&a, "1111")]),
         hash
     );
 }
 
 #[test]
 fn commit_is_built_after_the_clock_was_set_back() {
-    let sample = sample();
+    let sample = create_sample();
     let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
-            ("p/src/lib.rs", &library("1111")),
+            ("p/src/lib.rs", &make_crate_source("1111")),
         ],
     );
-    let b = sample.commit_files("b", &[("p/src/lib.rs", &library("2222"))]);
-    check(&sample, &of_crate("p"), &[(&a, "1111")]);
+    let b = sample.commit_files("b", &[("p/src/lib.rs", &make_crate_source("2222"))]);
+    check_builds(&sample, &make_crate_spec("p"), &[(&a, "1111")]);
     // As if the change had been made an hour later.
     let hour = std::time::Duration::from_secs(3600);
     let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder"))
@@ -245,47 +261,51 @@ fn commit_is_built_after_the_clock_was_set_back() {
             file.set_modified(time + hour).expect("set");
         }
     }
-    check(&sample, &of_crate("p"), &[(&b, "2222"), (&a, "1111")]);
+    check_builds(
+        &sample,
+        &make_crate_spec("p"),
+        &[(&b, "2222"), (&a, "1111")],
+    );
 }
 
 #[test]
 fn build_after_a_failed_one_is_correct() {
-    let sample = sample();
+    let sample = create_sample();
     let broken = |text: String| text.replace("*b", "*c");
     let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
-            ("p/src/lib.rs", &library("1111")),
+            ("p/src/lib.rs", &make_crate_source("1111")),
         ],
     );
-    let b = sample.commit_files("b", &[("p/src/lib.rs", &broken(library("2222")))]);
-    let spec = of_crate("p");
-    check(&sample, &spec, &[(&a, "1111")]);
-    let error = prepare(&sample, &spec, &b).expect_err("does not compile");
+    let b = sample.commit_files("b", &[("p/src/lib.rs", &broken(make_crate_source("2222")))]);
+    let spec = make_crate_spec("p");
+    check_builds(&sample, &spec, &[(&a, "1111")]);
+    let error = prepare_commit(&sample, &spec, &b).expect_err("does not compile");
     assert!(
         error.starts_with(&format!("p at {} (b): ", &b[..10])) && error.contains("src/lib.rs:5"),
         "{error}"
     );
-    forget();
-    check(&sample, &spec, &[(&a, "1111")]);
+    clear_artefacts();
+    check_builds(&sample, &spec, &[(&a, "1111")]);
 }
 
 #[test]
 fn plugin_outside_the_repository_is_taken_as_it_is() {
-    let sample = sample();
-    let a = sample.commit_files("a", &[("c/p.c", &c("1111"))]);
+    let sample = create_sample();
+    let a = sample.commit_files("a", &[("c/p.c", &make_c_source("1111"))]);
     let outside = sample.path_beside("other");
     std::fs::create_dir(&outside).expect("a folder");
-    std::fs::write(outside.join("p.c"), c("5555")).expect("written");
-    let (prepared, _) = prepare(
+    std::fs::write(outside.join("p.c"), make_c_source("5555")).expect("written");
+    let (prepared, _) = prepare_commit(
         &sample,
-        &of_command(&outside.display().to_string(), COMMAND),
+        &make_command_spec(&outside.display().to_string(), COMMAND),
         &a,
     )
     .expect("builds");
     assert_eq!(prepared.at, None);
-    assert!(holds(&prepared.library, "answer-is-5555"));
+    assert!(has_text(&prepared.library, "answer-is-5555"));
     let file = PluginSpec {
         source: PluginSource::File(prepared.library.clone()),
         env: Vec::new(),
@@ -293,13 +313,13 @@ fn plugin_outside_the_repository_is_taken_as_it_is() {
         overlay: None,
         folder: PathBuf::from("/"),
     };
-    let (as_file, _) = prepare(&sample, &file, &a).expect("loads");
+    let (as_file, _) = prepare_commit(&sample, &file, &a).expect("loads");
     assert_eq!((as_file.at, as_file.library), (None, prepared.library));
 }
 
 #[test]
 fn dependency_outside_is_part_of_the_key() {
-    let sample = sample();
+    let sample = create_sample();
     let outside = sample.path_beside("dep");
     std::fs::create_dir_all(outside.join("src")).expect("a folder");
     std::fs::write(
@@ -316,23 +336,23 @@ fn dependency_outside_is_part_of_the_key() {
         "{MANIFEST}[dependencies]\ndep = {{ path = '{}' }}\n",
         outside.display()
     );
-    let code = library("0000").replace("*b\"answer-is-0000\"", "dep::answer!()");
+    let code = make_crate_source("0000").replace("*b\"answer-is-0000\"", "dep::answer!()");
     let a = sample.commit_files("a", &[("p/Cargo.toml", &manifest), ("p/src/lib.rs", &code)]);
     for text in ["1111", "2222", "1111"] {
         answer(text);
-        check(&sample, &of_crate("p"), &[(&a, text)]);
+        check_builds(&sample, &make_crate_spec("p"), &[(&a, text)]);
     }
 }
 
 #[test]
 fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
-    let sample = sample();
+    let sample = create_sample();
     let dep = "[package]\nname = 'dep'\nversion = '0.1.0'\nedition = '2024'\n";
     let a = sample.commit_files(
         "a",
         &[
             ("p/Cargo.toml", MANIFEST),
-            ("p/src/lib.rs", &library("1111")),
+            ("p/src/lib.rs", &make_crate_source("1111")),
         ],
     );
     let more = format!("{MANIFEST}[dependencies]\ndep = {{ path = 'dep' }}\n");
@@ -344,23 +364,23 @@ fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
             ("p/dep/src/lib.rs", ""),
         ],
     );
-    let spec = of_crate("p");
+    let spec = make_crate_spec("p");
     // The two commits need different locks, and each artefact is still found again.
-    check(
+    check_builds(
         &sample,
         &spec,
         &[(&a, "1111"), (&b, "1111"), (&a, "1111"), (&b, "1111")],
     );
     for commit in [&a, &b, &a] {
         assert_eq!(
-            prepare(&sample, &spec, commit).expect("builds").1,
+            prepare_commit(&sample, &spec, commit).expect("builds").1,
             0,
             "found in the cache"
         );
     }
     let lock = "version = 4\n\n[[package]]\nname = \"p\"\nversion = \"0.1.0\"\n";
     let c = sample.commit_files("c", &[("p/Cargo.lock", lock)]);
-    let error = prepare(&sample, &spec, &c).expect_err("the lock lacks dep");
+    let error = prepare_commit(&sample, &spec, &c).expect_err("the lock lacks dep");
     assert!(
         error.contains("hint: git tracks Cargo.lock") && error.contains("--locked"),
         "{error}"
@@ -369,31 +389,35 @@ fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
 
 #[test]
 fn commit_that_cannot_be_built_is_refused_before_any_build() {
-    let sample = sample();
+    let sample = create_sample();
     let leaves = format!("{MANIFEST}\n[dependencies]\nq = {{ path = '../../q' }}\n");
     let early = sample.commit_files("early", &[("other", "1")]);
     let late = sample.commit_files(
         "late",
         &[
             ("p/Cargo.toml", &leaves),
-            ("p/src/lib.rs", &library("1111")),
+            ("p/src/lib.rs", &make_crate_source("1111")),
         ],
     );
-    let error = prepare(&sample, &of_crate("p"), &early).expect_err("not there");
+    let error = prepare_commit(&sample, &make_crate_spec("p"), &early).expect_err("not there");
     assert!(
         error.contains(&format!("p does not exist at {}", &early[..10])),
         "{error}"
     );
-    let error = prepare(&sample, &of_crate("p"), &late).expect_err("leaves");
+    let error = prepare_commit(&sample, &make_crate_spec("p"), &late).expect_err("leaves");
     assert!(
         error.contains("p/Cargo.toml:10: the path dependency '../../q' leaves the repository"),
         "{error}"
     );
     // The plugin was removed from the working tree, but not from the commit.
-    let there = sample.commit_files("there", &[("c/p.c", &c("1111"))]);
+    let there = sample.commit_files("there", &[("c/p.c", &make_c_source("1111"))]);
     sample.run_git(&["rm", "-q", "-r", "c"]);
     sample.commit_files("gone", &[]);
-    check(&sample, &of_command("c", COMMAND), &[(&there, "1111")]);
+    check_builds(
+        &sample,
+        &make_command_spec("c", COMMAND),
+        &[(&there, "1111")],
+    );
 }
 
 #[test]
@@ -405,7 +429,7 @@ fn missing_toolchain_is_named_with_the_file_that_requires_it() {
     {
         return; // Without rustup, the file has no effect.
     }
-    let sample = sample();
+    let sample = create_sample();
     let toolchain = "[toolchain]\nchannel = 'orch-has-no-such'\n";
     let files = [
         ("rust-toolchain.toml", toolchain),
@@ -413,7 +437,7 @@ fn missing_toolchain_is_named_with_the_file_that_requires_it() {
         ("p/src/lib.rs", ""),
     ];
     let a = sample.commit_files("a", &files);
-    let error = prepare(&sample, &of_crate("p"), &a).expect_err("missing");
+    let error = prepare_commit(&sample, &make_crate_spec("p"), &a).expect_err("missing");
     assert!(
         error.contains("hint: rust-toolchain.toml names the toolchain"),
         "{error}"

@@ -22,55 +22,55 @@ fn check_tree(spec: &PluginSpec, answer: &str) -> PreparedPlugin {
         stop: &|| false,
         note: None,
     };
-    let prepared = build::prepare("p", spec, &mut watch).expect("builds");
+    let prepared = build::prepare_plugin("p", spec, &mut watch).expect("builds");
     assert!(
-        holds(&prepared.library, &format!("answer-is-{answer}")),
+        has_text(&prepared.library, &format!("answer-is-{answer}")),
         "an old library instead of {answer}"
     );
     prepared
 }
 
-fn crate_of(folder: &Path) -> PluginSpec {
-    of_crate(&folder.display().to_string())
+fn make_spec_of(folder: &Path) -> PluginSpec {
+    make_crate_spec(&folder.display().to_string())
 }
 
 /// Returns a library whose answer is the value of an expression.
-fn library_of(expression: &str) -> String {
-    library("XXXX").replace("*b\"answer-is-XXXX\"", expression)
+fn make_computed_source(expression: &str) -> String {
+    make_crate_source("XXXX").replace("*b\"answer-is-XXXX\"", expression)
 }
 
 #[test]
 fn old_source_of_a_crate_is_compiled() {
-    let sample = sample();
+    let sample = create_sample();
     let folder = sample.path().join("p");
     write_old(&folder.join("Cargo.toml"), MANIFEST);
     for answer in ["1111", "2222", "1111"] {
-        write_old(&folder.join("src/lib.rs"), &library(answer));
-        check_tree(&crate_of(&folder), answer);
+        write_old(&folder.join("src/lib.rs"), &make_crate_source(answer));
+        check_tree(&make_spec_of(&folder), answer);
     }
 }
 
 #[test]
 fn old_file_that_a_crate_includes_is_compiled() {
-    let sample = sample();
+    let sample = create_sample();
     let folder = sample.path().join("p");
     write_old(&folder.join("Cargo.toml"), MANIFEST);
     write_old(
         &folder.join("src/lib.rs"),
-        &library_of("*include_bytes!(\"../../data/answer\")"),
+        &make_computed_source("*include_bytes!(\"../../data/answer\")"),
     );
     for answer in ["1111", "2222"] {
         write_old(
             &sample.path().join("data/answer"),
             &format!("answer-is-{answer}"),
         );
-        check_tree(&crate_of(&folder), answer);
+        check_tree(&make_spec_of(&folder), answer);
     }
 }
 
 #[test]
 fn old_input_of_a_build_script_is_read() {
-    let sample = sample();
+    let sample = create_sample();
     let folder = sample.path().join("p");
     write_old(&folder.join("Cargo.toml"), MANIFEST);
     let script = "use std::io::{Write, stdout as output};
@@ -83,16 +83,16 @@ fn main() {
     write_old(&folder.join("build.rs"), script);
     let bytes = "*match env!(\"ANSWER\").as_bytes().first_chunk::<14>() \
         { Some(found) => found, None => panic!() }";
-    write_old(&folder.join("src/lib.rs"), &library_of(bytes));
+    write_old(&folder.join("src/lib.rs"), &make_computed_source(bytes));
     for answer in ["1111", "2222"] {
         write_old(&folder.join("answer"), &format!("answer-is-{answer}"));
-        check_tree(&crate_of(&folder), answer);
+        check_tree(&make_spec_of(&folder), answer);
     }
 }
 
 #[test]
 fn old_dependency_of_two_crates_is_compiled_for_both() {
-    let sample = sample();
+    let sample = create_sample();
     let root = sample.path();
     write_old(
         &root.join("Cargo.toml"),
@@ -108,7 +108,7 @@ fn old_dependency_of_two_crates_is_compiled_for_both() {
         );
         write_old(
             &root.join(name).join("src/lib.rs"),
-            &library_of("n::ANSWER"),
+            &make_computed_source("n::ANSWER"),
         );
     }
     write_old(
@@ -122,27 +122,27 @@ fn old_dependency_of_two_crates_is_compiled_for_both() {
         );
     };
     dependency("1111");
-    check_tree(&crate_of(&root.join("p")), "1111");
+    check_tree(&make_spec_of(&root.join("p")), "1111");
     dependency("2222");
-    check_tree(&crate_of(&root.join("q")), "2222");
-    check_tree(&crate_of(&root.join("p")), "2222");
+    check_tree(&make_spec_of(&root.join("q")), "2222");
+    check_tree(&make_spec_of(&root.join("p")), "2222");
 }
 
 #[test]
 fn restored_target_folder_proves_nothing() {
-    let sample = sample();
+    let sample = create_sample();
     let folder = sample.path().join("p");
     write_old(&folder.join("Cargo.toml"), MANIFEST);
-    write_old(&folder.join("src/lib.rs"), &library("1111"));
-    check_tree(&crate_of(&folder), "1111");
+    write_old(&folder.join("src/lib.rs"), &make_crate_source("1111"));
+    check_tree(&make_spec_of(&folder), "1111");
     std::fs::remove_file(folder.join("target/orch/orch-sources.json")).expect("there");
-    write_old(&folder.join("src/lib.rs"), &library("2222"));
-    check_tree(&crate_of(&folder), "2222");
+    write_old(&folder.join("src/lib.rs"), &make_crate_source("2222"));
+    check_tree(&make_spec_of(&folder), "2222");
 }
 
 #[test]
 fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
-    let sample = sample();
+    let sample = create_sample();
     let outside = sample.path_beside("n");
     write_old(
         &outside.join("Cargo.toml"),
@@ -156,7 +156,7 @@ fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
         "one",
         &[
             ("p/Cargo.toml", &manifest),
-            ("p/src/lib.rs", &library_of("n::ANSWER")),
+            ("p/src/lib.rs", &make_computed_source("n::ANSWER")),
         ],
     );
     for answer in ["1111", "2222", "1111"] {
@@ -164,21 +164,21 @@ fn old_dependency_outside_the_repository_is_compiled_for_a_commit() {
             &outside.join("src/lib.rs"),
             &format!("pub const ANSWER: [u8; 14] = *b\"answer-is-{answer}\";"),
         );
-        check(&sample, &of_crate("p"), &[(&commit, answer)]);
+        check_builds(&sample, &make_crate_spec("p"), &[(&commit, answer)]);
     }
 }
 
 #[test]
 fn old_source_of_make_is_compiled_and_doubted() {
-    let sample = sample();
+    let sample = create_sample();
     let folder = sample.path().join("p");
     let rules = "all: p.o\n\tcc -shared p.o -o \"$(ORCH_OUT)\"\np.o: p.c\n\tcc -O1 -fPIC \
         -I\"$(ORCH_INCLUDE)\" -c p.c -o p.o\n";
     write_old(&folder.join("Makefile"), rules);
-    let spec = of_command(&folder.display().to_string(), "make");
+    let spec = make_command_spec(&folder.display().to_string(), "make");
     let mut notes = Vec::new();
     for answer in ["1111", "2222", "2222"] {
-        write_old(&folder.join("p.c"), &c(answer));
+        write_old(&folder.join("p.c"), &make_c_source(answer));
         notes.push(check_tree(&spec, answer).note);
     }
     assert_eq!((&notes[0], &notes[2]), (&None, &None));
@@ -189,18 +189,18 @@ fn old_source_of_make_is_compiled_and_doubted() {
     );
     // The objects stay, but orch no longer has a record of the build.
     std::fs::remove_dir_all(cache::subfolder("commands").expect("a folder")).expect("removed");
-    write_old(&folder.join("p.c"), &c("3333"));
+    write_old(&folder.join("p.c"), &make_c_source("3333"));
     check_tree(&spec, "3333");
 }
 
 #[test]
 fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
-    let sample = sample();
+    let sample = create_sample();
     let outside = sample.path_beside("outside");
     let include = format!(
         "#include \"{}\"\n{}",
         outside.join("answer.h").display(),
-        c("XXXX")
+        make_c_source("XXXX")
     )
     .replace("\"answer-is-XXXX\"", "ANSWER");
     let commit = sample.commit_files(
@@ -224,31 +224,47 @@ fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
                 &format!("#define ANSWER \"answer-is-{answer}\"\n"),
             );
             write_old(&script, COMMAND);
-            check(&sample, &of_command("p", &command), &[(&commit, answer)]);
+            check_builds(
+                &sample,
+                &make_command_spec("p", &command),
+                &[(&commit, answer)],
+            );
         }
     }
     // Files that the command names count even if no compiler reports to have read them.
     let generator = outside.join("generate");
     let command = format!("sh {} > p.c && {COMMAND}", generator.display());
     for answer in ["1111", "2222"] {
-        write_old(&generator, &format!("cat <<'END'\n{}END\n", c(answer)));
-        check(&sample, &of_command("p", &command), &[(&commit, answer)]);
+        write_old(
+            &generator,
+            &format!("cat <<'END'\n{}END\n", make_c_source(answer)),
+        );
+        check_builds(
+            &sample,
+            &make_command_spec("p", &command),
+            &[(&commit, answer)],
+        );
     }
 }
 
 #[test]
 fn command_builds_the_same_library_in_every_folder() {
-    let sample = sample();
+    let sample = create_sample();
     let command =
         "cc -g -O1 $ORCH_CFLAGS -shared -fPIC -I\"$ORCH_INCLUDE\" \"$PWD/p.c\" -o \"$ORCH_OUT\"";
     let source = format!(
         "{}const char *place(void) {{ return __FILE__; }}\n",
-        c("1111")
+        make_c_source("1111")
     );
     let commit = sample.commit_files("one", &[("p/p.c", &source)]);
-    let at_commit = check(&sample, &of_command("p", command), &[(&commit, "1111")]).remove(0);
+    let at_commit = check_builds(
+        &sample,
+        &make_command_spec("p", command),
+        &[(&commit, "1111")],
+    )
+    .remove(0);
     let in_tree = check_tree(
-        &of_command(&sample.path().join("p").display().to_string(), command),
+        &make_command_spec(&sample.path().join("p").display().to_string(), command),
         "1111",
     );
     assert_eq!(in_tree.hash, at_commit);
