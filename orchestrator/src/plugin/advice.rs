@@ -3,7 +3,7 @@
 use super::cargo::BuildError;
 use std::path::{Path, PathBuf};
 
-/// File names in which rustup looks for a folder's toolchain, in order of precedence.
+/// Names of the files in which rustup looks for a folder's toolchain, in order of precedence.
 pub(crate) const TOOLCHAIN_FILES: [&str; 2] = ["rust-toolchain", "rust-toolchain.toml"];
 
 /// Returns advice for a program of the Rust toolchain that cannot be started.
@@ -60,7 +60,7 @@ fn strip_cargo_help(output: &str) -> String {
         .join("\n")
 }
 
-/// Whether rustup reports that a requested toolchain or component is not installed.
+/// Returns whether rustup reports that a requested toolchain or component is not installed.
 pub(super) fn lacks_toolchain(output: &str) -> bool {
     output.contains("toolchain") && output.contains("is not installed")
 }

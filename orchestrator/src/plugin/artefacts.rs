@@ -1,4 +1,4 @@
-//! Cache of artefacts, found by everything that went into them.
+//! Cache of artefacts. The key of an artefact is a hash of everything that determines it.
 
 use super::cargo::{self, BuildError};
 use crate::cache;
@@ -35,7 +35,8 @@ const VARIABLES: [&str; 16] = [
 pub(super) struct BuildIngredients(String);
 
 impl BuildIngredients {
-    /// Begins with the ingredients that are the same for all builds of this user on this machine.
+    /// Creates the list with the ingredients that are the same for all builds of this user on this
+    /// machine.
     pub(super) fn new() -> Self {
         let mut ingredients = Self("version 1\n".to_owned());
         for name in VARIABLES {
@@ -79,7 +80,7 @@ pub(super) struct CachedArtefact {
     pub(super) took_ms: Option<u64>,
 }
 
-/// Returns the artefact of a key with its file, if the file is present and undamaged.
+/// Finds the artefact of a key with its file, if the file is present and undamaged.
 pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
     let Some(entry) = read_entry(key)? else {
         return Ok(None);
@@ -94,7 +95,7 @@ pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, Pat
     }
 }
 
-/// Returns the entry of a key. Its file may be gone.
+/// Reads the entry of a key. The file of the artefact may be missing.
 pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
     let text = std::fs::read(locate_entry(key)?).ok();
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
@@ -127,7 +128,7 @@ type CompilerAnswer = Result<String, String>;
 /// Answers by question and folder. A refusal costs as much as an answer, so it is remembered too.
 static ANSWERS: Mutex<BTreeMap<(String, PathBuf), CompilerAnswer>> = Mutex::new(BTreeMap::new());
 
-/// Answers a question about a folder.
+/// Answers a question about a folder, with `ask` or with the remembered answer.
 pub(super) fn remember_answer(
     question: &str,
     folder: &Path,
@@ -146,7 +147,7 @@ pub(super) fn remember_answer(
     })
 }
 
-/// Returns the versions of the Rust compilers, and the CPU features that `target-cpu` stands for.
+/// Looks up the versions of the Rust compilers, and the CPU features that `target-cpu` stands for.
 pub(super) fn look_up_rust_versions(
     folder: &Path,
     cpu: &str,
@@ -173,7 +174,7 @@ fn query_rust(folder: &Path, cpu: &str) -> Result<String, BuildError> {
     Ok(format!("{version}\n{}", features.join("\n")))
 }
 
-/// Returns the version of the C compiler; empty if there is none.
+/// Looks up the version of the C compiler; empty if there is none.
 pub(super) fn look_up_c_version(folder: &Path, asking: CompilerLookup) -> String {
     let ask = || {
         cargo::query_compiler("sh", &["-c", "\"${CC:-cc}\" --version"], folder)

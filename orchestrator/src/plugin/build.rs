@@ -72,9 +72,9 @@ pub(crate) fn prepare_plugin(
     )
 }
 
-/// Like [`prepare_plugin`], but workers load orch's own copy, so that the paths of both sides of a
-/// pair have the same length. Only a library that looks for others in its own folder is loaded from
-/// its place.
+/// Prepares a plugin like [`prepare_plugin`], but workers load orch's own copy, so that the paths
+/// of both sides of a pair have the same length. Only a library that looks for others in its own
+/// folder is loaded from its place.
 pub(crate) fn prepare_kept_plugin(
     key: &str,
     spec: &PluginSpec,
@@ -88,8 +88,8 @@ pub(crate) fn prepare_kept_plugin(
     prepare_library(key, spec, movable, None, watch)
 }
 
-/// Like [`prepare_plugin`], with `bytes` of unused code before the crate's own code. Other kinds of
-/// sources cannot be padded.
+/// Prepares a plugin like [`prepare_plugin`], with `bytes` of unused code before the crate's own
+/// code. Other kinds of sources cannot be padded.
 pub(crate) fn prepare_padded_plugin(
     key: &str,
     spec: &PluginSpec,
@@ -108,8 +108,8 @@ pub(crate) fn prepare_padded_plugin(
     prepare_library(key, spec, true, Some(&linker), watch)
 }
 
-/// Whether preparing a plugin of the working tree compiles nothing. Unknown for a command, and thus
-/// false.
+/// Returns whether preparing a plugin of the working tree compiles nothing. For a command this is
+/// unknown, and the result is false.
 pub(crate) fn is_current(spec: &PluginSpec) -> bool {
     match &spec.source {
         PluginSource::Crate { folder, cpu } => cargo::is_current(folder, cpu),
@@ -125,7 +125,7 @@ fn prepare_library(
     linker: Option<&Path>,
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
-    // Read before the build, which may leave files behind.
+    // The state is read before the build, because the build may leave files behind.
     let git = git::read_state(&spec.source.folder());
     let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
     let mut note = None;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 const FILE: &str = "building";
-/// Interval and number of checks whether a killed group is gone.
+/// Interval and number of the checks for the end of a killed group.
 const POLL: Duration = Duration::from_millis(5);
 const POLLS: u32 = 400;
 
@@ -34,8 +34,8 @@ impl Drop for BuildGroup {
 }
 
 /// Ends the build that a killed orch left behind. The caller holds the lock of the worktree. If the
-/// leader is gone, nothing else is searched for: processes that a build starts in the background do
-/// not belong to orch.
+/// leader is gone, the function does not search for other processes: those that a build starts in
+/// the background do not belong to orch.
 pub(super) fn end_leftover_build(place: &Path) {
     let file = place.join(FILE);
     let Ok(text) = std::fs::read_to_string(&file) else {
@@ -45,7 +45,7 @@ pub(super) fn end_leftover_build(place: &Path) {
         .split_once(' ')
         .and_then(|(pid, born)| Some((pid.parse::<u32>().ok()?, born.to_owned())));
     if let Some((pid, then)) = parts {
-        // Another process may have got the same id since; it began later.
+        // Another process may have got the same id since then. Such a process began later.
         let group = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
@@ -63,8 +63,8 @@ pub(super) fn end_leftover_build(place: &Path) {
     let _ = std::fs::remove_file(&file);
 }
 
-/// Returns the start time of a process in kernel ticks since boot; `None` if there is no such
-/// process or it has ended.
+/// Reads the start time of a process in kernel ticks since boot; `None` if there is no such process
+/// or it has ended.
 fn read_start_time(pid: u32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before this field may contain any character.
@@ -91,7 +91,7 @@ mod tests {
         std::mem::forget(noted);
         let file = folder.path().join(FILE);
         let text = std::fs::read_to_string(&file).expect("there");
-        // The same id, but a process that began at another time.
+        // The note has the same id, but the start time of another process.
         std::fs::write(&file, format!("{text}1")).expect("written");
         end_leftover_build(folder.path());
         assert!(

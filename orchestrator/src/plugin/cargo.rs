@@ -16,11 +16,11 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-/// Lines of a failed build's output that the record keeps.
+/// Number of lines of a failed build's output that the record keeps.
 const KEPT_LINES: usize = 60;
 /// Interval at which the end of a build and a request to stop are checked.
 const POLL: Duration = Duration::from_millis(20);
-/// Maximum time that output is awaited after the end of a build.
+/// Maximum wait for output after the end of a build.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Failure of a build.
@@ -183,8 +183,8 @@ fn build_in(
     })
 }
 
-/// Whether nothing that was compiled for a crate has changed since, so that cargo has nothing to
-/// do.
+/// Returns whether nothing that was compiled for a crate has changed since, so that cargo has
+/// nothing to do.
 pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
     let target = find_workspace(&folder.join("Cargo.toml"))
         .ok()
@@ -192,8 +192,8 @@ pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
     target.is_some_and(|target| SourceLedger::read(&target).is_current(folder))
 }
 
-/// Returns a separate target folder, because orch's flags differ from those of the user's builds,
-/// and those of each CPU from those of the others.
+/// Prepares a separate target folder, because orch's flags differ from those of the user's builds,
+/// and the flags for each CPU differ from those for the others.
 fn prepare_target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     let folder = root.join("target").join("orch");
     let ignore = folder.join(".gitignore");
@@ -210,12 +210,12 @@ fn prepare_target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
     })
 }
 
-/// Returns all compiler flags of a plugin crate. docs/design/building-plugins.md gives the reasons.
+/// Lists all compiler flags of a plugin crate. docs/design/building-plugins.md gives the reasons.
 pub(crate) fn list_flags(origin: PathOrigin, cpu: &str) -> Vec<String> {
     [list_code_flags(cpu), list_name_flags(origin)].concat()
 }
 
-/// Returns the flags that affect machine code. They are the same in every folder.
+/// Lists the flags that affect machine code. They are the same in every folder.
 fn list_code_flags(cpu: &str) -> Vec<String> {
     vec![
         format!("-Ctarget-cpu={cpu}"),
@@ -224,7 +224,7 @@ fn list_code_flags(cpu: &str) -> Vec<String> {
     ]
 }
 
-/// Returns the flags that replace names of folders in libraries.
+/// Lists the flags that replace names of folders in libraries.
 fn list_name_flags(origin: PathOrigin) -> Vec<String> {
     let mut flags = Vec::new();
     if let PathOrigin::Folder { source, plugin } = origin {
@@ -236,7 +236,7 @@ fn list_name_flags(origin: PathOrigin) -> Vec<String> {
     flags
 }
 
-/// Returns the output of `rustc -vV`; `None` without a compiler.
+/// Queries the output of `rustc -vV`; `None` without a compiler.
 pub(crate) fn query_rustc_version() -> Option<String> {
     let mut command = create_clean_command("rustc");
     command.arg("-vV");
@@ -245,7 +245,7 @@ pub(crate) fn query_rustc_version() -> Option<String> {
         .map(|text| text.trim().to_owned())
 }
 
-/// Returns what a compiler prints about itself when it is called in a folder.
+/// Queries a compiler for information about itself in a folder, and returns its output.
 pub(crate) fn query_compiler(
     program: &str,
     arguments: &[&str],
@@ -293,7 +293,7 @@ fn find_workspace(manifest: &Path) -> Result<CargoWorkspace, BuildError> {
     })
 }
 
-/// Returns a command with the user's environment, except for the variables that `cargo run` or an
+/// Creates a command with the user's environment, except for the variables that `cargo run` or an
 /// outer build adds.
 pub(crate) fn create_clean_command(program: &str) -> Command {
     let mut command = Command::new(program);
@@ -364,8 +364,9 @@ enum OutputSource {
     Text(Vec<u8>),
 }
 
-/// Runs a command to its end, passing standard error on line by line; returns standard output.
-/// Processes that the command leaves in the background keep its pipes open, and are not waited for.
+/// Runs a command to its end, passes its standard error on line by line, and returns its standard
+/// output. Processes that the command leaves in the background keep its pipes open. The function
+/// does not wait for them.
 pub(super) fn run_build(
     mut command: Command,
     name: &str,
@@ -394,7 +395,7 @@ pub(super) fn run_build(
     let status = loop {
         gathered.take_output(output.recv_timeout(POLL).ok(), watch);
         if (watch.stop)() {
-            // The whole group, which includes the compilers that cargo started.
+            // The whole group is killed, because it includes the compilers that cargo started.
             let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
             let _ = group.map(|group| kill_process_group(group, Signal::KILL));
         }
@@ -440,7 +441,7 @@ impl GatheredOutput {
             Some(OutputSource::Text(text)) => self.text.extend(text),
             Some(OutputSource::Line(line)) => {
                 (watch.show)(&line);
-                // Another cargo held the lock first. This has nothing to do with a failure.
+                // Another cargo held the lock first. This line has nothing to do with a failure.
                 if line
                     .trim_start()
                     .starts_with("Blocking waiting for file lock")
@@ -489,7 +490,7 @@ struct LockFile {
     lent: bool,
 }
 
-/// Returns the place in the cache of the Cargo.lock for a workspace that has none.
+/// Returns the path in the cache of the Cargo.lock for a workspace that has none.
 pub(crate) fn locate_kept_lock(root: &Path) -> std::io::Result<PathBuf> {
     let name = &crate::hash::text(&root.display().to_string())[..32];
     Ok(crate::cache::subfolder("locks")?.join(format!("{name}.lock")))

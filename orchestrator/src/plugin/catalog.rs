@@ -112,7 +112,7 @@ pub(crate) struct IterationCost {
 }
 
 impl MetricInfo {
-    /// Returns the metric's value for an iteration that adds `count` to its counter at this cost.
+    /// Computes the metric's value for an iteration that adds `count` to its counter at this cost.
     pub(crate) fn compute_value(&self, count: f64, cost: IterationCost) -> Option<f64> {
         let value = match self.per {
             CounterBasis::Iteration => count * self.scale,

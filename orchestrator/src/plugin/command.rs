@@ -31,7 +31,7 @@ pub(super) struct CommandBuilt {
     pub(super) doubtful: Option<PathBuf>,
 }
 
-/// Returns flags for C and C++ compilers: the alignment that keeps unchanged code in place, and
+/// Formats the flags for C and C++ compilers: the alignment that keeps unchanged code in place, and
 /// paths that are the same in every folder. docs/design/building-plugins.md gives the reasons.
 ///
 /// A command splits the variable at blanks, so a folder with blanks in its path gets no flag.
@@ -122,7 +122,8 @@ fn locate_dependencies_file(out: &Path) -> PathBuf {
     out.with_extension("dependencies")
 }
 
-/// Returns the sources outside the code under test and the plugin that gcc reports to have read.
+/// Finds the sources outside the code under test and the plugin that gcc has read according to its
+/// report.
 fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     let listed = std::fs::read_to_string(locate_dependencies_file(command.out)).unwrap_or_default();
     let words = listed
@@ -154,7 +155,7 @@ fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
     found
 }
 
-/// Returns the files outside the code under test and the plugin that the command names, with hashes
+/// Finds the files outside the code under test and the plugin that the command names, with hashes
 /// of their contents.
 fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
     let words = command
@@ -174,7 +175,7 @@ fn find_named_outside(command: &BuildCommand) -> BTreeMap<PathBuf, String> {
         .collect()
 }
 
-/// Returns the path that a word denotes in a folder, if it exists and belongs neither to the code
+/// Finds the path that a word denotes in a folder, if it exists and belongs neither to the code
 /// under test, nor to the plugin, nor to the system.
 fn find_outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Option<PathBuf> {
     let path = normalise_path(&folder.join(word));
@@ -185,7 +186,7 @@ fn find_outside_path(command: &BuildCommand, folder: &Path, word: &str) -> Optio
     (!own && !is_system_path(&path) && path.exists()).then_some(path)
 }
 
-/// Hash of a file or of everything in a folder; empty if it cannot be read.
+/// Computes a hash of a file or of everything in a folder; empty if it cannot be read.
 pub(super) fn read_content(path: &Path) -> String {
     match path.is_dir() {
         true => manifest::hash_content(path).unwrap_or_default(),
@@ -193,8 +194,8 @@ pub(super) fn read_content(path: &Path) -> String {
     }
 }
 
-/// Whether a path belongs to the system, whose compilers and headers are identified by their
-/// versions.
+/// Returns whether a path belongs to the system, whose compilers and headers are identified by
+/// their versions.
 fn is_system_path(path: &Path) -> bool {
     const FOLDERS: [&str; 11] = [
         "/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt", "/nix", "/gnu", "/etc", "/proc", "/dev",

@@ -1,9 +1,10 @@
 //! Packages of registries, compiled once per machine, toolchain and set of flags.
 //!
 //! Each repository and each build worktree has a target folder of its own, and cargo would compile
-//! what the SDK depends on in all of them. A registry never changes a package, and cargo names what
-//! it compiles by a hash of everything that decides about it, so the files of one target folder
-//! serve in the next. Cargo itself checks them there: what does not fit is compiled.
+//! the dependencies of the SDK in all of them. A registry never changes a package, and cargo names
+//! its results by a hash of everything that determines them. The files of one target folder can
+//! therefore be used in the next one. Cargo itself checks them there, and compiles again if they do
+//! not fit.
 
 use crate::cache;
 use serde_json::Value;
@@ -13,18 +14,19 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 use toml::Table;
 
-/// Largest size of the store, in bytes. What was not lent for the longest time is removed first.
+/// Maximum size of the store, in bytes. The set that was not lent for the longest time is removed
+/// first.
 const SIZE_LIMIT: u64 = 1 << 30;
-/// Folders of a target folder's profile that hold files of a unit. Fingerprints come last: they
-/// make the others count.
+/// Folders of a target folder's profile that hold files of a unit. Fingerprints come last, because
+/// cargo uses the other files only if there is a fingerprint.
 const FOLDERS: [&str; 3] = ["deps", "build", ".fingerprint"];
 
-/// One compilation of a package: its library, its build script, or the run of that.
+/// One compilation of a package: its library, its build script, or the run of its build script.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct CompiledUnit {
     package: String,
     version: String,
-    /// Cargo's hash, 16 hexadecimal digits.
+    /// Cargo's hash, with 16 hexadecimal digits.
     hash: String,
 }
 
@@ -44,18 +46,18 @@ impl CompiledUnit {
     }
 }
 
-/// The compiled packages of one set of compiler flags.
+/// Compiled packages for one set of compiler flags.
 ///
-/// They are kept in sets, each from one build. The compiler's own hash of a library depends on more
-/// than cargo's hash, for example on the name of the folder of generated sources, so libraries of
-/// two builds need not fit each other.
+/// They are stored in sets, and each set comes from one build. The compiler's own hash of a library
+/// depends on more than cargo's hash, for example on the name of the folder of generated sources.
+/// Libraries of two builds may therefore not fit each other.
 pub(super) struct PackageStore {
     folder: PathBuf,
     size_limit: u64,
 }
 
 impl PackageStore {
-    /// Opens the store in the cache for these flags.
+    /// Opens the store for these flags in the cache.
     pub(super) fn open(flags: &[String]) -> io::Result<Self> {
         let identity = crate::hash::text(&flags.join("\n"));
         Ok(Self {
@@ -68,15 +70,15 @@ impl PackageStore {
         self.list_sets().is_empty()
     }
 
-    /// Folders of the sets that are whole.
+    /// Lists the folders of the complete sets.
     fn list_sets(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.folder).into_iter().flatten();
         let paths = entries.flatten().map(|entry| entry.path());
         paths.filter(|path| path.extension().is_none()).collect()
     }
 
-    /// Copies the packages of a Cargo.lock to a profile's folder, as far as the set that has most
-    /// of them goes. Cargo compiles the rest.
+    /// Copies packages of a Cargo.lock to a profile's folder, from the set that has most of them.
+    /// Cargo compiles the rest.
     pub(super) fn lend_packages(&self, lock: &str, profile: &Path) {
         let locked = read_locked(lock);
         let is_locked =
@@ -100,8 +102,9 @@ impl PackageStore {
         let _ = std::fs::File::open(&set).and_then(|set| set.set_modified(SystemTime::now()));
     }
 
-    /// Adds the packages of a build in a profile's folder as a set, by cargo's messages, if some of
-    /// them were compiled there. Removes the sets that the limit has no room for.
+    /// Adds the packages of a build in a profile's folder as a set, if cargo's messages show that
+    /// some of them were compiled there. Removes the oldest sets if the store exceeds its size
+    /// limit.
     pub(super) fn add_packages(&self, messages: &str, profile: &Path) -> io::Result<()> {
         let (units, has_compiled) = read_units(messages);
         let names: Vec<String> = units.iter().map(CompiledUnit::folder_name).collect();
@@ -120,7 +123,7 @@ impl PackageStore {
             }
         }
         if written.exists() && std::fs::rename(&written, set).is_err() {
-            // Another build has added the same.
+            // Another build has added the same set.
             std::fs::remove_dir_all(&written)?;
         }
         self.remove_oldest()
@@ -138,7 +141,7 @@ impl PackageStore {
             if total <= self.size_limit {
                 break;
             }
-            // Under another name no build takes it for whole.
+            // Under another name, no build takes the set for a complete one.
             let removed = set.with_extension(format!("{}.old.tmp", std::process::id()));
             std::fs::rename(&set, &removed)?;
             std::fs::remove_dir_all(removed)?;
@@ -148,7 +151,7 @@ impl PackageStore {
     }
 }
 
-/// The units in a set's folder.
+/// Lists the units in a set's folder.
 fn list_units(set: &Path) -> BTreeSet<CompiledUnit> {
     let entries = std::fs::read_dir(set).into_iter().flatten().flatten();
     entries
@@ -156,7 +159,7 @@ fn list_units(set: &Path) -> BTreeSet<CompiledUnit> {
         .collect()
 }
 
-/// Names and versions of a Cargo.lock's packages that come from a registry.
+/// Reads the names and versions of the packages of a Cargo.lock that come from a registry.
 fn read_locked(lock: &str) -> BTreeSet<(String, String)> {
     let Ok(lock) = lock.parse::<Table>() else {
         return BTreeSet::new();
@@ -177,7 +180,8 @@ fn is_registry(source: &str) -> bool {
     source.starts_with("registry+") || source.starts_with("sparse+")
 }
 
-/// The units of registries' packages in cargo's messages, and whether any of them was compiled.
+/// Reads the units of registries' packages from cargo's messages, and whether any of them was
+/// compiled.
 fn read_units(messages: &str) -> (BTreeSet<CompiledUnit>, bool) {
     let mut found = BTreeSet::new();
     let mut has_compiled = false;
@@ -205,13 +209,14 @@ fn read_units(messages: &str) -> (BTreeSet<CompiledUnit>, bool) {
     (found, has_compiled)
 }
 
-/// The hash in a file's name, or in the name of its folder, as build scripts have it.
+/// Finds the hash in a file's name, or in the name of its folder for files of build scripts.
 fn find_hash_in_path(file: &Path) -> Option<String> {
     let name = |path: &Path| path.file_name()?.to_str().and_then(find_hash_in_name);
     name(file).or_else(|| name(file.parent()?))
 }
 
-/// Cargo's hash in `libserde-0123456789abcdef.rlib` or `serde-0123456789abcdef`.
+/// Finds cargo's hash in a name such as `libserde-0123456789abcdef.rlib` or
+/// `serde-0123456789abcdef`.
 fn find_hash_in_name(name: &str) -> Option<String> {
     let (_, end) = name.rsplit_once('-')?;
     let hash = end.split('.').next()?;
@@ -219,8 +224,8 @@ fn find_hash_in_name(name: &str) -> Option<String> {
     is_hash.then(|| hash.to_owned())
 }
 
-/// Files and folders of a profile's folder by the hash in their names, relative to it, in the order
-/// in which they are copied.
+/// Lists the files and folders of a profile's folder by the hash in their names. The paths are
+/// relative to that folder, in the order in which they are copied.
 fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for folder in FOLDERS {
@@ -240,8 +245,8 @@ fn list_by_hash(profile: &Path) -> BTreeMap<String, Vec<PathBuf>> {
     found
 }
 
-/// Copies a file, or a folder with everything in it, with the times that cargo looks at. What is
-/// there stays.
+/// Copies a file, or a folder with everything in it, together with the times, which cargo checks.
+/// Existing files stay.
 fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
     let about = match from.symlink_metadata() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -285,8 +290,8 @@ mod tests {
         std::fs::write(path, text).expect("written");
     }
 
-    /// A profile's folder with a package of a registry, its build script, and a package of a
-    /// folder; cargo's messages.
+    /// Writes a profile's folder with a package of a registry, its build script, and a package of a
+    /// folder. Returns cargo's messages.
     fn write_profile(root: &Path, fresh: bool) -> String {
         let [library, script, local] = HASHES;
         for file in [
@@ -398,7 +403,7 @@ mod tests {
         store
             .add_packages(&messages, &root("first"))
             .expect("added");
-        // The same package from another build, with one more.
+        // Another build compiled the same package and one more.
         let more = messages
             .replace("serde@1.2.3", "other@1.0.0")
             .replace("serde", "other");

@@ -56,7 +56,7 @@ pub(crate) fn find_changes(
             }
         }
     }
-    // Order: requested packages, then other changed versions, then packages that were added or
+    // Requested packages come first, then other changed versions, then packages that were added or
     // removed with them.
     let is_new_or_gone =
         |change: &DependencyChange| change.before.is_none() || change.after.is_none();
@@ -90,7 +90,7 @@ fn list_differences(before: &PackageVersions, after: &PackageVersions) -> Vec<De
         .collect()
 }
 
-/// Returns the packages of a Cargo.lock that have a source. Packages of the workspace are left out,
+/// Reads the packages of a Cargo.lock that have a source. Packages of the workspace are left out,
 /// because their versions change with the code.
 fn read_locked(lock: &Table) -> PackageVersions {
     let mut found = PackageVersions::new();
@@ -106,7 +106,7 @@ fn read_locked(lock: &Table) -> PackageVersions {
         else {
             continue;
         };
-        // A git source has the commit after a hash sign.
+        // In a git source, the commit follows a hash sign.
         let commit = source
             .split_once('#')
             .map(|(_, commit)| format!(" ({})", commit.chars().take(10).collect::<String>()));
@@ -118,7 +118,7 @@ fn read_locked(lock: &Table) -> PackageVersions {
     found
 }
 
-/// Returns the dependency requirements of a Cargo.toml.
+/// Reads the dependency requirements of a Cargo.toml.
 fn read_requirements(manifest: &Table) -> PackageVersions {
     let mut found = PackageVersions::new();
     let mut read = |table: &Table| {

@@ -36,7 +36,7 @@ const ALLOCATORS: [&str; 8] = [
     "sn_rust_alloc",
 ];
 
-/// Returns the first known allocator that the library itself defines, as far as its symbols were
+/// Finds the first known allocator that the library itself defines, as far as its symbols were
 /// kept.
 fn find_own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
     let defined = file
@@ -173,7 +173,8 @@ pub(crate) struct LinkedLibraries {
 }
 
 impl LinkedLibraries {
-    /// Whether libraries are searched in the folder of the file itself, so that it cannot be moved.
+    /// Returns whether libraries are searched in the folder of the file itself, so that it cannot
+    /// be moved.
     pub(crate) fn searches_own_folder(&self) -> bool {
         self.search
             .iter()
@@ -181,7 +182,7 @@ impl LinkedLibraries {
     }
 }
 
-/// Whether a text occurs in the loaded part of a library; debug information is not loaded.
+/// Returns whether a text occurs in the loaded part of a library; debug information is not loaded.
 pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
         return false;
@@ -191,7 +192,7 @@ pub(crate) fn loads_text(bytes: &[u8], text: &[u8]) -> bool {
         .any(|data| data.windows(text.len()).any(|window| window == text))
 }
 
-/// Returns the libraries that a library needs; empty for a file that is no library.
+/// Reads the names of the libraries that a library needs; empty for a file that is no library.
 pub(crate) fn read_linked_libraries(bytes: &[u8]) -> LinkedLibraries {
     let Ok(file) = ElfFile64::<object::Endianness>::parse(bytes) else {
         return LinkedLibraries::default();
@@ -212,8 +213,8 @@ pub(crate) fn read_linked_libraries(bytes: &[u8]) -> LinkedLibraries {
     found
 }
 
-/// Returns the needed libraries of a file that its own search path, or that of one of them, leads
-/// to. Only library files are returned: a plugin that "needs" a key file gets no access to it.
+/// Finds the needed libraries of a file to which its own search path, or that of one of them,
+/// leads. Only library files are returned: a plugin that "needs" a key file gets no access to it.
 pub(crate) fn find_linked(library: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders, mut open) =
         (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
@@ -266,7 +267,7 @@ const HOST: Architecture = Architecture::X86_64;
 #[cfg(target_arch = "aarch64")]
 const HOST: Architecture = Architecture::Aarch64;
 
-/// Returns the file's bytes from an exported symbol's address to the end of its segment; `None` if
+/// Finds the file's bytes from an exported symbol's address to the end of its segment; `None` if
 /// the symbol is not exported or fewer than `least` bytes follow. Segments are used instead of
 /// sections, because thread-local sections share addresses with others.
 fn find_symbol_bytes<'a>(file: &ElfFile64<'a>, name: &str, least: usize) -> Option<&'a [u8]> {
@@ -327,7 +328,7 @@ pub(crate) struct NamedFunction {
     pub(crate) source: Option<SourceLine>,
 }
 
-/// Returns the function of an instruction.
+/// Finds the function of an instruction.
 pub(crate) fn find_code_place(path: &Path, offset: u64) -> CodePlace {
     let Ok(bytes) = std::fs::read(path) else {
         return CodePlace::Elsewhere;

@@ -1,4 +1,4 @@
-//! Check whether the libraries of a target folder were compiled from the present sources.
+//! Check that the libraries of a target folder were compiled from the present sources.
 //!
 //! Cargo relies on time stamps. A source that `cp -p`, `rsync -a`, tar or a restored cache put in
 //! place may have new content and an old time, and cargo then takes the old library for the new
@@ -41,7 +41,7 @@ fn to_epoch_nanoseconds(time: SystemTime) -> i128 {
     i128::try_from(since.as_nanos()).unwrap_or(i128::MAX)
 }
 
-/// Returns the present time, in nanoseconds since 1970.
+/// Reads the present time, in nanoseconds since 1970.
 pub(super) fn read_clock_ns() -> i128 {
     to_epoch_nanoseconds(SystemTime::now())
 }
@@ -58,9 +58,9 @@ impl SourceState {
         })
     }
 
-    /// Returns the state of a file. If an earlier state is known and the file is untouched, the
-    /// file is not read again. `None` for files that cannot be read, or that are too large to be
-    /// sources.
+    /// Reads the state of a file. If an earlier state is known and the file is untouched, the file
+    /// is not read again. Returns `None` for a file that cannot be read, or that is too large to be
+    /// a source.
     pub(super) fn reread(path: &Path, known: Option<&Self>) -> Option<Self> {
         if let Some(known) =
             known.filter(|known| !known.hash.is_empty() && known.is_untouched(path))
@@ -73,7 +73,7 @@ impl SourceState {
         Self::read(path).ok()
     }
 
-    /// Whether the file changed, or may have changed, since `time`.
+    /// Returns whether the file changed, or may have changed, since `time`.
     pub(super) fn is_changed_since(&self, time: SystemTime) -> bool {
         // A file system's clock is a few milliseconds behind the system's; a file system without
         // fractions counts in steps of 2 s.
@@ -85,7 +85,8 @@ impl SourceState {
         self.changed_ns >= to_epoch_nanoseconds(time - Duration::from_millis(step))
     }
 
-    /// Whether the file has the same inode and times, so that nothing can have written to it.
+    /// Returns whether the file has the same inode and times, so that nothing can have written to
+    /// it.
     pub(super) fn is_untouched(&self, path: &Path) -> bool {
         path.metadata().is_ok_and(|about| {
             about.size() == self.size
@@ -95,8 +96,9 @@ impl SourceState {
         })
     }
 
-    /// Whether the file has new content, but a time that a build which ended at `finished_ns`
-    /// considers up to date. A removed file needs no check, because every build tool notices it.
+    /// Returns whether the file has new content, but a time that a build which ended at
+    /// `finished_ns` considers up to date. A removed file needs no check, because every build tool
+    /// notices it.
     pub(super) fn is_stale(&self, path: &Path, finished_ns: i128) -> bool {
         let Ok(about) = path.metadata() else {
             return false;
@@ -115,7 +117,8 @@ impl SourceState {
 struct TargetLedger {
     /// End of the last build, in nanoseconds since 1970.
     finished_ns: i128,
-    /// Flags by which the compiler replaced names of folders. Cargo does not see them.
+    /// Flags by which the compiler replaced names of folders. Cargo does not take them into
+    /// account.
     #[serde(default)]
     name_flags: Vec<String>,
     /// Compiled files by cargo's package id.
@@ -148,8 +151,8 @@ impl SourceLedger {
         }
     }
 
-    /// Returns the ids of the packages that cargo would consider up to date although a source has
-    /// new content, or although they were compiled with other flags for names of folders.
+    /// Finds the ids of the packages that cargo would consider up to date although a source has new
+    /// content, or although they were compiled with other flags for names of folders.
     pub(super) fn find_stale(&self, name_flags: &[String]) -> Vec<String> {
         if self.ledger.name_flags != name_flags {
             return self.ledger.packages.keys().cloned().collect();
@@ -168,8 +171,8 @@ impl SourceLedger {
             .collect()
     }
 
-    /// Whether the crate in a folder was compiled here, and no file of this target folder has
-    /// changed since.
+    /// Returns whether the crate in a folder was compiled here, and no file of this target folder
+    /// has changed since.
     pub(super) fn is_current(&self, folder: &Path) -> bool {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
         let own = format!("path+file://{}#", folder.display());
@@ -178,8 +181,8 @@ impl SourceLedger {
             && files.all(|(path, state)| state.is_untouched(path))
     }
 
-    /// Returns the ids of the packages that cargo did not compile in a build with these messages
-    /// and whose sources are not in the ledger.
+    /// Finds the ids of the packages that cargo did not compile in a build with these messages and
+    /// whose sources are not in the ledger.
     pub(super) fn find_unproved(&self, messages: &str) -> Vec<String> {
         let packages = read_packages(messages).into_iter();
         packages
@@ -188,8 +191,8 @@ impl SourceLedger {
             .collect()
     }
 
-    /// Records what a build that began at `begun` compiled. `library` is its result; cargo lists
-    /// the sources beside it.
+    /// Records the sources that a build compiled. The build began at `begun`, and its result is
+    /// `library`. Cargo lists the sources beside it.
     pub(super) fn record(
         &mut self,
         messages: &str,
@@ -224,7 +227,8 @@ impl SourceLedger {
                 continue;
             };
             if state.is_changed_since(begun) {
-                // It is unknown what the compiler read, so the file counts as changed from now on.
+                // The file may have changed before or after the compiler read it, so it counts as
+                // changed from now on.
                 state.hash.clear();
             }
             // A file belongs to the package with the innermost folder; a file in no package's
@@ -250,7 +254,7 @@ impl SourceLedger {
     }
 }
 
-/// Returns the packages of cargo's messages that are in a folder of this machine and may therefore
+/// Reads the packages in cargo's messages that are in a folder of this machine and may therefore
 /// change.
 fn read_packages(messages: &str) -> Vec<LocalPackage> {
     let mut found: Vec<LocalPackage> = Vec::new();
@@ -287,8 +291,8 @@ fn read_packages(messages: &str) -> Vec<LocalPackage> {
     found
 }
 
-/// Returns the sources of a dependency file in make's format: `library: source source`, with
-/// escaped blanks.
+/// Parses the sources of a dependency file in make's format: `library: source source`, with escaped
+/// blanks.
 fn parse_sources(text: &str) -> BTreeSet<PathBuf> {
     let mut found = BTreeSet::new();
     for line in text.lines() {
@@ -313,7 +317,7 @@ fn parse_sources(text: &str) -> BTreeSet<PathBuf> {
 /// Maximum number of files of a folder that are considered.
 const MOST_FILES: usize = 20_000;
 
-/// Returns the files of a folder in the order of their names, without those of git and build tools.
+/// Lists the files of a folder in the order of their names, without those of git and build tools.
 pub(super) fn list_files(root: &Path) -> Vec<PathBuf> {
     const OTHERS: [&str; 4] = [".git", "target", "results", "node_modules"];
     let mut found = Vec::new();

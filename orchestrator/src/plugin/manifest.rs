@@ -33,9 +33,9 @@ pub(crate) enum PathError {
     },
 }
 
-/// Returns the path dependencies outside `repository` of the crate in `folder`, which is inside it.
-/// Dependencies inside are followed. The order is that of their names. `read` returns the text of a
-/// file by its absolute path.
+/// Finds the path dependencies outside `repository` of the crate in `folder`, which is inside the
+/// repository. Dependencies inside it are followed. The result is in the order of the names. `read`
+/// returns the text of a file by its absolute path.
 pub(crate) fn find_outside(
     repository: &Path,
     folder: &Path,
@@ -102,8 +102,8 @@ impl ManifestWalk<'_> {
         let Some(root) = self.find_workspace(folder, manifest) else {
             return Ok(());
         };
-        // Of a workspace outside, only the parts that the crate inherits matter; the rest may
-        // change at any time.
+        // Of a workspace outside the repository, only the parts that the crate inherits matter. The
+        // rest may change at any time.
         if root != folder && root.starts_with(self.repository) {
             self.open.push(root.clone());
         }
@@ -134,7 +134,7 @@ impl ManifestWalk<'_> {
         Ok(())
     }
 
-    /// Returns the folder of the workspace to which a manifest belongs.
+    /// Finds the folder of the workspace to which a manifest belongs.
     fn find_workspace(&self, folder: &Path, manifest: &DeTable) -> Option<PathBuf> {
         if manifest.contains_key("workspace") {
             return Some(folder.to_owned());
@@ -200,7 +200,7 @@ impl ManifestWalk<'_> {
     }
 }
 
-/// Returns all entries of a manifest that may have a path, with their names.
+/// Lists all entries of a manifest that may have a path, with their names.
 fn list_dependencies<'a, 'i>(manifest: &'a DeTable<'i>) -> Vec<(&'a str, &'a DeValue<'i>)> {
     const KINDS: [&str; 5] = [
         "dependencies",
@@ -253,7 +253,7 @@ pub(crate) fn normalise_path(path: &Path) -> PathBuf {
     plain
 }
 
-/// Returns a hash over the files of a folder, without those of cargo and git, and over the
+/// Computes a hash over the files of a folder, without those of cargo and git, and over the
 /// manifests above it.
 pub(crate) fn hash_content(folder: &Path) -> std::io::Result<String> {
     let mut list = String::new();

@@ -49,7 +49,7 @@ impl Overlay {
         })
     }
 
-    /// Returns one hash of everything that the plugin contributes to a build.
+    /// Computes one hash of everything that the plugin contributes to a build.
     pub(super) fn hash_content(&self) -> io::Result<String> {
         let mut list = String::new();
         for file in &self.files {
@@ -70,7 +70,7 @@ impl Overlay {
         Ok(crate::hash::text(&list))
     }
 
-    /// Returns the Cargo.lock with which every build begins: the plugin's own, otherwise that of an
+    /// Finds the Cargo.lock with which every build begins: the plugin's own one, or else that of an
     /// earlier build.
     fn find_lock(&self) -> io::Result<Option<PathBuf>> {
         let own = self
@@ -82,8 +82,8 @@ impl Overlay {
         Ok([own, kept].into_iter().find(|lock| lock.is_file()))
     }
 
-    /// Returns the folders that the plugin's manifest names and that belong neither to the plugin
-    /// nor to the repository.
+    /// Finds the folders that the plugin's manifest names and that belong neither to the plugin nor
+    /// to the repository.
     pub(super) fn find_outside(&self) -> Result<BTreeSet<PathBuf>, String> {
         let mut found = BTreeSet::new();
         self.resolve_manifest(&mut |path| {
@@ -140,7 +140,8 @@ impl Overlay {
         Ok(())
     }
 
-    /// Stores the Cargo.lock of a build if the plugin has none, so that later builds begin with it.
+    /// Stores the Cargo.lock of a build if the plugin has none, so that later builds begin with
+    /// that file.
     pub(super) fn keep_lock(&self, target: &Path) -> io::Result<()> {
         let lock = target.join("Cargo.lock");
         if lock.is_file() && self.find_lock()?.is_none() {
@@ -149,7 +150,7 @@ impl Overlay {
         Ok(())
     }
 
-    /// Returns a self-contained manifest of the plugin: nothing is inherited, and `relocate` has
+    /// Returns a self-contained manifest of the plugin: it inherits nothing, and `relocate` has
     /// replaced each absolute path outside the plugin.
     fn resolve_manifest(
         &self,
@@ -207,7 +208,7 @@ fn parse_manifest(text: &str, file: &Path) -> Result<Table, String> {
         .map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Returns the workspace to which a crate belongs, unless the crate is a workspace itself.
+/// Finds the workspace to which a crate belongs, unless the crate is a workspace itself.
 fn find_workspace(folder: &Path) -> Result<Option<OverlayWorkspace>, String> {
     let read = |folder: &Path| {
         let file = folder.join("Cargo.toml");

@@ -71,9 +71,9 @@ pub(crate) fn prepare_at_commit(
     })
 }
 
-/// Whether [`prepare_at_commit`] would find the plugin in the cache. This query and the next two
-/// are fast enough for hundreds of commits: they use the compiler versions that this process looked
-/// up last.
+/// Returns whether [`prepare_at_commit`] would find the plugin in the cache. This query and the
+/// next two are fast enough for hundreds of commits, because they use the compiler versions that
+/// this process looked up last.
 pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revision) -> bool {
     let Some(place) = find_source(spec, root, revision) else {
         return true;
@@ -82,8 +82,8 @@ pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revi
     order.is_ok_and(|order| matches!(order.find_cached(), Ok(Some(_))))
 }
 
-/// Returns the message of [`prepare_at_commit`], shortened if the compiler wrote much, if the last
-/// build failed and a new one would fail again.
+/// Finds the message of [`prepare_at_commit`] if the last build failed and a new one would fail
+/// again. A long message is shortened.
 pub(crate) fn find_known_failure(
     key: &str,
     spec: &PluginSpec,
@@ -97,7 +97,7 @@ pub(crate) fn find_known_failure(
     Some(explain_failure(&within, revision, &message))
 }
 
-/// Returns the duration of the checkout and the build, if there was one.
+/// Finds the duration of the checkout and the build, if there was a build.
 pub(crate) fn find_build_time(
     key: &str,
     spec: &PluginSpec,
@@ -129,7 +129,7 @@ fn make_build_failure(message: String) -> PluginFailure {
     PluginFailure::new(Phase::Build, message)
 }
 
-/// Returns the reason why a plugin is the same at every commit; `None` if its source is in the
+/// Explains why a plugin is the same at every commit; returns `None` if its source is in the
 /// commit's repository.
 pub(crate) fn explain_independence(
     spec: &PluginSpec,
@@ -177,7 +177,7 @@ impl SourcePlace {
     }
 }
 
-/// Returns the place of a plugin's source at a commit; `None` if the commit does not affect it.
+/// Finds the place of a plugin's source at a commit; `None` if the commit does not affect it.
 fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<SourcePlace> {
     if spec.overlay.is_some() && !matches!(spec.source, PluginSource::File(_)) {
         return Some(SourcePlace::Overlay(
@@ -187,19 +187,19 @@ fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<So
     find_folder_within(&spec.source, root, revision).map(SourcePlace::Commit)
 }
 
-/// Returns the folder of a plugin inside the commit's repository; `None` if it is outside.
+/// Finds the folder of a plugin inside the commit's repository; `None` if it is outside.
 fn find_folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
     if matches!(source, PluginSource::File(_)) {
         return None;
     }
     let folder = manifest::normalise_path(&std::path::absolute(root.join(source.folder())).ok()?);
-    // The folder may have been removed since; one of the folders above it exists.
+    // The folder may have been removed since then, but one of the folders above it exists.
     let existing = folder.ancestors().find(|folder| folder.exists())?;
     let folder = existing
         .canonicalize()
         .ok()?
         .join(folder.strip_prefix(existing).ok()?);
-    // Another repository inside this one has commits of its own.
+    // A repository inside this one has commits of its own.
     let same = git::find_root(&folder).as_deref() == Some(&revision.repository);
     same.then(|| {
         folder
@@ -209,7 +209,7 @@ fn find_folder_within(source: &PluginSource, root: &Path, revision: &Revision) -
     })?
 }
 
-/// Returns the folder of the build worktree of a commit's repository.
+/// Finds the folder of the build worktree of a commit's repository.
 pub(crate) fn find_place(revision: &Revision) -> Result<PathBuf, String> {
     let cached = cache::subfolder("worktrees")
         .and_then(|folder| folder.canonicalize())
@@ -234,8 +234,8 @@ struct BuildOrder<'a> {
 }
 
 impl<'a> BuildOrder<'a> {
-    /// Whether a library contains the path of the folder in which it was built, which will later
-    /// hold the files of another commit.
+    /// Returns whether a library contains the path of the folder in which it was built, which will
+    /// later hold the files of another commit.
     fn is_named_in(&self, library: &Path) -> bool {
         let files = worktree::locate_files(&self.place).display().to_string();
         std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
@@ -349,8 +349,8 @@ impl<'a> BuildOrder<'a> {
         Ok(())
     }
 
-    /// Returns the path dependencies outside the repository; an error if the commit lacks a file
-    /// that it should contain.
+    /// Finds the path dependencies outside the repository. Fails if the commit lacks a file that it
+    /// should contain.
     fn find_outside(&self) -> Result<std::collections::BTreeSet<PathBuf>, String> {
         if let Some(overlay) = &self.overlay {
             return overlay.find_outside();
@@ -364,9 +364,9 @@ impl<'a> BuildOrder<'a> {
             .map_err(format_error)
     }
 
-    /// Returns a folder in which rustup chooses the commit's compiler, and the file of the commit
-    /// that selects it. With this folder, the result of a build can be looked up without a
-    /// checkout.
+    /// Prepares a folder in which rustup chooses the commit's compiler. Returns it with the file of
+    /// the commit that selects the compiler. With this folder, the result of a build can be looked
+    /// up without a checkout.
     fn prepare_toolchain_folder(&self) -> io::Result<(PathBuf, Option<PathBuf>)> {
         for file in self
             .within
@@ -392,7 +392,7 @@ impl<'a> BuildOrder<'a> {
         Ok((self.place.clone(), None))
     }
 
-    /// Returns the folders, from the plugin's own upwards, that may be a workspace without a
+    /// Lists the folders, from the plugin's own upwards, that may be a workspace without a
     /// Cargo.lock in the commit.
     fn list_unlocked_folders(&self) -> impl Iterator<Item = PathBuf> {
         let own = self.overlay.is_none();
@@ -408,8 +408,8 @@ impl<'a> BuildOrder<'a> {
             .map(|folder| worktree::locate_files(&self.place).join(folder))
     }
 
-    /// Returns the key of the artefact in the cache. Which Cargo.lock is lent depends on earlier
-    /// builds.
+    /// Computes the key of the artefact in the cache. The lent Cargo.locks are part of the key,
+    /// because they depend on earlier builds.
     fn compute_cache_key(&self) -> io::Result<String> {
         let mut all = self.ingredients.clone();
         if matches!(self.source, PluginSource::Crate { .. }) {
@@ -454,7 +454,7 @@ impl<'a> BuildOrder<'a> {
         let began = Instant::now();
         held.check_out(self.revision).map_err(format_error)?;
         for folder in self.list_unlocked_folders() {
-            // A lent lock, left behind because a build was killed before it was taken back.
+            // orch may have been killed during a build before it took a lent lock back.
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
         let before = self.compute_cache_key().map_err(format_error)?;

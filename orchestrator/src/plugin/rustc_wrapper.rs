@@ -34,7 +34,7 @@ pub(super) fn write_wrapper(flags: &[String], user_wrapper: Option<&Path>) -> io
 }
 
 /// Writes a script that can be executed immediately. An existing script with the same text is kept,
-/// because cargo asks the compiler for its version again after each change of a wrapper.
+/// because cargo queries the compiler's version again after each change of a wrapper.
 pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
     if std::fs::read_to_string(path).is_ok_and(|text| text == script) {
         return Ok(path.to_owned());

@@ -23,9 +23,9 @@ pub(crate) struct SourceLine {
     pub(crate) is_foreign: bool,
 }
 
-/// Returns the line of an address in a file's code. If functions were inlined there, the innermost
+/// Finds the line of an address in a file's code. If functions were inlined there, the innermost
 /// function of the plugin itself is used, because a line in an iterator of the standard library
-/// does not help. `None` if the debug information is missing or cannot be read.
+/// does not help. Returns `None` if the debug information is missing or cannot be read.
 pub(super) fn find_line(file: &ElfFile64<object::Endianness>, address: u64) -> Option<SourceLine> {
     let section = |id: SectionId| -> Result<DwarfSlice, Error> {
         let data = file
@@ -39,7 +39,7 @@ pub(super) fn find_line(file: &ElfFile64<object::Endianness>, address: u64) -> O
     while let Ok(Some(frame)) = frames.next() {
         lines.push(read_source_line(&frame));
     }
-    // The outermost function has a symbol with its full name.
+    // The outermost function is not inlined, and its symbol has the full name.
     if let Some(Some(outermost)) = lines.last_mut() {
         outermost.inlined = None;
     }

@@ -59,7 +59,7 @@ impl SandboxSpec {
         }
     }
 
-    /// Returns the protections that the sandbox should provide but cannot provide on this machine.
+    /// Lists the protections that the sandbox should provide but cannot provide on this machine.
     pub(crate) fn missing_protections(&self) -> Vec<&'static str> {
         match self {
             Self::Off => Vec::new(),
@@ -67,7 +67,7 @@ impl SandboxSpec {
         }
     }
 
-    /// Resolves the writable paths before a worker could put a link there. A folder inside another
+    /// Resolves the writable paths before any worker can put a link there. A folder inside another
     /// one is left out: it is writable as part of the outer folder, and a worker could replace it
     /// by a link.
     pub(super) fn resolve_paths(mut self) -> Self {

@@ -21,7 +21,7 @@ struct DataContents<'d> {
 }
 
 impl<'d> CodeWalk<'_, 'd> {
-    /// Whether the data that `span` covers are the same at both addresses.
+    /// Returns whether the data that `span` covers are the same at both addresses.
     pub(super) fn match_data(&mut self, a: u64, b: u64, span: ReferenceSpan, owner: u64) -> bool {
         let (Some(at_a), Some(at_b)) = (self.a.find_section(a), self.b.find_section(b)) else {
             return false;
@@ -59,7 +59,8 @@ impl<'d> CodeWalk<'_, 'd> {
         self.match_stretches(start_a, start_b, len_a, len_b, owner)
     }
 
-    /// Compares objects of which only a maximum length is known, because padding may follow them.
+    /// Returns whether two objects are the same. Only a maximum length of each is known, because
+    /// padding may follow them.
     fn match_stretches(&mut self, a: u64, b: u64, len_a: u64, len_b: u64, owner: u64) -> bool {
         let (short, long) = (len_a.min(len_b), len_a.max(len_b));
         let both = |len| Some((self.a.view_bytes(a, len)?, self.b.view_bytes(b, len)?));
@@ -153,7 +154,8 @@ impl<'d> CodeWalk<'_, 'd> {
         );
         let table = match (in_a, in_b) {
             (Some(in_a), Some(in_b)) if in_a == in_b && in_a.entries * 4 <= a.view.len() => in_a,
-            // Then the distances themselves are compared, which is stricter.
+            // Unless both builds have the same table, the distances themselves are compared, which
+            // is stricter.
             _ => return Some(0),
         };
         let entries = |contents: DataContents<'d>| contents.view.bytes().as_chunks::<4>().0.iter();
@@ -175,7 +177,7 @@ impl<'d> CodeWalk<'_, 'd> {
         Some(table.entries * 4)
     }
 
-    /// Whether two thread-locals have the same initial contents.
+    /// Returns whether two thread-locals have the same initial contents.
     pub(super) fn match_thread_locals(&mut self, a: u64, b: u64, owner: u64) -> bool {
         let (Some((of_a, view_a, address_a)), Some((of_b, view_b, address_b))) =
             (self.a.find_thread_local(a), self.b.find_thread_local(b))
@@ -198,13 +200,13 @@ impl<'d> CodeWalk<'_, 'd> {
         if !same_place || view_a.len() != view_b.len() || view_a.is_stored() != view_b.is_stored() {
             return false;
         }
-        // The addresses of data that are not stored belong to something else, whose relocations do
-        // not count here.
+        // Data that are not stored have addresses that belong to something else, whose relocations
+        // do not count here.
         !view_a.is_stored() || self.match_contents(a, b, owner)
     }
 
-    /// Whether all thread-locals have the same initial contents. Code that reaches several of them
-    /// from one address does not show which.
+    /// Returns whether all thread-locals have the same initial contents. If code reaches several of
+    /// them from one address, it does not show which ones it uses.
     pub(super) fn match_thread_blocks(&mut self, owner: u64) -> bool {
         let (Some((view_a, address_a)), Some((view_b, address_b))) =
             (self.a.view_thread_block(), self.b.view_thread_block())
@@ -225,10 +227,10 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 }
 
-/// Whether a `core::panic::Location` lies at `address`, recognised by its form: a pointer to a text
-/// that ends in `.rs` and its length, then a line and a column, all constant. Both builds must have
-/// one at the same place. It is not checked that the code only passes it on to a panic:
-/// `Location::caller()` can read it, but hardly to decide what to compute.
+/// Returns whether a `core::panic::Location` lies at `address`, recognised by its form: a pointer
+/// to a text that ends in `.rs` and its length, then a line and a column, all constant. Both builds
+/// must have one at the same place. It is not checked that the code only passes it on to a panic:
+/// `Location::caller()` can read it, but a program hardly ever decides by it.
 fn is_location(image: &LibraryImage, address: u64) -> bool {
     let constant_data = |address: u64| {
         image

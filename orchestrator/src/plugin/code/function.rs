@@ -8,14 +8,14 @@ use iced_x86::{Code, Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic
 pub(super) struct DecodedFunction {
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Without padding, in order of address.
+    /// Instructions without padding, in order of address.
     pub(super) instructions: Vec<Instruction>,
     /// Addresses of the instructions, padding included.
     boundaries: Vec<u64>,
 }
 
 impl DecodedFunction {
-    /// Decodes a function; `None` if not all of its bytes are instructions.
+    /// Decodes a function; returns `None` if not all of its bytes are instructions.
     pub(super) fn decode(symbol: &ImageSymbol, bytes: &[u8]) -> Option<Self> {
         let (mut instructions, mut boundaries) = (Vec::new(), Vec::new());
         for instruction in create_decoder(bytes, symbol.start) {
@@ -35,8 +35,8 @@ impl DecodedFunction {
         })
     }
 
-    /// Returns the index of the instruction that runs first when control reaches `address`; `None`
-    /// inside an instruction.
+    /// Finds the index of the instruction that runs first when control reaches `address`; `None` if
+    /// the address lies inside an instruction.
     pub(super) fn find_index(&self, address: u64) -> Option<usize> {
         // The end is a valid address: a call that does not return may be the last instruction, and
         // a jump to the end is never taken.
@@ -49,8 +49,8 @@ impl DecodedFunction {
         )
     }
 
-    /// Whether control may reach the end and run into whatever follows. Calls at the end are
-    /// assumed not to return.
+    /// Returns whether control may reach the end and run into the code that follows. Calls at the
+    /// end are assumed not to return.
     pub(super) fn falls_through(&self) -> bool {
         let last = self.instructions.last().map(Instruction::flow_control);
         matches!(
@@ -64,12 +64,12 @@ impl DecodedFunction {
     }
 }
 
-/// Returns a decoder for code at `address`.
+/// Creates a decoder for code at `address`.
 pub(super) fn create_decoder(bytes: &[u8], address: u64) -> Decoder<'_> {
     Decoder::with_ip(64, bytes, address, DecoderOptions::NONE)
 }
 
-/// Whether an instruction only aligns code and has no effect.
+/// Returns whether an instruction only aligns code and has no effect.
 fn is_padding(instruction: &Instruction) -> bool {
     instruction.mnemonic() == Mnemonic::Nop
 }

@@ -11,7 +11,7 @@ use object::{
     SymbolKind,
 };
 
-/// Maximum distance at which the end of a text is searched.
+/// Maximum distance within which the end of a text is searched.
 const LONGEST_TEXT: usize = 4096;
 
 /// Value that the loader writes to a place.
@@ -59,7 +59,7 @@ pub(super) struct LibraryImage<'d> {
     threads: SymbolIndex<'d>,
     /// Initial contents of a thread's block.
     thread_block: Option<ImageSection<'d>>,
-    /// In order of place.
+    /// Relocations, in order of place.
     relocations: Vec<(u64, Relocation<'d>)>,
     exported: Vec<ImageSymbol<'d>>,
     /// Addresses of the C runtime's own initialisers, which every library has.
@@ -128,7 +128,7 @@ impl<'d> LibraryImage<'d> {
         self.obstacle.clone()
     }
 
-    /// Returns the begin and end of an exported object.
+    /// Finds the begin and end of an exported object.
     pub(super) fn find_exported(&self, name: &str) -> Option<(u64, u64)> {
         self.exported
             .iter()
@@ -179,7 +179,7 @@ impl<'d> LibraryImage<'d> {
         Some(view.bytes().try_into().map_or(0, u64::from_le_bytes))
     }
 
-    /// Returns the relocations with a place in `start..end`.
+    /// Lists the relocations with a place in `start..end`.
     pub(super) fn list_relocations_in(
         &self,
         start: u64,
@@ -201,7 +201,7 @@ impl<'d> LibraryImage<'d> {
             .map(|(_, relocation)| relocation)
     }
 
-    /// Returns the meaning of an address.
+    /// Finds the meaning of an address.
     pub(super) fn interpret_address(&self, address: u64) -> AddressTarget<'d> {
         match self.find_section(address).map(|section| section.holds) {
             None => AddressTarget::Unclear(address),
@@ -221,7 +221,7 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// Returns the target of the pointer at `slot` after the library is loaded.
+    /// Finds the target of the pointer at `slot` after the library is loaded.
     pub(super) fn find_pointee(&self, slot: u64) -> AddressTarget<'d> {
         match self.find_relocation(slot) {
             Some(relocation) => self.interpret_relocation(relocation),
@@ -231,7 +231,7 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// Returns the target that a relocation writes to a place.
+    /// Interprets the target that a relocation writes to a place.
     pub(super) fn interpret_relocation(&self, relocation: Relocation<'d>) -> AddressTarget<'d> {
         match relocation {
             Relocation::Here(address) => self.interpret_address(address),
@@ -243,7 +243,7 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// Returns the address of the function to which the pointer at `place` points.
+    /// Finds the address of the function to which the pointer at `place` points.
     pub(super) fn find_function_behind(&self, place: u64) -> Option<u64> {
         match self.find_pointee(place) {
             AddressTarget::Code(_, address) => Some(address),
@@ -251,13 +251,13 @@ impl<'d> LibraryImage<'d> {
         }
     }
 
-    /// Returns the slot from which a stub takes its target.
+    /// Finds the slot from which a stub takes its target.
     fn find_stub_slot(&self, address: u64) -> Option<u64> {
         let section = self.find_section(address)?;
         let bytes = section
             .bytes
             .get(usize::try_from(address - section.start).ok()?..)?;
-        // A stub is an optional `endbr64`, then the jump.
+        // A stub consists of an optional `endbr64` and the jump.
         let jump = create_decoder(bytes, address)
             .into_iter()
             .take(2)
@@ -274,7 +274,7 @@ impl<'d> LibraryImage<'d> {
             .then(|| DecodedFunction::decode(symbol, view.bytes()))?
     }
 
-    /// Returns the begin and end of the object at `address`, and whether a symbol defines them.
+    /// Finds the begin and end of the object at `address`, and whether a symbol defines them.
     /// Without a symbol, the object is assumed to begin at the address and to reach to the next
     /// address that anything refers to.
     pub(super) fn find_extent(&self, address: u64) -> Option<(u64, u64, bool)> {
@@ -313,7 +313,7 @@ impl<'d> LibraryImage<'d> {
         more.map_or(end, |more| end + more as u64 + 1)
     }
 
-    /// Returns a thread-local: its symbol, its initial contents, and their address.
+    /// Finds a thread-local: its symbol, its initial contents, and their address.
     pub(super) fn find_thread_local(
         &self,
         offset: u64,
@@ -350,7 +350,7 @@ impl<'d> LibraryImage<'d> {
         Some((view, block.start.checked_add(from)?))
     }
 
-    /// Returns the functions that run when the library is loaded, without those of the C runtime.
+    /// Lists the functions that run when the library is loaded, without those of the C runtime.
     pub(super) fn list_initialisers(&self) -> Vec<u64> {
         let all = self
             .sections

@@ -15,12 +15,12 @@
 //! | comparison of data | `data.rs` |
 //! | numbers about a function's code | `shape.rs` |
 //!
-//! The following does not count: padding, the lengths of jumps, names, and the source locations of
-//! panics. The following counts, although it may not matter: data that are reached by address, up
-//! to the next address that anything refers to.
+//! The comparison ignores padding, the lengths of jumps, names, and the source locations of panics.
+//! It includes data that are reached by address, up to the next address that anything refers to,
+//! although they may not matter.
 //!
-//! A wrong "the same" would hide a slower program. Whatever cannot be determined is therefore
-//! `Changed` or `Unknown`.
+//! A wrong "the same" would hide a slower program. The result is therefore `Changed` or `Unknown`
+//! if something cannot be determined.
 
 mod data;
 mod function;
@@ -69,9 +69,9 @@ pub(crate) struct CodeChange {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CodeChangeKind {
-    /// Only the second build has it.
+    /// Only the second build has the function.
     Added,
-    /// Only the first build has it.
+    /// Only the first build has the function.
     Removed,
     /// The instructions differ, or their references are of different kinds.
     Different,
@@ -152,14 +152,14 @@ pub(crate) fn compare_builds(
 /// Alignment at which orch's compiler flags place functions, in bytes.
 const ALIGNMENT: u64 = 64;
 
-/// Whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align them;
-/// `None` if they cannot be found.
+/// Returns whether the functions of `orch_plugin_v1` are aligned as orch's compiler flags align
+/// them; `None` if the functions cannot be found.
 pub(crate) fn has_aligned_functions(library: &[u8]) -> Option<bool> {
     let roots = find_plugin_roots(&LibraryImage::parse(library).ok()?).ok()?;
     (!roots.is_empty()).then(|| roots.iter().all(|address| address % ALIGNMENT == 0))
 }
 
-/// Returns the functions of `orch_plugin_v1`, in the order of the table.
+/// Finds the functions of `orch_plugin_v1`, in the order of the table.
 fn find_plugin_roots(image: &LibraryImage) -> Result<Vec<u64>, CodeError> {
     let (start, end) = image.find_exported(PLUGIN).ok_or(CodeError::NoPlugin)?;
     Ok(image

@@ -46,8 +46,8 @@ pub(super) fn compute_shape(function: &DecodedFunction) -> CodeShape {
     shape
 }
 
-/// Returns the begins and ends of loops: one loop per backward jump. Nested loops are merged to
-/// keep the number small.
+/// Finds the begins and ends of loops: one loop per backward jump. Nested loops are merged to keep
+/// their number small.
 fn find_loops(function: &DecodedFunction) -> Vec<(u64, u64)> {
     let jumps = function.instructions.iter().filter(|instruction| {
         matches!(

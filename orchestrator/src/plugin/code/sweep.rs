@@ -1,5 +1,6 @@
-//! Begins of objects without a symbol, found in one pass over all instructions and relocations of a
-//! library; and which of these objects are tables of distances, which compilers emit for `switch`.
+//! Begins of objects without a symbol, and the tables of distances among these objects, which
+//! compilers emit for `switch`. One pass over all instructions and relocations of a library finds
+//! them.
 
 use super::function::{create_decoder, split_reference};
 use super::image::{LibraryImage, Relocation};
@@ -25,7 +26,7 @@ pub(super) struct OffsetTable {
 }
 
 impl TableSweep {
-    /// Returns the first address after `address` that anything refers to.
+    /// Finds the first address after `address` that anything refers to.
     pub(super) fn find_next_cut(&self, address: u64) -> Option<u64> {
         self.cuts
             .get(self.cuts.partition_point(|cut| *cut <= address))
@@ -47,10 +48,10 @@ impl TableSweep {
 /// Addresses that may be the begin of a table.
 #[derive(Default)]
 struct TableCandidates {
-    /// Held in a register that is used as the begin of a table.
+    /// Addresses in a register that is used as the begin of a table.
     sure: HashSet<u64>,
-    /// Anywhere in a function that uses tables, because registers are moved and stored; with the
-    /// begin and end of the function.
+    /// Addresses anywhere in a function that uses tables, because registers are moved and stored;
+    /// with the begin and end of the function.
     possible: BTreeSet<(u64, u64, u64)>,
 }
 
@@ -72,7 +73,7 @@ pub(super) fn sweep_library(image: &LibraryImage, labels: Vec<u64>) -> TableSwee
         .iter()
         .filter(|section| section.holds == SectionContent::Code)
     {
-        // Function by function, because the bytes in between may not be code.
+        // The scan goes from function to function, because the bytes in between may not be code.
         let starts = image.functions.iter().map(|function| function.start);
         let mut starts: Vec<u64> = starts
             .filter(|start| (section.start..section.end).contains(start))
@@ -223,7 +224,8 @@ impl<'d> TableWords<'d> {
         })
     }
 
-    /// Accepts a table whose distances lead to other constants. These may have no other reference.
+    /// Accepts a table whose distances lead to other constants. These constants may have no other
+    /// reference.
     fn accept_data_table(&self, image: &LibraryImage, cuts: &mut Vec<u64>) -> Option<OffsetTable> {
         let outside = |target: &u64| {
             let section = image.find_section(*target);

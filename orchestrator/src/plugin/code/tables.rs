@@ -20,7 +20,7 @@ pub(super) enum SectionContent {
 pub(super) struct ImageSection<'d> {
     pub(super) start: u64,
     pub(super) end: u64,
-    /// Empty if the section is all zeros.
+    /// Contents; empty if the section is all zeros.
     pub(super) bytes: &'d [u8],
     pub(super) holds: SectionContent,
     /// Whether nothing writes to the section after the library is loaded.
@@ -69,7 +69,7 @@ impl<'d> SymbolIndex<'d> {
         self.sorted.iter()
     }
 
-    /// Returns the symbol that covers an address; of several, the one that begins last.
+    /// Finds the symbol that covers an address; of several, the one that begins last.
     pub(super) fn find_covering(&self, address: u64) -> Option<ImageSymbol<'d>> {
         let before = self
             .sorted
@@ -116,7 +116,7 @@ impl<'d> ByteView<'d> {
         self.len
     }
 
-    /// Whether two ranges, given by offset, have the same contents.
+    /// Returns whether two ranges, given by offset, have the same contents.
     pub(super) fn has_same_bytes(self, other: Self, from: u64, to: u64) -> bool {
         match (self.view_part(from, to), other.view_part(from, to)) {
             (Some(a), Some(b)) if a.len() == b.len() => a == b,
@@ -127,13 +127,13 @@ impl<'d> ByteView<'d> {
         }
     }
 
-    /// Whether a range, given by offset, is all zeros.
+    /// Returns whether a range, given by offset, is all zeros.
     pub(super) fn is_zero(self, from: u64, to: u64) -> bool {
         self.view_part(from, to)
             .is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
     }
 
-    /// Whether the bytes are stored in the file.
+    /// Returns whether the bytes are stored in the file.
     pub(super) fn is_stored(self) -> bool {
         !self.bytes.is_empty()
     }

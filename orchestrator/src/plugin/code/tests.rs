@@ -105,7 +105,7 @@ fn assert_changed(a: &[u8], b: &[u8], function: &str, kind: CodeChangeKind) {
     assert_eq!(list_changes(a, b), [(function.to_owned(), kind)]);
 }
 
-/// Uses a bit of everything.
+/// Source that uses a bit of everything.
 const C: &str = r#"
 #include <math.h>
 #include <string.h>

@@ -9,8 +9,8 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
-/// Maximum number of comparisons. A library has thousands; the limit keeps a broken one from
-/// running forever.
+/// Maximum number of comparisons. A library has thousands; the limit ends the walk through a broken
+/// one.
 const MOST_TASKS: usize = 1_000_000;
 /// Maximum number of bytes of code to decode, for the same reason.
 const MOST_CODE: u64 = 1 << 30;
@@ -54,8 +54,8 @@ pub(super) struct CodeWalk<'i, 'd> {
     why_unclear: Option<String>,
 }
 
-/// Functions that look up others by name. The library does not show where those are or what they
-/// do.
+/// Functions that look up others by name. The library shows neither the places nor the effects of
+/// the functions found.
 const LOOKUPS: [&str; 4] = ["dlopen", "dlmopen", "dlsym", "dlvsym"];
 
 /// Compares the code reachable from corresponding functions.
@@ -173,7 +173,8 @@ impl<'d> CodeWalk<'_, 'd> {
         self.why_unclear.get_or_insert_with(|| why.to_owned());
     }
 
-    /// Whether two variables can correspond, given all earlier correspondences.
+    /// Records that two variables correspond; returns false if earlier correspondences exclude
+    /// this.
     pub(super) fn match_variables(&mut self, a: VariableKey, b: VariableKey) -> bool {
         *self.variables.0.entry(a).or_insert(b) == b && *self.variables.1.entry(b).or_insert(a) == a
     }
@@ -237,7 +238,8 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Whether two references are of the same kind. Their targets are queued for comparison.
+    /// Returns whether two references are of the same kind, and queues their targets for
+    /// comparison.
     pub(super) fn match_references(
         &mut self,
         a: AddressTarget<'d>,
@@ -291,8 +293,8 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Whether a function of `a` belongs to Rust's standard library, which uses lookups only to
-    /// find features of the C library.
+    /// Returns whether a function of `a` belongs to Rust's standard library, which uses lookups
+    /// only to find features of the C library.
     fn is_standard(&self, function: u64) -> bool {
         let name = self
             .a
@@ -335,7 +337,8 @@ impl<'d> CodeWalk<'_, 'd> {
             (a @ AddressTarget::Thread(_), b @ AddressTarget::Thread(_)) => {
                 self.match_references(a, b, ReferenceSpan::Whole, owner)
             }
-            // The address of a slot and not its contents: the code may reach anything from there.
+            // The code takes the address of a slot and not its contents, so it may reach anything
+            // from there.
             _ if span == ReferenceSpan::Whole => {
                 self.note_unclear("the address of a pointer that the loader fills in");
                 true
@@ -344,7 +347,7 @@ impl<'d> CodeWalk<'_, 'd> {
         }
     }
 
-    /// Whether two addresses in functions belong to corresponding instructions.
+    /// Returns whether two addresses in functions belong to corresponding instructions.
     fn is_same_index(&mut self, a: (ImageSymbol<'d>, u64), b: (ImageSymbol<'d>, u64)) -> bool {
         let (Some(code_a), Some(code_b)) = (self.decode_a(&a.0), self.decode_b(&b.0)) else {
             return false;
@@ -363,7 +366,7 @@ impl<'d> CodeWalk<'_, 'd> {
         self.names.1.get_or_init(|| collect_names(self.b))
     }
 
-    /// Continues with the callees of functions that differ. They are matched by name, because their
+    /// Compares the callees of functions that differ. They are matched by name, because their
     /// positions do not correspond.
     fn compare_callees(&mut self, a: &DecodedFunction, b: &DecodedFunction) {
         let (in_a, in_b) = (list_callees(self.a, a), list_callees(self.b, b));
@@ -404,7 +407,7 @@ impl<'d> CodeWalk<'_, 'd> {
     }
 }
 
-/// Returns the references of two functions in order, if the functions are the same otherwise.
+/// Pairs the references of two functions in order; `None` if the functions differ otherwise.
 fn pair_references(
     a: &DecodedFunction,
     b: &DecodedFunction,
@@ -445,7 +448,7 @@ fn pair_references(
     Some(references)
 }
 
-/// Returns the functions that a function refers to, by name, without duplicates.
+/// Lists the functions that a function refers to, by name, without duplicates.
 fn list_callees<'d>(
     image: &LibraryImage<'d>,
     function: &DecodedFunction,

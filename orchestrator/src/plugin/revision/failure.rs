@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// name before it.
 const MOST: usize = 1300;
 
-/// Words in the output of a build that failed for a possibly temporary reason. A superfluous word
-/// costs a build; a missing word hides a commit that could be built.
+/// Words in the output of a build that may have failed for a temporary reason. A superfluous word
+/// costs a build, while a missing word hides a commit that could be built.
 const PASSING: [&str; 15] = [
     "(signal: 9",
     "(signal: 15",
@@ -39,7 +39,8 @@ struct FailureNote {
     time: String,
 }
 
-/// Whether a build would fail again: the compiler ran and rejected the sources of the commit.
+/// Returns whether a build would fail again: the compiler ran and rejected the sources of the
+/// commit.
 pub(super) fn is_permanent(error: &BuildError) -> bool {
     let BuildError::Failed { status, output, .. } = error else {
         return false;
@@ -67,7 +68,7 @@ pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
     std::fs::rename(beside, file)
 }
 
-/// Returns the message of the last build with this key, if it failed.
+/// Finds the message of the last build with this key, if that build failed.
 pub(super) fn find_message(key: &str) -> Option<String> {
     let text = std::fs::read(locate_note(key).ok()?).ok()?;
     serde_json::from_slice::<FailureNote>(&text)

@@ -9,7 +9,7 @@ use crate::plugin::SandboxSpec;
 mod memory;
 mod old_times;
 
-/// Returns a repository, with a separate cache for this thread.
+/// Creates a repository, and sets a separate cache for this thread.
 fn create_sample() -> SampleRepository {
     let sample = SampleRepository::new();
     cache::OF_THIS_TEST.set(Some(sample.path_beside("cache")));
@@ -19,8 +19,8 @@ fn create_sample() -> SampleRepository {
 const MANIFEST: &str = "[package]\nname = 'p'\nversion = '0.1.0'\nedition = \
     '2024'\n[lib]\ncrate-type = ['cdylib']\n[workspace]\n";
 
-/// Returns a crate whose library `elf::inspect_library` accepts. The answer can be found in the
-/// library's file.
+/// Makes the source of a crate whose library `elf::inspect_library` accepts. The answer can be
+/// found in the library's file.
 fn make_crate_source(answer: &str) -> String {
     format!(
         "#[repr(C)] pub struct Plugin {{ magic: u32, major: u16, minor: u16, size: u32, \
@@ -143,7 +143,8 @@ fn check_both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &
         [first[1].clone(), first[0].clone()]
     );
     assert_eq!(std::fs::read_to_string(&head).expect("there"), held);
-    // Again without the cache, back and forth in the same folder, and in a new folder.
+    // The builds are repeated without the cache, back and forth in the same folder, and in a new
+    // folder.
     clear_artefacts();
     let again = check_builds(sample, spec, &[(b, "2222"), (a, "1111")]);
     assert_eq!(again, [first[1].clone(), first[0].clone()]);
@@ -234,7 +235,7 @@ fn commit_is_built_after_the_clock_was_set_back() {
     );
     let b = sample.commit_files("b", &[("p/src/lib.rs", &make_crate_source("2222"))]);
     check_builds(&sample, &make_crate_spec("p"), &[(&a, "1111")]);
-    // As if the change had been made an hour later.
+    // This is the state after a change that was made an hour later.
     let hour = std::time::Duration::from_secs(3600);
     let place = std::fs::read_dir(cache::subfolder("worktrees").expect("a folder"))
         .expect("there")
@@ -409,7 +410,7 @@ fn commit_that_cannot_be_built_is_refused_before_any_build() {
         error.contains("p/Cargo.toml:10: the path dependency '../../q' leaves the repository"),
         "{error}"
     );
-    // The plugin was removed from the working tree, but not from the commit.
+    // The working tree no longer contains the plugin, but the commit does.
     let there = sample.commit_files("there", &[("c/p.c", &make_c_source("1111"))]);
     sample.run_git(&["rm", "-q", "-r", "c"]);
     sample.commit_files("gone", &[]);

@@ -24,7 +24,8 @@ fn resolve_commit(sample: &SampleRepository, commit: &str) -> Revision {
         .expect("there")
 }
 
-/// Before the build nothing is known, afterwards everything, until the artefact is removed.
+/// Checks that nothing is known before the build, and everything after it until the artefact is
+/// damaged.
 fn check_kept(sample: &SampleRepository, spec: &PluginSpec, commit: &str, answer: &str) {
     let revision = resolve_commit(sample, commit);
     let nothing = query_build(sample, spec, &revision);
@@ -59,13 +60,13 @@ fn built_commit_is_known_with_its_build_time() {
     let outside = make_command_spec(&sample.path_beside("other").display().to_string(), COMMAND);
     let known = query_build(&sample, &outside, &resolve_commit(&sample, &a));
     assert!(known.kept && known.failure.is_none() && known.time.is_none());
-    // An entry of a version that did not store the duration.
+    // Older versions stored entries without the duration.
     let old =
         serde_json::from_str::<CachedArtefact>(r#"{"hash":"x","flags":[]}"#).expect("readable");
     assert_eq!(old.took_ms, None);
 }
 
-/// A commit that failed is reported as failing, with the original message, until it is built.
+/// Checks that a commit that failed is reported as failing, with the original message.
 fn check_failure(sample: &SampleRepository, spec: &PluginSpec, commit: &str) -> String {
     let revision = resolve_commit(sample, commit);
     assert_eq!(query_build(sample, spec, &revision).failure, None);
@@ -217,8 +218,8 @@ fn revert_is_built_like_a_commit() {
     );
 }
 
-/// All three queries for 300 commits, each with a library of 1 MB. They take half a second or less;
-/// calling compilers would take 20 s.
+/// Checks all three queries for 300 commits, each with a library of 1 MB. They take half a second
+/// or less; calls of compilers would take 20 s.
 #[test]
 fn queries_for_hundreds_of_commits_are_fast() {
     let sample = create_sample();

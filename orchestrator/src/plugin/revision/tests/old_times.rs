@@ -34,7 +34,7 @@ fn make_spec_of(folder: &Path) -> PluginSpec {
     make_crate_spec(&folder.display().to_string())
 }
 
-/// Returns a library whose answer is the value of an expression.
+/// Makes the source of a library whose answer is the value of an expression.
 fn make_computed_source(expression: &str) -> String {
     make_crate_source("XXXX").replace("*b\"answer-is-XXXX\"", expression)
 }
@@ -187,7 +187,7 @@ fn old_source_of_make_is_compiled_and_doubted() {
         note.contains("p/p.c has new content, but a time before the last build"),
         "{note}"
     );
-    // The objects stay, but orch no longer has a record of the build.
+    // The objects stay, but the record of the build is gone.
     std::fs::remove_dir_all(cache::subfolder("commands").expect("a folder")).expect("removed");
     write_old(&folder.join("p.c"), &make_c_source("3333"));
     check_tree(&spec, "3333");
@@ -231,7 +231,7 @@ fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
             );
         }
     }
-    // Files that the command names count even if no compiler reports to have read them.
+    // Files that the command names count even if no compiler reports that it has read them.
     let generator = outside.join("generate");
     let command = format!("sh {} > p.c && {COMMAND}", generator.display());
     for answer in ["1111", "2222"] {
