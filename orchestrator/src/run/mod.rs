@@ -4,6 +4,7 @@ mod anchors;
 mod dry_run;
 mod input_files;
 mod record_assembly;
+mod report_names;
 mod run_folder;
 mod time_spent;
 
@@ -97,7 +98,7 @@ fn load(
 ) -> Result<LoadedScenario, CommandError> {
     let named = request.scenario.as_deref();
     let loaded = project::load(&project::named_or_default(named, "orch run FILE")?)?;
-    check_reports(&loaded, has_report)?;
+    report_names::check_reports(&loaded, has_report)?;
     Ok(loaded)
 }
 
@@ -361,29 +362,5 @@ impl PreparedRun {
             self.seed,
             identity,
         )
-    }
-}
-
-/// Refuses unknown reports before anything is measured.
-fn check_reports(
-    loaded: &LoadedScenario,
-    has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
-) -> Result<(), CommandError> {
-    let folder = project::templates(&loaded.root);
-    let missing: Vec<&str> = loaded
-        .scenario
-        .reports
-        .iter()
-        .map(String::as_str)
-        .filter(|name| name.contains('/') || !has_report(loaded, name))
-        .collect();
-    let problems: Vec<_> = missing
-        .iter()
-        .map(|name| loaded.scenario.report_problem(name, &folder))
-        .collect();
-    if problems.is_empty() {
-        Ok(())
-    } else {
-        Err(loaded.refuse(problems))
     }
 }

@@ -146,23 +146,17 @@ impl Scenario {
             .problem(&[yaml::PathStep::Key("anchor".to_owned())], message, hint)
     }
 
-    /// Returns the problem of a report whose template does not exist.
-    pub(crate) fn report_problem(&self, name: &str, folder: &std::path::Path) -> FileProblem {
-        let index = self
-            .reports
-            .iter()
-            .position(|report| report == name)
-            .unwrap_or(0);
+    /// Returns a problem of the report with this index.
+    pub(crate) fn report_problem(
+        &self,
+        index: usize,
+        message: String,
+        hint: String,
+    ) -> FileProblem {
         let path = [
             yaml::PathStep::Key("reports".to_owned()),
             yaml::PathStep::Index(index),
         ];
-        let hint = format!(
-            "templates are files in {}, named without folders; summary.txt and profile.md are \
-             built in",
-            folder.display()
-        );
-        self.source
-            .problem(&path, format!("no template `{name}`"), Some(hint))
+        self.source.problem(&path, message, Some(hint))
     }
 }

@@ -125,6 +125,11 @@ fn command_line_is_checked_before_measuring() {
         &format!("{good}reports: [summary.txt, sumary.txt]\n"),
         &[],
     );
+    check(
+        "report_with_a_name_of_orch",
+        &format!("{good}reports: [record.json, ../x.md, \"a\\e[2Jb.md\"]\n"),
+        &[],
+    );
     check("unknown_flag", &good, &["--frobnicate"]);
 }
 

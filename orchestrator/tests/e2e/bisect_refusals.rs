@@ -338,7 +338,9 @@ fn unmeasurable_ends_are_reported_with_the_reason() {
     assert!(
         late.starts_with(beginning)
             && late.contains(": SIGABRT (abort), ")
-            && late.trim_end().ends_with(", called from function run (plugin+OFFSET)"),
+            && late
+                .trim_end()
+                .ends_with(", called from function run (plugin+OFFSET)"),
         "{late}"
     );
 }
