@@ -1,5 +1,9 @@
 //! Values against JSON Schemas: of scenario files, and of the parameters of any plugin.
 
+mod limits;
+
+pub(crate) use limits::SchemaSizes;
+
 use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, SchemeUrlLoader, ValidationError};
 use serde_json::Value;
 
@@ -16,8 +20,14 @@ pub(crate) struct CompiledSchema {
 impl CompiledSchema {
     /// Compiles a schema of any draft; a schema that names no draft is read as the newest.
     /// References to files and other hosts are not followed. The error describes the defect of the
-    /// schema.
+    /// schema, or the limit that it exceeds.
     pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
+        Self::compile_next(schema, &mut SchemaSizes::default())
+    }
+
+    /// Compiles one of several schemas of a document, whose sizes count together.
+    pub(crate) fn compile_next(schema: &Value, sizes: &mut SchemaSizes) -> Result<Self, String> {
+        limits::check_limits(schema, sizes).map_err(|excess| excess.to_string())?;
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(SchemeUrlLoader::new()));
         let mut schemas = Schemas::new();

@@ -1,9 +1,19 @@
 //! The describe document of a plugin: its workloads, parameters and metrics, checked and converted
 //! to types.
 
-use crate::json_schema::CompiledSchema;
+use crate::json_schema::{CompiledSchema, SchemaSizes};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::HashSet;
+
+/// Most workloads of a plugin.
+const MOST_WORKLOADS: usize = 10_000;
+/// Most metrics, and most tags, of a workload.
+const MOST_ITEMS: usize = 100;
+/// Most bytes of an id, a name or a unit.
+const MOST_NAME_BYTES: usize = 200;
+/// Most bytes of an explanation.
+const MOST_TEXT_BYTES: usize = 10_000;
 
 /// The describe document as plugins write it. Unknown keys belong to newer plugins and are ignored.
 #[derive(Debug, Deserialize)]
@@ -43,6 +53,55 @@ struct WireMetric {
     counter: Option<String>,
     per: Option<CounterBasis>,
     scale: Option<f64>,
+}
+
+impl WireWorkload {
+    /// Refuses texts and lists that are longer than anybody needs.
+    fn check_sizes(&self, id: &str) -> Result<(), String> {
+        let of = |what: &str| format!("{what} of workload \"{id}\"");
+        for (what, text) in [
+            ("\"about\"", &self.about),
+            ("\"iteration\"", &self.iteration),
+        ] {
+            check_length(&of(what), text, MOST_TEXT_BYTES)?;
+        }
+        for (what, count) in [("metrics", self.metrics.len()), ("tags", self.tags.len())] {
+            if count > MOST_ITEMS {
+                return Err(format!(
+                    "workload \"{id}\" of the describe document has more than {MOST_ITEMS} {what}"
+                ));
+            }
+        }
+        for tag in &self.tags {
+            check_length(&of("a tag"), tag, MOST_NAME_BYTES)?;
+        }
+        for metric in &self.metrics {
+            let counter = metric.counter.as_deref().unwrap_or_default();
+            for (what, text) in [
+                ("the id of a metric", metric.id.as_str()),
+                ("the unit of a metric", &metric.unit),
+                ("the counter of a metric", counter),
+            ] {
+                check_length(&of(what), text, MOST_NAME_BYTES)?;
+            }
+            check_length(
+                &of("the \"about\" of a metric"),
+                &metric.about,
+                MOST_TEXT_BYTES,
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn check_length(what: &str, text: &str, most: usize) -> Result<(), String> {
+    if text.len() <= most {
+        return Ok(());
+    }
+    Err(format!(
+        "in the describe document, {what} has {} bytes, more than {most}",
+        text.len()
+    ))
 }
 
 /// Contents of a plugin: its name, versions and workloads.
@@ -138,10 +197,25 @@ impl PluginDescription {
         let wire_workloads = wire
             .workloads
             .ok_or("the describe document lacks \"workloads\"")?;
+        check_length("\"plugin\"", &plugin, MOST_NAME_BYTES)?;
+        for (what, version) in [("\"version\"", &wire.version), ("\"sdk\"", &wire.sdk)] {
+            check_length(
+                what,
+                version.as_deref().unwrap_or_default(),
+                MOST_NAME_BYTES,
+            )?;
+        }
+        if wire_workloads.len() > MOST_WORKLOADS {
+            return Err(format!(
+                "the describe document has more than {MOST_WORKLOADS} workloads"
+            ));
+        }
         let mut workloads: Vec<WorkloadInfo> = Vec::new();
+        let mut known = HashSet::new();
+        let mut sizes = SchemaSizes::default();
         for (index, workload) in wire_workloads.into_iter().enumerate() {
-            let info = WorkloadInfo::from_wire(index, workload)?;
-            if workloads.iter().any(|known| known.id == info.id) {
+            let info = WorkloadInfo::from_wire(index, workload, &mut sizes)?;
+            if !known.insert(info.id.clone()) {
                 return Err(format!(
                     "the describe document has two workloads \"{}\"",
                     info.id
@@ -164,9 +238,14 @@ impl PluginDescription {
 }
 
 impl WorkloadInfo {
-    fn from_wire(index: usize, wire: WireWorkload) -> Result<Self, String> {
+    fn from_wire(
+        index: usize,
+        mut wire: WireWorkload,
+        sizes: &mut SchemaSizes,
+    ) -> Result<Self, String> {
         let id = wire
             .id
+            .take()
             .ok_or_else(|| format!("workload {index} of the describe document lacks \"id\""))?;
         if id.is_empty()
             || id.contains(['/', '[', ']'])
@@ -177,8 +256,10 @@ impl WorkloadInfo {
                  ']'"
             ));
         }
+        check_length(&format!("the id of workload {index}"), &id, MOST_NAME_BYTES)?;
+        wire.check_sizes(&id)?;
         if let Some(params) = &wire.params {
-            CompiledSchema::compile(params).map_err(|error| {
+            CompiledSchema::compile_next(params, sizes).map_err(|error| {
                 format!("the \"params\" of workload \"{id}\" are not a JSON Schema: {error}")
             })?;
         }
@@ -245,6 +326,52 @@ mod tests {
             let error = PluginDescription::parse(text).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn document_is_bounded_in_every_text_and_list() {
+        let long = "x".repeat(MOST_TEXT_BYTES + 1);
+        let metrics = |count: usize| vec![r#"{"id": "m"}"#; count].join(", ");
+        let many: Vec<String> = (0..=MOST_WORKLOADS)
+            .map(|index| format!(r#"{{"id": "w{index}"}}"#))
+            .collect();
+        let workload =
+            |fields: &str| format!(r#"{{"plugin": "p", "workloads": [{{"id": "w", {fields}}}]}}"#);
+        for (text, part) in [
+            (
+                format!(r#"{{"plugin": "{long}", "workloads": []}}"#),
+                "\"plugin\" has 10001 bytes",
+            ),
+            (
+                workload(&format!(r#""about": "{long}""#)),
+                "\"about\" of workload \"w\"",
+            ),
+            (
+                workload(&format!(r#""tags": ["{long}"]"#)),
+                "a tag of workload",
+            ),
+            (
+                workload(&format!(r#""metrics": [{}]"#, metrics(101))),
+                "more than 100 metrics",
+            ),
+            (
+                workload(&format!(r#""metrics": [{{"id": "m", "unit": "{long}"}}]"#)),
+                "the unit of a metric",
+            ),
+            (
+                format!(r#"{{"plugin": "p", "workloads": [{}]}}"#, many.join(", ")),
+                "more than 10000 workloads",
+            ),
+        ] {
+            let error = PluginDescription::parse(&text).unwrap_err();
+            assert!(error.contains(part) && error.len() < 300, "{part}: {error}");
+        }
+        let most = many[..MOST_WORKLOADS].join(", ");
+        let most = format!(r#"{{"plugin": "p", "workloads": [{most}]}}"#);
+        assert_eq!(
+            PluginDescription::parse(&most).unwrap().workloads.len(),
+            MOST_WORKLOADS
+        );
     }
 
     #[test]
