@@ -1,9 +1,11 @@
 //! The protocol between `orch` and its worker processes: one request, one reply, one farewell, as
 //! framed JSON.
 
+mod bounded;
 mod checked;
 mod measured;
 
+pub use bounded::MOST_SAMPLES;
 pub use checked::{CallWork, InstanceCheck};
 pub use measured::{
     AllocationCounts, CounterSum, PairReady, PairStart, ResourceUsage, ScopeComplaint, ScopeNode,
@@ -206,8 +208,10 @@ pub struct PluginError {
     /// Status of the plugin, or `Load`.
     pub kind: PluginErrorKind,
     /// Text of the plugin, or the reason why it was not loaded.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_ERROR }>")]
     pub message: String,
     /// Open scopes at that moment, outermost first; empty if none was recorded.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_ERROR }>")]
     pub scope: String,
     /// Iteration in which it happened, from 0.
     pub iteration: u64,

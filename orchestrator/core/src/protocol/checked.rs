@@ -1,6 +1,6 @@
 //! The answer of a worker of `orch plugin check`.
 
-use super::CounterSum;
+use super::{CounterSum, bounded};
 use serde::{Deserialize, Serialize};
 
 /// State after each phase of an instance's life.
@@ -14,12 +14,16 @@ pub struct InstanceCheck {
     pub has_digest: bool,
     /// Digest after reset and one iteration, digest after the same once more, and digest after one
     /// more iteration without reset.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub first: String,
     /// See `first`.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub again: String,
     /// See `first`.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub further: String,
     /// Some calls of `run`; empty if they were not requested.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_ITEMS }>")]
     pub work: Vec<CallWork>,
     /// Threads besides the driver after setup, after the iterations and after destroy.
     pub setup_threads: usize,
@@ -45,5 +49,6 @@ pub struct CallWork {
     /// Allocations of the call, on all threads.
     pub allocations: u64,
     /// Counters of the call.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_COUNTERS }>")]
     pub counters: Vec<CounterSum>,
 }

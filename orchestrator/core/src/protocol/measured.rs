@@ -1,15 +1,18 @@
 //! Measurements of a worker in each pass.
 
+use super::bounded;
 use serde::{Deserialize, Serialize};
 
 /// Timed samples of one process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TimedSamples {
     /// Digest document as the plugin wrote it; empty if it has none.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub digest: String,
     /// Iterations in each sample.
     pub iterations: u64,
     /// Durations of the samples, in the order they were taken.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_SAMPLES }>")]
     pub samples_ns: Vec<u64>,
     /// Warm-up before the first sample.
     pub warm_up: WarmUp,
@@ -23,6 +26,7 @@ pub struct TimedSamples {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct PairReady {
     /// Digest document as the plugin wrote it; empty if it has none.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub digest: String,
     /// Iterations that make a sample long enough.
     pub iterations: u64,
@@ -49,6 +53,7 @@ pub struct PairStart {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TurnSamples {
     /// Durations of the samples, in the order they were taken.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_SAMPLES }>")]
     pub samples_ns: Vec<u64>,
     /// Usage over the time of the samples.
     pub usage: ResourceUsage,
@@ -58,8 +63,10 @@ pub struct TurnSamples {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentinelReading {
     /// Durations of the samples of the chain of multiplications, in the order taken.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_SAMPLES }>")]
     pub compute_ns: Vec<u64>,
     /// Durations of the samples of the walk through memory, in the order taken.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_SAMPLES }>")]
     pub memory_ns: Vec<u64>,
     /// Usage over the time of the samples.
     pub usage: ResourceUsage,
@@ -103,6 +110,7 @@ pub struct ResourceUsage {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ScopeProfile {
     /// Digest document as the plugin wrote it; empty if it has none.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub digest: String,
     /// Profiled iterations.
     pub iterations: u64,
@@ -112,8 +120,10 @@ pub struct ScopeProfile {
     /// others.
     pub iteration_ns: f64,
     /// Outermost scopes.
+    #[serde(deserialize_with = "bounded::tree")]
     pub scopes: Vec<ScopeNode>,
     /// Scopes and counters that could not be recorded.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_ITEMS }>")]
     pub complaints: Vec<ScopeComplaint>,
 }
 
@@ -161,6 +171,7 @@ pub enum ScopeComplaint {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScopeNode {
     /// Name that the plugin gave.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_NAME }>")]
     pub name: String,
     /// Whether the scope was opened on another thread than the driver. It is then part of no total.
     pub pool: bool,
@@ -180,10 +191,13 @@ pub struct ScopeNode {
     pub bytes: u64,
     /// Shortest duration of the first, second, ... call of an iteration; empty if iterations differ
     /// in their number of calls.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_SERIES }>")]
     pub series_min_ns: Vec<u64>,
     /// Counters added inside this scope, without the scopes inside.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_COUNTERS }>")]
     pub counters: Vec<CounterSum>,
     /// Scopes inside this one.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_SCOPES }>")]
     pub children: Vec<ScopeNode>,
 }
 
@@ -191,6 +205,7 @@ pub struct ScopeNode {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CounterSum {
     /// Name that the plugin gave.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_NAME }>")]
     pub name: String,
     /// Sum of the additions.
     pub sum: f64,
@@ -203,6 +218,7 @@ pub struct CounterSum {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AllocationCounts {
     /// Digest document as the plugin wrote it; empty if it has none.
+    #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub digest: String,
     /// Counted iterations.
     pub iterations: u64,
@@ -230,11 +246,16 @@ pub struct AllocationCounts {
     /// Growth of resident memory over the iterations. It reveals allocators that bypass malloc.
     pub resident_growth: i64,
     /// Counters of the iterations.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_COUNTERS }>")]
     pub counters: Vec<CounterSum>,
     /// Scopes and counters that could not be recorded.
+    #[serde(deserialize_with = "bounded::list::<_, _, { bounded::MOST_ITEMS }>")]
     pub complaints: Vec<ScopeComplaint>,
     /// Entry points of the workload's code, as addresses within the library; empty if the plugin
     /// does not provide them.
-    #[serde(default)]
+    #[serde(
+        default,
+        deserialize_with = "bounded::list::<_, _, { bounded::MOST_ITEMS }>"
+    )]
     pub code: Vec<u64>,
 }

@@ -9,14 +9,12 @@ use crate::counting;
 use crate::judge::estimate::median;
 use crate::measure::{clock, sentinel};
 use crate::protocol::{
-    AllocationCounts, PluginErrorKind, ResourceUsage, ScopeProfile, SentinelReading, TimedSamples,
-    WarmUp, WarmUpEnd, WorkerReply,
+    AllocationCounts, MOST_SAMPLES, PluginErrorKind, ResourceUsage, ScopeProfile, SentinelReading,
+    TimedSamples, WarmUp, WarmUpEnd, WorkerReply,
 };
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// Maximum number of samples. More samples give no more information about one process.
-const MOST_SAMPLES: usize = 10_000;
 /// Number of samples in each of the two windows that are compared to find the end of the warm-up.
 const WINDOW: usize = 5;
 /// Relative difference below which the medians of two windows agree.
