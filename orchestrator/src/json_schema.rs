@@ -2,7 +2,7 @@
 
 mod limits;
 
-pub(crate) use limits::SchemaSizes;
+pub(crate) use limits::{SchemaExcess, SchemaSizes};
 
 use boon::{Compiler, ErrorKind, SchemaIndex, Schemas, SchemeUrlLoader, ValidationError};
 use serde_json::Value;
@@ -10,6 +10,16 @@ use serde_json::Value;
 /// Address of a schema without an `$id` of its own. It has the form of a file's address, so that
 /// references inside the schema resolve.
 pub(crate) const ADDRESS: &str = "orch:///schema";
+
+/// Reason why a schema is not used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SchemaFault {
+    /// The validator's description of the defect.
+    #[error("not a JSON Schema: {0}")]
+    Invalid(String),
+    #[error("too large a schema: {0}")]
+    Excess(#[from] SchemaExcess),
+}
 
 /// A schema, ready to check values.
 pub(crate) struct CompiledSchema {
@@ -19,24 +29,26 @@ pub(crate) struct CompiledSchema {
 
 impl CompiledSchema {
     /// Compiles a schema of any draft; a schema that names no draft is read as the newest.
-    /// References to files and other hosts are not followed. The error describes the defect of the
-    /// schema, or the limit that it exceeds.
-    pub(crate) fn compile(schema: &Value) -> Result<Self, String> {
+    /// References to files and other hosts are not followed.
+    pub(crate) fn compile(schema: &Value) -> Result<Self, SchemaFault> {
         Self::compile_next(schema, &mut SchemaSizes::default())
     }
 
     /// Compiles one of several schemas of a document, whose sizes count together.
-    pub(crate) fn compile_next(schema: &Value, sizes: &mut SchemaSizes) -> Result<Self, String> {
-        limits::check_limits(schema, sizes).map_err(|excess| excess.to_string())?;
+    pub(crate) fn compile_next(
+        schema: &Value,
+        sizes: &mut SchemaSizes,
+    ) -> Result<Self, SchemaFault> {
+        limits::check_limits(schema, sizes)?;
         let mut compiler = Compiler::new();
         compiler.use_loader(Box::new(SchemeUrlLoader::new()));
         let mut schemas = Schemas::new();
         compiler
             .add_resource(ADDRESS, schema.clone())
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| SchemaFault::Invalid(error.to_string()))?;
         let index = compiler
             .compile(ADDRESS, &mut schemas)
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| SchemaFault::Invalid(error.to_string()))?;
         Ok(Self { schemas, index })
     }
 

@@ -22,10 +22,11 @@ const MOST_PATTERNS: usize = 100;
 /// Limit that a schema exceeds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SchemaExcess {
-    #[error("the schemas have more than {MOST_VALUES} values in all")]
+    #[error("the plugin's schemas have more than {MOST_VALUES} values in all")]
     Values,
     #[error(
-        "its references stand for more than {MOST_STEPS} values; let fewer of them name the same definition"
+        "its references stand for more than {MOST_STEPS} values; let fewer of them name the same \
+         definition"
     )]
     Steps,
     #[error("it is nested deeper than {MOST_LEVELS} levels, with what its references name")]
@@ -34,7 +35,7 @@ pub(crate) enum SchemaExcess {
         "it has more than {MOST_UNFOLLOWED} references, and not all of them have the form `#/...`"
     )]
     Unfollowed,
-    #[error("the schemas have more than {MOST_PATTERNS} regular expressions in all")]
+    #[error("the plugin's schemas have more than {MOST_PATTERNS} regular expressions in all")]
     Patterns,
 }
 

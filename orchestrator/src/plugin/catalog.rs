@@ -259,9 +259,8 @@ impl WorkloadInfo {
         check_length(&format!("the id of workload {index}"), &id, MOST_NAME_BYTES)?;
         wire.check_sizes(&id)?;
         if let Some(params) = &wire.params {
-            CompiledSchema::compile_next(params, sizes).map_err(|error| {
-                format!("the \"params\" of workload \"{id}\" are not a JSON Schema: {error}")
-            })?;
+            CompiledSchema::compile_next(params, sizes)
+                .map_err(|error| format!("the \"params\" of workload \"{id}\" are {error}"))?;
         }
         let metrics = wire
             .metrics

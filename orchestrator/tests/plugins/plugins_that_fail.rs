@@ -104,6 +104,30 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
     let looping = DESCRIBE.replace(r#"\"work\"}"#, r##"\"work\",\"params\":{\"$ref\":\"#\"}}"##);
     assert_ne!(looping, DESCRIBE);
     c("describe_loops", &looping, TABLE);
+    let chain = |count: usize, link: &str| {
+        let begin = r##"{\"plugin\":\"p\",\"workloads\":[{\"id\":\"work\",\"params\":{\"$ref\":\"#/$defs/d0\",\"$defs\":{"##;
+        let numbers = ", i + 1".repeat(link.matches("%d").count());
+        format!(
+            r#"char text[200]; host->write(host, ORCH_STR("{begin}")); for (int i = 0; i < {count}; i++) {{ int n = snprintf(text, sizeof text, "\"d%d\":{{\"allOf\":[{link}]}},", i{numbers}); host->write(host, (orch_str){{text, n}}); }} host->write(host, ORCH_STR("\"d{count}\":{{}}}}}}}}]}}"))"#
+        )
+    };
+    let next = r##"{\"$ref\":\"#/$defs/d%d\"}"##;
+    c(
+        "describe_doubles",
+        &chain(40, &format!("{next},{next}")),
+        TABLE,
+    );
+    c("describe_chains", &chain(200_000, next), TABLE);
+    c(
+        "describe_many",
+        r#"char text[200]; host->write(host, ORCH_STR("{\"plugin\":\"p\",\"workloads\":[{\"id\":\"work\"}")); for (int i = 0; i < 100000; i++) { int n = snprintf(text, sizeof text, ",{\"id\":\"w%d\"}", i); host->write(host, (orch_str){text, n}); } host->write(host, ORCH_STR("]}"))"#,
+        TABLE,
+    );
+    c(
+        "describe_names",
+        r#"static char name[1 << 20]; memset(name, 'n', sizeof name); host->write(host, ORCH_STR("{\"plugin\":\"p\",\"workloads\":[{\"id\":\"work\",\"tags\":[\"")); host->write(host, (orch_str){name, sizeof name}); host->write(host, ORCH_STR("\"]}]}"))"#,
+        TABLE,
+    );
     let nothing = "static orch_status nothing(const orch_host *h, orch_str w, orch_str p, \
                    orch_instance **o) { return ORCH_OK; }\n";
     let table_of_nothing = TABLE.replace("describe, create", "describe, nothing");
@@ -176,6 +200,10 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
         "describe_long",
         "describe_deep",
         "describe_loops",
+        "describe_doubles",
+        "describe_chains",
+        "describe_many",
+        "describe_names",
         "null_instance",
         "zeroed",
         "object",
