@@ -27,7 +27,6 @@ pub(crate) fn read_accepted_level(text: &str) -> Result<AcceptedLevel, Vec<FileP
     let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
     let source = YamlSource {
-        text: text.to_owned(),
         root: node,
         option: String::new(),
     };

@@ -30,7 +30,6 @@ pub(crate) fn read_scenario(
     let node = YamlNode::parse(text).map_err(|problem| vec![problem])?;
     let value = node.to_value();
     let source = YamlSource {
-        text: text.to_owned(),
         root: node,
         option: String::new(),
     };

@@ -98,10 +98,9 @@ pub(crate) struct Job {
     pub(crate) settings: JobSettings,
 }
 
-/// A file's text with the place of each value.
+/// The values of a file with their places.
 #[derive(Debug, Clone)]
 pub(crate) struct YamlSource {
-    pub(crate) text: String,
     pub(crate) root: yaml::YamlNode,
     /// Option that names the file to a command, quoted for a shell: ` --scenario s.yaml`; empty for
     /// a text without a file.
@@ -115,7 +114,7 @@ impl YamlSource {
         message: impl Into<String>,
         hint: Option<String>,
     ) -> FileProblem {
-        FileProblem::new(&self.text, self.root.walk(path).at.clone(), message, hint)
+        FileProblem::new(self.root.walk(path).at.clone(), message, hint)
     }
 
     /// Returns a problem of a key instead of its value.
@@ -130,7 +129,7 @@ impl YamlSource {
             .root
             .key_range(path, key)
             .unwrap_or_else(|| self.root.walk(path).at.clone());
-        FileProblem::new(&self.text, at, message, hint)
+        FileProblem::new(at, message, hint)
     }
 }
 

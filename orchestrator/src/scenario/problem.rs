@@ -8,48 +8,45 @@ use std::ops::Range;
 /// One problem of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct FileProblem {
-    /// Byte range in the file.
+    /// Range in the file, in characters, as the YAML parser counts; empty if only the beginning is
+    /// known.
     pub(crate) at: Range<usize>,
     pub(crate) message: String,
     pub(crate) hint: Option<String>,
 }
 
 impl FileProblem {
-    /// Converts `at`, which counts characters like the YAML parser does, to bytes.
-    pub(crate) fn new(
-        text: &str,
-        at: Range<usize>,
-        message: impl Into<String>,
-        hint: Option<String>,
-    ) -> Self {
+    pub(crate) fn new(at: Range<usize>, message: impl Into<String>, hint: Option<String>) -> Self {
         Self {
-            at: byte_range(text, at),
+            at,
             message: message.into(),
             hint,
         }
     }
-}
 
-fn byte_range(text: &str, characters: Range<usize>) -> Range<usize> {
-    let byte = |index: usize| {
-        text.char_indices()
-            .nth(index)
-            .map_or(text.len(), |(byte, _)| byte)
-    };
-    let start = byte(characters.start);
-    let mut end = byte(characters.end.max(characters.start));
-    // Only the beginning of a map or list is known, so its first word is underlined.
-    if end == start {
-        end += text[start..]
-            .chars()
-            .take_while(|c| !c.is_whitespace() && *c != ':')
-            .map(char::len_utf8)
-            .sum::<usize>();
+    /// Finds the bytes to underline. This reads the file up to that place, so it is left until the
+    /// problem is shown.
+    pub(crate) fn find_bytes(&self, text: &str) -> Range<usize> {
+        let byte = |index: usize| {
+            text.char_indices()
+                .nth(index)
+                .map_or(text.len(), |(byte, _)| byte)
+        };
+        let start = byte(self.at.start);
+        let mut end = byte(self.at.end.max(self.at.start));
+        // Only the beginning of a map or list is known, so its first word is underlined.
+        if end == start {
+            end += text[start..]
+                .chars()
+                .take_while(|c| !c.is_whitespace() && *c != ':')
+                .map(char::len_utf8)
+                .sum::<usize>();
+        }
+        let line_end = text[start..]
+            .find('\n')
+            .map_or(text.len(), |newline| start + newline);
+        start..end.clamp(start, line_end.max(start))
     }
-    let line_end = text[start..]
-        .find('\n')
-        .map_or(text.len(), |newline| start + newline);
-    start..end.clamp(start, line_end.max(start))
 }
 
 /// Most problems that are shown; further ones are only counted.
@@ -74,7 +71,7 @@ pub(crate) fn render_problems(
     for problem in sorted.into_iter().take(MOST_SHOWN) {
         let snippet = Snippet::source(text)
             .path(path)
-            .annotation(AnnotationKind::Primary.span(problem.at.clone()));
+            .annotation(AnnotationKind::Primary.span(problem.find_bytes(text)));
         let mut group = Level::ERROR
             .primary_title(problem.message.as_str())
             .element(snippet);

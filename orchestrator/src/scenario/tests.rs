@@ -40,7 +40,7 @@ fn shown(text: &str, problems: &[FileProblem]) -> Vec<String> {
     problems
         .iter()
         .map(|problem| {
-            let before = &text[..problem.at.start];
+            let before = &text[..problem.find_bytes(text).start];
             let line = before.matches('\n').count() + 1;
             let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
             format!("{line}:{column} {}", problem.message)

@@ -11,7 +11,7 @@ use std::ops::Range;
 /// A value with its place.
 #[derive(Debug, Clone)]
 pub(crate) struct YamlNode {
-    /// Byte range in the file; for a map or a list, only its beginning.
+    /// Range in the file, in characters; for a map or a list, only its beginning.
     pub(crate) at: Range<usize>,
     pub(crate) kind: YamlValue,
 }
@@ -49,7 +49,7 @@ impl YamlNode {
         }
         let options = serde_yaml::options! { strict_booleans: true };
         serde_yaml::from_str_with_options::<Self>(text, options)
-            .map_err(|error| from_parser(text, &error))
+            .map_err(|error| from_parser(&error))
     }
 
     pub(crate) fn to_value(&self) -> Value {
@@ -111,7 +111,6 @@ pub(crate) fn parse_path(path: &str) -> Vec<PathStep> {
 
 fn range(location: Location) -> Range<usize> {
     let span = location.span();
-    // Offsets count characters. `FileProblem` converts them to bytes, for which it needs the text.
     let start = usize::try_from(span.offset()).unwrap_or(0);
     start..start + usize::try_from(span.len()).unwrap_or(0)
 }
@@ -142,7 +141,6 @@ fn second_document(text: &str) -> Option<FileProblem> {
             let hint = "move it to a file of its own, and run orch on that file";
             let message = "a second YAML document begins here, but a scenario is one document";
             return Some(FileProblem::new(
-                text,
                 place..place + 3,
                 message,
                 Some(hint.to_owned()),
@@ -153,7 +151,7 @@ fn second_document(text: &str) -> Option<FileProblem> {
     None
 }
 
-fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
+fn from_parser(error: &serde_yaml::Error) -> FileProblem {
     let at = error.location().map_or(0..0, range);
     let plain = error.without_snippet().to_string();
     // The parser's text begins with the place, which is shown separately.
@@ -166,7 +164,7 @@ fn from_parser(text: &str, error: &serde_yaml::Error) -> FileProblem {
         None => first.strip_prefix("error: ").unwrap_or(first),
     };
     let (message, hint) = explain_message(message);
-    FileProblem::new(text, at, message, hint)
+    FileProblem::new(at, message, hint)
 }
 
 /// Rewords a message of the parser, which is meant for programmers, and adds a remedy.
