@@ -43,13 +43,14 @@ mod vetting;
 
 use std::process::ExitCode;
 
-/// Runs the orchestrator, or a worker if the orchestrator started this process.
+/// Runs the orchestrator, or the part of it for which the orchestrator started this process.
 pub fn main() -> ExitCode {
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|argument| argument == orch_core::worker::ARGUMENT)
-    {
+    let argument = std::env::args_os().nth(1).unwrap_or_default();
+    if argument == orch_core::worker::ARGUMENT {
         orch_core::worker::main();
+    }
+    if argument == render::confined::ARGUMENT {
+        return cli::render_process::main();
     }
     // A panic is a defect of orch and has an exit code of its own. Its message is already on
     // standard error.

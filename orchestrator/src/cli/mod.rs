@@ -12,6 +12,7 @@ mod list;
 pub(crate) mod output;
 mod plugin;
 mod progress;
+pub(crate) mod render_process;
 mod run;
 mod stored_comparison;
 

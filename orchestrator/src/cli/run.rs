@@ -11,6 +11,7 @@ use crate::record::{RunOutcome, store};
 use crate::render;
 use crate::run::{self, RunRequest, RunResult};
 use crate::runner::journal;
+use std::path::Path;
 
 /// The report that every run prints and stores.
 const SUMMARY: &str = "summary.txt";
@@ -70,28 +71,40 @@ fn report_run(found: &RunResult, json: bool) -> Result<(), CommandError> {
     let folder = &found.folder;
     let templates = project::templates(&found.root);
     let mut summary = String::new();
+    let mut failed = None;
     let others = found.reports.iter().map(String::as_str);
     for name in [SUMMARY]
         .into_iter()
         .chain(others.filter(|name| *name != SUMMARY))
     {
-        let text = render::render(name, &templates, &found.record).map_err(|error| {
-            let place = folder.display();
-            CommandError::system(format!("the record is stored in {place}, but {error}"))
-        })?;
-        store::write_whole(&folder.join(name), text.as_bytes())
-            .map_err(|error| CommandError::system_while(&format!("cannot write {name}"), &error))?;
-        if name == SUMMARY {
-            summary = text;
+        match write_report(found, name, &templates) {
+            Ok(text) if name == SUMMARY => summary = text,
+            Ok(_) => {}
+            // The other reports may be right.
+            Err(error) => failed = failed.or(Some(error)),
         }
     }
     if json {
         let text = serde_json::to_string_pretty(&found.record)
             .map_err(|error| CommandError::system_while("the record", &error))?;
-        return output::print(&(text + "\n"));
+        output::print(&(text + "\n"))?;
+    } else {
+        let here = std::env::current_dir().unwrap_or_default();
+        let shown = folder.strip_prefix(&here).unwrap_or(folder);
+        let file = shown.join(store::FILE);
+        output::print(&format!("{summary}record: {}\n", file.display()))?;
     }
-    let here = std::env::current_dir().unwrap_or_default();
-    let shown = folder.strip_prefix(&here).unwrap_or(folder);
-    let file = shown.join(store::FILE);
-    output::print(&format!("{summary}record: {}\n", file.display()))
+    failed.map_or(Ok(()), Err)
+}
+
+/// Renders one report into the folder of the run.
+fn write_report(found: &RunResult, name: &str, templates: &Path) -> Result<String, CommandError> {
+    let folder = &found.folder;
+    let text = render::render(name, templates, &found.record).map_err(|error| {
+        let place = folder.display();
+        CommandError::system(format!("the record is stored in {place}, but {error}"))
+    })?;
+    store::write_whole(&folder.join(name), text.as_bytes())
+        .map_err(|error| CommandError::system_while(&format!("cannot write {name}"), &error))?;
+    Ok(text)
 }

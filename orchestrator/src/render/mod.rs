@@ -5,6 +5,7 @@ mod bisect;
 pub(crate) mod catalog;
 mod changes;
 mod comparison;
+pub(crate) mod confined;
 mod entries;
 mod gate;
 pub(crate) mod github;
@@ -29,7 +30,9 @@ use crate::record::{Record, store};
 use minijinja::value::Serde;
 use orch_core::format;
 use serde::Serialize;
+use serde_json::Value;
 use shown::MOST_BYTES;
+use std::io;
 use std::path::Path;
 
 /// A report that could not be rendered.
@@ -43,6 +46,19 @@ pub(crate) enum RenderError {
     },
     #[error("template `{name}`: {message}")]
     Template { name: String, message: String },
+    #[error("template `{name}` {limit}")]
+    Exceeded {
+        name: String,
+        limit: confined::TemplateExcess,
+    },
+    #[error("template `{name}`: {source}")]
+    Process {
+        name: String,
+        source: std::io::Error,
+    },
+    /// The words of an error in the process that rendered.
+    #[error("{0}")]
+    Worded(String),
     #[error("template {path}: {source}")]
     Read {
         path: String,
@@ -104,6 +120,26 @@ fn through(
     whole: &str,
     view: impl Serialize,
 ) -> Result<String, RenderError> {
+    let is_own = templates::is_own(name, folder);
+    let view = serde_json::to_value(view).map_err(|error| RenderError::Template {
+        name: name.to_owned(),
+        message: error.to_string(),
+    })?;
+    let text = if templates::has_own(folder) {
+        confined::render(name, folder, view)?
+    } else {
+        render_here(name, folder, view, usize::MAX)?
+    };
+    // The user decides how long a report of the user's own template may be.
+    Ok(if is_own {
+        text
+    } else {
+        format::cut(text, MOST_BYTES, whole)
+    })
+}
+
+/// Renders a view in this process, up to `most` bytes.
+fn render_here(name: &str, folder: &Path, view: Value, most: usize) -> Result<String, RenderError> {
     let template = templates::read(name, folder)?;
     let wrong = |error: minijinja::Error| RenderError::Template {
         name: name.to_owned(),
@@ -111,18 +147,48 @@ fn through(
     };
     let mut environment = templates::environment(folder).map_err(wrong)?;
     environment
-        .add_template_owned(name.to_owned(), template.text)
+        .add_template_owned(name.to_owned(), template)
         .map_err(wrong)?;
-    let text = environment
-        .get_template(name)
-        .and_then(|compiled| compiled.render(Serde(view)))
-        .map_err(wrong)?;
-    // The user decides how long a report of the user's own template may be.
-    Ok(if template.is_own {
-        text
-    } else {
-        format::cut(text, MOST_BYTES, whole)
-    })
+    let mut report = BoundedReport {
+        text: Vec::new(),
+        most,
+        is_full: false,
+    };
+    let rendered = environment.get_template(name).and_then(|compiled| {
+        compiled
+            .render_captured_to(Serde(view), &mut report)
+            .map(|_| ())
+    });
+    if report.is_full {
+        return Err(RenderError::Exceeded {
+            name: name.to_owned(),
+            limit: confined::TemplateExcess::Output,
+        });
+    }
+    rendered.map_err(wrong)?;
+    Ok(String::from_utf8_lossy(&report.text).into_owned())
+}
+
+/// A report that refuses to become longer than `most` bytes.
+struct BoundedReport {
+    text: Vec<u8>,
+    most: usize,
+    is_full: bool,
+}
+
+impl io::Write for BoundedReport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.text.len() + bytes.len() > self.most {
+            self.is_full = true;
+            return Err(io::Error::other("the report is too long"));
+        }
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Returns minijinja's message with the place inside the template and all causes.

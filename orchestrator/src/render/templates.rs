@@ -53,23 +53,26 @@ const SECTIONS: &[(&str, &str)] = embedded![
     "summary/warnings.txt",
 ];
 
-/// Text of a report's template.
-pub(super) struct ReportTemplate {
-    pub(super) text: String,
-    /// Whether the template is the user's and not the built-in one.
-    pub(super) is_own: bool,
-}
-
 /// Returns whether a template of that name exists.
 pub(crate) fn exists(name: &str, folder: &Path) -> bool {
     folder.join(name).is_file() || find(REPORTS, name).is_some()
 }
 
+/// Returns whether the folder has templates of the user's own.
+pub(super) fn has_own(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+/// Returns whether the template `name` is the user's own.
+pub(super) fn is_own(name: &str, folder: &Path) -> bool {
+    folder.join(name).is_file()
+}
+
 /// Reads the template `name`: the user's in `folder`, or else the built-in one.
-pub(super) fn read(name: &str, folder: &Path) -> Result<ReportTemplate, RenderError> {
+pub(super) fn read(name: &str, folder: &Path) -> Result<String, RenderError> {
     let path = folder.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => return Ok(ReportTemplate { text, is_own: true }),
+        Ok(text) => return Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(source) => {
             return Err(RenderError::Read {
@@ -86,10 +89,7 @@ pub(super) fn read(name: &str, folder: &Path) -> Result<ReportTemplate, RenderEr
             known: format::listed(&known),
         }
     })?;
-    Ok(ReportTemplate {
-        text: text.to_owned(),
-        is_own: false,
-    })
+    Ok(text.to_owned())
 }
 
 fn find(all: &[(&str, &'static str)], name: &str) -> Option<&'static str> {

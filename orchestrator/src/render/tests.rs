@@ -273,6 +273,20 @@ fn own_templates(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
+/// Renders in the process of the test, which is not the program that a process of its own needs.
+fn render_own(
+    name: &str,
+    folder: &tempfile::TempDir,
+    view: impl serde::Serialize,
+) -> Result<String, RenderError> {
+    render_here(
+        name,
+        folder.path(),
+        serde_json::to_value(view).unwrap(),
+        usize::MAX,
+    )
+}
+
 #[test]
 fn own_templates_see_raw_values_beside_the_texts() {
     let own = "{% for row in rows %}\
@@ -280,7 +294,7 @@ fn own_templates_see_raw_values_beside_the_texts() {
         {% endfor %}";
     let folder = own_templates(&[("comparison.txt", own)]);
     let compared: Comparison = read("comparison-full");
-    let report = comparison("comparison.txt", folder.path(), &compared).unwrap();
+    let report = render_own("comparison.txt", &folder, comparison::view(&compared)).unwrap();
     let lines: Vec<&str> = report.lines().collect();
     assert_eq!(lines.len(), compared.workloads.len());
     assert!(lines.contains(&"softmax regressed 20 +81.6 %"), "{report}");
@@ -292,7 +306,7 @@ fn own_sections_replace_built_in_ones() {
     let built_in = of_comparison(&compared, "comparison.md").unwrap();
     let section = ("comparison/warnings.md", "none of yours\n");
     let folder = own_templates(&[section]);
-    let report = comparison("comparison.md", folder.path(), &compared).unwrap();
+    let report = render_own("comparison.md", &folder, comparison::view(&compared)).unwrap();
     let kept = built_in.split("\n## Warnings").next().unwrap();
     assert!(report.starts_with(kept), "the other sections stay");
     assert!(report.contains("none of yours") && !report.contains("## Warnings"));
@@ -301,7 +315,7 @@ fn own_sections_replace_built_in_ones() {
         "mine\n{% include 'comparison/workloads.md' %}",
     );
     let folder = own_templates(&[section, whole]);
-    let report = comparison("comparison.md", folder.path(), &compared).unwrap();
+    let report = render_own("comparison.md", &folder, comparison::view(&compared)).unwrap();
     assert!(report.starts_with("mine\n## All workloads\n"), "{report}");
 }
 
@@ -315,7 +329,7 @@ fn own_templates_that_ask_for_what_does_not_exist_are_named() {
         ("profile.md", "{% include 'profile/none.md' %}"),
     ]);
     let record: Record = read("record-full");
-    let message = |name: &str| match render(name, folder.path(), &record) {
+    let message = |name: &str| match render_own(name, &folder, run::view(&record)) {
         Ok(report) => report,
         Err(error) => error.to_string(),
     };

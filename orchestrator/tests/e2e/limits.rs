@@ -2,6 +2,7 @@
 //! library reads. Each message has the place and the command that helps.
 
 use crate::history::History;
+use crate::support::Project;
 use std::process::Command;
 
 /// Exit code and standard error of a shell's command with orch as `$0`.
@@ -115,5 +116,64 @@ fn repository_that_the_git_library_does_not_read_is_named_with_its_remedy() {
             "{}",
             ran.stderr
         );
+    }
+}
+
+#[test]
+fn template_without_an_end_costs_only_its_own_report() {
+    let project = Project::new();
+    let plugin = project.c_plugin("sides", include_str!("../fixtures/sides.c"));
+    let loops = |inside: &str| {
+        format!(
+            "{{% for a in range(9999) %}}{{% for b in range(9999) %}}{inside}{{% endfor %}}{{% \
+             endfor %}}"
+        )
+    };
+    let doubles = "{% set all = namespace(text='ab') %}{% for i in range(60) %}{% set all.text = \
+                   all.text ~ all.text %}{% endfor %}{{ all.text }}";
+    let templates = [
+        ("loops.md", loops(""), "`loops.md` took more than 5 s"),
+        (
+            "writes.md",
+            loops(&"x".repeat(5000)),
+            "`writes.md` wrote more than 64 MiB",
+        ),
+        (
+            "doubles.md",
+            doubles.to_owned(),
+            "`doubles.md` needed more than 1 GiB of memory",
+        ),
+        (
+            "wraps.md",
+            "{{ 'a b' | wrap(3, 100000000000) }}".to_owned(),
+            "`wraps.md` needed more than 1 GiB of memory",
+        ),
+    ];
+    for (name, text, said) in templates {
+        project.write(&format!("templates/{name}"), text);
+        project.write("templates/fine.md", "{{ record.jobs | length }} job");
+        project.write(
+            "s.yaml",
+            format!(
+                "defaults: {{ time: 10ms, rounds: 1 }}\nplugins: {{ p: {{ path: {} }} }}\n\
+                 workloads: [{{ workload: p/work }}]\nreports: [{name}, fine.md]\n",
+                plugin.display()
+            ),
+        );
+        let ran = project.orch(&["run", "s.yaml"]);
+        assert_eq!(ran.code, 202, "{}", ran.stderr);
+        assert!(ran.stderr.contains(said), "{}", ran.stderr);
+        assert!(
+            ran.stdout.contains("1 of 1 jobs measured"),
+            "{}",
+            ran.stdout
+        );
+        let folder = project.results().into_iter().max().unwrap();
+        assert!(!folder.join(name).exists());
+        assert_eq!(
+            std::fs::read_to_string(folder.join("fine.md")).unwrap(),
+            "1 job"
+        );
+        std::fs::remove_dir_all(project.path().join("results")).unwrap();
     }
 }
