@@ -381,6 +381,7 @@ impl WatchedWorker {
             farewell: self.farewell.as_ref(),
             junk: self.heard.zip(self.junk.as_deref()),
             lived: self.lived,
+            has_half_message: !self.incoming.is_empty(),
             closed_channel: self.closed_channel,
             status: self.status.unwrap_or_default(),
             end: self.end,

@@ -67,6 +67,8 @@ pub(super) struct WorkerExit<'a> {
     pub(super) lived: Duration,
     pub(super) status: ExitStatus,
     pub(super) end: WaitEnd,
+    /// Whether the beginning of a message arrived, and not its end.
+    pub(super) has_half_message: bool,
     /// Whether the plugin closed the channel and continued to run.
     pub(super) closed_channel: bool,
     pub(super) output_bytes: u64,
@@ -158,6 +160,10 @@ impl WorkerExit<'_> {
                 self.check_output(warnings)?;
                 Ok(reply.clone())
             }
+            _ if self.has_half_message => Err(self.build_failure(
+                "the plugin wrote into orch's own channel: only the beginning of a message arrived"
+                    .to_owned(),
+            )),
             // A worker that cannot send its answer exits with code 1 after the plugin's last phase.
             _ if self.closed_channel
                 || (self.status.code() == Some(1) && self.page.phase() == Phase::Destroy) =>
@@ -338,17 +344,17 @@ fn format_signal(signal: i32) -> String {
         libc::SIGABRT => "SIGABRT (abort)",
         libc::SIGKILL => "SIGKILL (killed from outside, possibly because memory ran out)",
         libc::SIGTERM => "SIGTERM (ended from outside)",
-        libc::SIGXCPU => "SIGXCPU",
         libc::SIGXFSZ => {
             "SIGXFSZ (a file, or memory used as one, grew beyond the memory limit of the job)"
         }
         libc::SIGALRM => "SIGALRM (a timer without a handler)",
         libc::SIGPIPE => "SIGPIPE (a write to a pipe without a reader)",
         libc::SIGTRAP => "SIGTRAP (a breakpoint)",
-        libc::SIGHUP => "SIGHUP",
-        libc::SIGINT => "SIGINT",
-        libc::SIGQUIT => "SIGQUIT",
-        other => return format!("signal {other}"),
+        libc::SIGSYS => "SIGSYS (a system call that was refused)",
+        other => {
+            let name = signal_hook::low_level::signal_name(other);
+            return name.map_or_else(|| format!("signal {other}"), str::to_owned);
+        }
     };
     name.to_owned()
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Workloads of `fixtures/zoo` with the settings that they need; the others take the scenario's
 /// own.
-const ROWS: [(&str, &str); 55] = [
+const ROWS: [(&str, &str); 58] = [
     ("zoo/illegal", ""),
     ("zoo/divide", ""),
     ("zoo/double_free", ""),
@@ -40,6 +40,9 @@ const ROWS: [(&str, &str); 55] = [
     ("zoo/answers_otherwise", ""),
     ("zoo/forges_times", ""),
     ("zoo/forges_all", ""),
+    ("zoo/forges_many", ""),
+    ("zoo/half_a_message", ""),
+    ("zoo/raises_sigsys", ""),
     ("zoo/fork_returns", ""),
     ("zoo/double_fork", ""),
     ("zoo/many_children", ""),
