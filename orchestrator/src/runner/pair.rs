@@ -12,10 +12,8 @@ use super::worker_exit::{PassFailure, WaitEnd};
 use crate::model::warning::{SidedWarning, WarnedSide};
 use orch_core::protocol::{MemoryShift, PairReady, PairStart, Phase, TurnSamples, WorkerReply};
 use orch_core::random::SeededRandom;
-use orch_core::worker::page::SharedPage;
 use std::io;
 use std::os::fd::AsFd;
-use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 /// Index of the baseline in arrays of two sides.
@@ -97,7 +95,6 @@ pub(crate) fn run_pair(
     interrupt: &Interrupt,
 ) -> io::Result<PairEnd> {
     let started = Instant::now();
-    let (common, common_file) = SharedPage::create()?;
     let mut pair = PairWorkers {
         workers: spawn_workers(launches, coins.spawn_first)?,
         failed: None,
@@ -106,7 +103,8 @@ pub(crate) fn run_pair(
     let mut loading = coins.load_first;
     for side in order_sides(coins.load_first) {
         loading = side;
-        pair.workers[side].send_request(launches[side].request, Some(common_file.as_fd()))?;
+        let other = pair.workers[1 - side].open_page()?;
+        pair.workers[side].send_request(launches[side].request, Some(other.as_fd()))?;
         pair.wait_until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
     }
     let (mut begun, mut same_addresses, mut digests) =
@@ -135,11 +133,13 @@ pub(crate) fn run_pair(
             })
         })
         .collect();
+    let turns_taken = [A, B].map(|side| pair.workers[side].count_turns());
+    let are_on_turn = [A, B].map(|side| pair.workers[side].is_on_turn());
     // The reason comes from the side that ended by itself, because orch only requested the end of
     // the other side. If both are late, the reason comes from the side whose turn it is.
     let late = pair.workers.iter().any(WatchedWorker::is_late);
     let on_turn = match begun.as_deref() {
-        Some(turn_first) => find_side(turn_first, common.get().turn.load(Acquire)),
+        Some(turn_first) => find_side_on_turn(turn_first, turns_taken, are_on_turn),
         None => Some(loading),
     };
     let blamed = on_turn.filter(|_| late).or(pair.failed).unwrap_or(A);
@@ -201,28 +201,45 @@ fn spawn_workers(launches: [&WorkerLaunch; 2], first: usize) -> io::Result<[Watc
     })
 }
 
-/// Builds the message that starts the turns of a worker. Turn t has the places 2t and 2t + 1 in the
-/// common order.
+/// Builds the message that starts the turns of a worker.
 fn build_start_message(turns: PairTurns, turn_first: &[usize], side: usize) -> PairStart {
-    let places = (0u32..)
-        .zip(turn_first)
-        .map(|(turn, first)| 2 * turn + u32::from(*first != side))
-        .collect();
     PairStart {
         iterations: turns.iterations,
         untimed: turns.untimed,
-        places,
+        places: list_places(turn_first, side),
     }
 }
 
-/// Finds the side that has this place in the common order.
-fn find_side(turn_first: &[usize], place: u32) -> Option<usize> {
-    let first = *turn_first.get(place as usize / 2)?;
-    Some(if place.is_multiple_of(2) {
-        first
-    } else {
-        1 - first
-    })
+/// Lists the places of a side in the common order. Turn t has the places 2t and 2t + 1.
+fn list_places(turn_first: &[usize], side: usize) -> Vec<u32> {
+    (0u32..)
+        .zip(turn_first)
+        .map(|(turn, first)| 2 * turn + u32::from(*first != side))
+        .collect()
+}
+
+/// Finds the side whose turn it is: by the notes of the workers, and if these name both or neither,
+/// by the turns that they have taken. A plugin can change only its own side's notes. `None` if
+/// nothing names exactly one side.
+fn find_side_on_turn(
+    turn_first: &[usize],
+    taken: [u32; 2],
+    are_on_turn: [bool; 2],
+) -> Option<usize> {
+    match are_on_turn {
+        [true, false] => return Some(A),
+        [false, true] => return Some(B),
+        _ => {}
+    }
+    let has_turn = |side: &usize| {
+        let places = list_places(turn_first, *side);
+        let next = places.get(taken[*side] as usize);
+        next.is_some_and(|place| taken[1 - *side] >= place - taken[*side])
+    };
+    match [A, B].into_iter().filter(has_turn).collect::<Vec<_>>()[..] {
+        [side] => Some(side),
+        _ => None,
+    }
 }
 
 /// Both workers, and the one that failed first.
@@ -274,28 +291,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn place_belongs_to_exactly_one_side() {
+    fn each_place_is_the_turn_of_exactly_one_side() {
         let turn_first = [A, B, B, A, B];
-        let turns = PairTurns {
-            iterations: 1,
-            count: turn_first.len(),
-            untimed: true,
-        };
-        let mut all: Vec<u32> = [A, B]
-            .into_iter()
-            .flat_map(|side| build_start_message(turns, &turn_first, side).places)
-            .collect();
-        assert_eq!(
-            build_start_message(turns, &turn_first, A).places,
-            [0, 3, 5, 6, 9]
-        );
-        for side in [A, B] {
-            for place in build_start_message(turns, &turn_first, side).places {
-                assert_eq!(find_side(&turn_first, place), Some(side), "{place}");
-            }
+        assert_eq!(list_places(&turn_first, A), [0, 3, 5, 6, 9]);
+        assert_eq!(list_places(&turn_first, B), [1, 2, 4, 7, 8]);
+        let mut taken = [0, 0];
+        for place in 0..10 {
+            let side = find_side_on_turn(&turn_first, taken, [true; 2]).unwrap();
+            assert!(list_places(&turn_first, side).contains(&place), "{place}");
+            taken[side] += 1;
         }
-        assert_eq!(find_side(&turn_first, 10), None);
-        all.sort_unstable();
-        assert_eq!(all, (0..10).collect::<Vec<u32>>());
+        assert_eq!(find_side_on_turn(&turn_first, taken, [false; 2]), None);
+    }
+
+    #[test]
+    fn side_that_waits_is_not_on_turn_whatever_the_other_counts() {
+        let turn_first = [A, B, B, A, B];
+        for changed in [0, 2, 3, u32::MAX] {
+            assert_eq!(
+                find_side_on_turn(&turn_first, [3, changed], [false, true]),
+                Some(B)
+            );
+            assert_eq!(
+                find_side_on_turn(&turn_first, [changed, 3], [true, false]),
+                Some(A)
+            );
+        }
     }
 }

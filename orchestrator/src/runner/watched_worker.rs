@@ -19,6 +19,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 /// Time for a worker to report its place after a request to end. The report takes microseconds;
@@ -246,15 +247,31 @@ impl WatchedWorker {
         self.status.is_some()
     }
 
-    /// Sends the descriptors of the shared pages and the request. If the worker is already dead,
+    /// Opens the worker's page for the other worker of a pair, which can only read it.
+    pub(super) fn open_page(&self) -> io::Result<OwnedFd> {
+        Ok(SharedPage::open_for_reading(&self.page_file)?)
+    }
+
+    /// Returns the number of turns that a worker of a pair has taken.
+    pub(super) fn count_turns(&self) -> u32 {
+        self.page.get().turns_taken.load(Acquire)
+    }
+
+    /// Returns whether a worker of a pair neither has answered nor waits for the other one.
+    pub(super) fn is_on_turn(&self) -> bool {
+        !self.has_answered() && self.page.get().waits_for_turn.load(Acquire) == 0
+    }
+
+    /// Sends the descriptors of the shared pages and the request. `other` is the page of the other
+    /// worker of a pair. If the worker is already dead,
     /// [`Self::read_and_reap`] detects this later.
     pub(super) fn send_request(
         &mut self,
         request: &WorkerRequest,
-        common: Option<BorrowedFd>,
+        other: Option<BorrowedFd>,
     ) -> io::Result<()> {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-        let descriptors: Vec<BorrowedFd> = [Some(self.page_file.as_fd()), common]
+        let descriptors: Vec<BorrowedFd> = [Some(self.page_file.as_fd()), other]
             .into_iter()
             .flatten()
             .collect();

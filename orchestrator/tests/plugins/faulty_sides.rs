@@ -45,6 +45,8 @@ reports: []
         ("crashes", 1, "SIGABRT"),
         ("exits", 3, "the plugin ended the process with exit code 0"),
         ("deaf", 4, "still running after its timeout"),
+        ("runs_ahead", 5, "still running after its timeout"),
+        ("runs_back", 6, "still running after its timeout"),
     ] {
         let faulty = library(name, &format!("#define FAULT {fault}"));
         for (a, b, who) in [(&good, &faulty, "B"), (&faulty, &good, "A")] {

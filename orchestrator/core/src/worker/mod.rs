@@ -26,7 +26,7 @@ use crate::protocol::{
 };
 use host::RecordingMode;
 use library::{CallError, LiveInstance, LoadedPlugin};
-use page::{PageLayout, SharedPage};
+use page::{OtherPage, PageLayout, SharedPage};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -63,7 +63,7 @@ extern "C-unwind" fn work() -> ! {
 fn serve() -> io::Result<()> {
     // If the run is killed, the kernel kills its worker too, whatever the plugin is doing.
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
-    let (mut channel, page, common) = open_channel()?;
+    let (mut channel, page, other) = open_channel()?;
     let page: &'static PageLayout = Box::leak(Box::new(page)).get();
     let request: WorkerRequest = protocol::receive_frame(&mut channel)?;
     move_memory(request.shift)?;
@@ -93,7 +93,7 @@ fn serve() -> io::Result<()> {
         &request,
         PhaseTracker {
             page,
-            common: common.as_ref(),
+            other: other.as_ref(),
         },
         &mut channel,
     );
@@ -155,7 +155,7 @@ fn recording_of(pass: Pass) -> RecordingMode {
 struct PhaseTracker<'a> {
     page: &'a PageLayout,
     /// Page that this worker shares with the other worker of a pair.
-    common: Option<&'a SharedPage>,
+    other: Option<&'a OtherPage>,
 }
 
 impl PhaseTracker<'_> {
@@ -272,9 +272,9 @@ impl PhaseTracker<'_> {
                 let warm =
                     self.phase(Phase::WarmUp, || passes::warm_up(instance, self.page, plan))?;
                 self.phase(Phase::Run, || {
-                    let common = self
-                        .common
-                        .ok_or_else(|| CallError::load("a worker of a pair has no common page"))?;
+                    let other = self
+                        .other
+                        .ok_or_else(|| CallError::load("a worker of a pair has no other page"))?;
                     let go = line.await_turns(PairReady {
                         digest,
                         iterations: warm.iterations_per_sample,
@@ -282,7 +282,7 @@ impl PhaseTracker<'_> {
                         stack: (&raw const line).addr() as u64,
                         warm_up: warm.report,
                     })?;
-                    turns::take_turns(instance, self.page, common.get(), &go)
+                    turns::take_turns(instance, self.page, other, &go)
                 })
             }
         }
@@ -351,7 +351,7 @@ fn move_memory(by: MemoryShift) -> io::Result<()> {
 /// Moves the socket away from standard input and maps the shared pages. Their descriptors came with
 /// the first byte: this worker's own page, and the page that it shares with the other worker of a
 /// pair.
-fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<SharedPage>)> {
+fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<OtherPage>)> {
     use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
     let socket = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 64)?;
     let null = rustix::fs::open(
@@ -381,11 +381,8 @@ fn open_channel() -> io::Result<(UnixStream, SharedPage, Option<SharedPage>)> {
     let own = pages.next().ok_or_else(|| {
         io::Error::other("started by hand: only orch itself uses `orch __worker`")
     })?;
-    let common = pages
-        .next()
-        .map(|page| SharedPage::map(&page))
-        .transpose()?;
-    Ok((UnixStream::from(socket), SharedPage::map(&own)?, common))
+    let other = pages.next().map(|page| OtherPage::map(&page)).transpose()?;
+    Ok((UnixStream::from(socket), SharedPage::map(&own)?, other))
 }
 
 /// Memory that the worker itself still allocates after the limit is set.

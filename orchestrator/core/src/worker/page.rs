@@ -3,9 +3,11 @@
 
 use crate::protocol::Phase;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::thread::futex;
 use std::os::fd::{AsFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicU32, AtomicU64};
 
 const SIZE: usize = 4096;
 const SCOPE_BYTES: usize = 1024;
@@ -31,8 +33,10 @@ pub struct PageLayout {
     pub forked: AtomicU32,
     /// Size of the last allocation that was refused.
     pub refused: AtomicU64,
-    /// Next place in the common order of two workers, on the page that they share.
-    pub turn: AtomicU32,
+    /// Number of turns that a worker of a pair has taken. The other worker of the pair reads it.
+    pub turns_taken: AtomicU32,
+    /// Whether a worker of a pair waits for the other one.
+    pub waits_for_turn: AtomicU32,
     /// Address at which the plugin's file is mapped.
     pub library_base: AtomicU64,
     /// Return addresses at the time of an abort, innermost first; 0 ends the list.
@@ -53,17 +57,34 @@ impl SharedPage {
     pub fn create() -> rustix::io::Result<(Self, OwnedFd)> {
         let file = rustix::fs::memfd_create("orch-page", rustix::fs::MemfdFlags::CLOEXEC)?;
         rustix::fs::ftruncate(&file, SIZE as u64)?;
+        // The other worker of a pair gets a descriptor for reading, and must not reopen it for
+        // writing.
+        rustix::fs::fchmod(&file, rustix::fs::Mode::RUSR)?;
         Ok((Self::map(&file)?, file))
+    }
+
+    /// Opens the page behind a descriptor for reading only.
+    pub fn open_for_reading(file: &impl AsFd) -> rustix::io::Result<OwnedFd> {
+        use std::os::fd::AsRawFd;
+        rustix::fs::open(
+            format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()),
+            rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )
     }
 
     /// Maps the page behind a descriptor.
     pub fn map(file: &impl AsFd) -> rustix::io::Result<Self> {
+        Self::map_with(file, ProtFlags::READ | ProtFlags::WRITE)
+    }
+
+    fn map_with(file: &impl AsFd, access: ProtFlags) -> rustix::io::Result<Self> {
         // SAFETY: a new shared mapping of the whole file, at an address of the kernel's choice.
         let at = unsafe {
             mmap(
                 std::ptr::null_mut(),
                 SIZE,
-                ProtFlags::READ | ProtFlags::WRITE,
+                access,
                 MapFlags::SHARED,
                 file,
                 0,
@@ -90,7 +111,39 @@ impl Drop for SharedPage {
     }
 }
 
+/// The page of the other worker of a pair, for reading.
+pub(crate) struct OtherPage(SharedPage);
+
+impl OtherPage {
+    pub(crate) fn map(file: &impl AsFd) -> rustix::io::Result<Self> {
+        SharedPage::map_with(file, ProtFlags::READ).map(Self)
+    }
+
+    /// Sleeps until the other worker has taken this many turns, with a note in the own page. If the
+    /// other worker dies, `orch` notices that and ends this worker too.
+    pub(crate) fn wait_for_turns(&self, turns: u32, own: &PageLayout) {
+        let taken = &self.0.get().turns_taken;
+        loop {
+            let now = taken.load(Acquire);
+            if now >= turns {
+                own.waits_for_turn.store(0, Relaxed);
+                return;
+            }
+            own.waits_for_turn.store(1, Relaxed);
+            // The call returns at once if the counter has already changed. The counter is read
+            // again after waking, whatever the reason.
+            let _ = futex::wait(taken, futex::Flags::empty(), now, None);
+        }
+    }
+}
+
 impl PageLayout {
+    /// Stores that a worker of a pair has taken this many turns, and wakes the other worker.
+    pub(crate) fn hand_over(&self, turns: u32) {
+        self.turns_taken.store(turns, Release);
+        let _ = futex::wake(&self.turns_taken, futex::Flags::empty(), 1);
+    }
+
     /// Stores that a phase begins.
     pub fn enter(&self, phase: Phase) {
         self.phase.store(phase as u32, Relaxed);
