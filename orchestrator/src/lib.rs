@@ -21,6 +21,9 @@ mod journal;
 mod json_schema;
 mod machine;
 mod model;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod mutation_tests;
 mod pass;
 mod plan;
 mod plugin;

@@ -51,6 +51,7 @@ const LAYERS: &[&str] = &[
     "cli",
     "scale",
     "verb_tests",
+    "mutation_tests",
     "lib",
 ];
 
@@ -161,7 +162,7 @@ fn printing_belongs_to_the_command_line() {
             .iter()
             .any(|word| text.contains(word));
         if prints
-            && module != "cli"
+            && !["cli", "mutation_tests"].contains(&module.as_str())
             && !path.ends_with("worker/mod.rs")
             && !path.ends_with("judge/simulation.rs")
         {
