@@ -94,7 +94,7 @@ pub(super) fn build_report(
         outcome: summary.outcome,
         reason: summary.reason,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
-        command: open_changes::resume_command(task, header),
+        command: open_changes::build_repeat_command(task, header),
         next,
         seed: header.seed,
         scenario: ScenarioRecord {

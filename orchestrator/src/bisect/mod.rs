@@ -29,7 +29,7 @@ use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::pair_series::PairRecord;
 use commit_builds::{BisectContext, BisectStop};
 use evidence::{CommitEvidence, EvidenceOptions};
-use orch_core::search::{self, Evidence, SearchSettings, SectionView};
+use orch_core::search::{self, DEFAULT_PAIRS, Evidence, SearchSettings, SectionView};
 use replay::CommitProbe;
 use rest::StopCause;
 use search_result::SearchFinding;
@@ -131,8 +131,11 @@ impl BisectBeginning {
         observer: &mut dyn ProgressObserver,
     ) -> Result<Self, CommandError> {
         if request.pairs == 0 {
-            return Err(CommandError::input("--pairs 0 measures nothing")
-                .with_hint("leave out --pairs for the default of 1500"));
+            return Err(
+                CommandError::input("--pairs 0 measures nothing").with_hint(format!(
+                    "leave out --pairs for the default of {DEFAULT_PAIRS}"
+                )),
+            );
         }
         if request.resume {
             resume(request, observer)

@@ -12,8 +12,8 @@ use crate::model::metric::Metric;
 use crate::plugin::PluginSource;
 use crate::project::quoted;
 use orch_core::search::{
-    EndsVerdict, ExactConclusion, ExactPart, RatioEstimate, SearchConclusion, SectionResult,
-    UndecidedReason, UnsearchedPart,
+    DEFAULT_PAIRS, EndsVerdict, ExactConclusion, ExactPart, RatioEstimate, SearchConclusion,
+    SectionResult, UndecidedReason, UnsearchedPart,
 };
 
 /// Rebuilds from which the build effect is measured, and their number if fewer left it open.
@@ -203,13 +203,19 @@ pub(super) fn describe_open(answers: &CommitEvidence, open: &OpenChange) -> Open
 }
 
 /// Returns the command that repeats the bisect with the same coins.
-pub(super) fn resume_command(task: &BisectTask, header: &BisectHeader) -> String {
+pub(super) fn build_repeat_command(task: &BisectTask, header: &BisectHeader) -> String {
     let mut command = bisect_command(task, &header.good, &header.bad);
     if task.all {
         command.push_str(" --all");
     }
     if header.first {
         command.push_str(" --first");
+    }
+    if header.verify_revert {
+        command.push_str(" --verify-revert");
+    }
+    if header.most_pairs != DEFAULT_PAIRS {
+        command.push_str(&format!(" --pairs {}", header.most_pairs));
     }
     format!("{command} --seed {}", header.seed)
 }
@@ -269,7 +275,7 @@ pub(super) fn choose_next_command(
                 repository_option(task)
             ));
         }
-        Some(StopCause::Unmeasurable) => return Some(resume_command(task, header)),
+        Some(StopCause::Unmeasurable) => return Some(build_repeat_command(task, header)),
         None => {}
     }
     let more_pairs = |good: &str, bad: &str| {

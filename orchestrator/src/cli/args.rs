@@ -236,7 +236,7 @@ pub(super) struct BisectOptions {
     #[arg(long)]
     pub(super) retry_failed: bool,
     /// Maximum number of pairs of processes; a search that needs more is undecided
-    #[arg(long, value_name = "NUMBER", default_value_t = 1500)]
+    #[arg(long, value_name = "NUMBER", default_value_t = orch_core::search::DEFAULT_PAIRS)]
     pub(super) pairs: usize,
     /// Repository of the code under test, if not the scenario's; plugins outside of it are laid
     /// over its commits

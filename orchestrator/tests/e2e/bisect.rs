@@ -443,9 +443,21 @@ fn culprit_is_reverted_unless_later_commits_conflict() {
     history.git(&["tag", "clean"]);
     history.commit("later", "-DALLOCATIONS=3 ");
     let before = tree(&history.project.path().join(".git"));
-    let more = ["--metric", "allocations", "--verify-revert"];
+    let more = [
+        "--metric",
+        "allocations",
+        "--verify-revert",
+        "--pairs",
+        "400",
+    ];
     let (clean, ran) = history.report("c0", "clean", &more);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
+    // The command that repeats the bisect has every option that decides its result.
+    let command = clean["command"].as_str().unwrap();
+    assert!(
+        command.contains(" --verify-revert --pairs 400 --seed "),
+        "{command}"
+    );
     let reverted = &clean["reverted"];
     assert_eq!(
         (&reverted["failed"], &reverted["culprit"]),

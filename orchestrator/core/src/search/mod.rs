@@ -46,6 +46,9 @@ pub enum ChangeDirection {
     Better,
 }
 
+/// Pairs of one section after which it is undecided, unless the user names another number.
+pub const DEFAULT_PAIRS: usize = 1500;
+
 /// Settings of a search, from the user and from earlier measurements.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SearchSettings {
@@ -83,7 +86,7 @@ impl SearchSettings {
             tau: None,
             prior: Vec::new(),
             never: Vec::new(),
-            most_pairs: 1500,
+            most_pairs: DEFAULT_PAIRS,
             most_steps: 8,
             only_largest: false,
             certainty: 0.99,
