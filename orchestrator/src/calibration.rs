@@ -2,6 +2,7 @@
 //! alarms for users.
 
 use crate::cache;
+use crate::file;
 use crate::machine::Machine;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -116,7 +117,10 @@ impl MachineCalibration {
     /// Reads the calibration of this machine's class. It is empty if nothing was measured or the
     /// stored file cannot be read.
     pub(crate) fn load(machine: &Machine) -> Self {
-        let read = || serde_json::from_slice(&std::fs::read(file(machine).ok()?).ok()?).ok();
+        let read = || {
+            let text = file::read_bytes(&locate_file(machine).ok()?, file::MOST_TEXT_BYTES);
+            serde_json::from_slice(&text.ok()?).ok()
+        };
         read().unwrap_or_default()
     }
 
@@ -170,7 +174,7 @@ impl MachineCalibration {
     }
 
     pub(crate) fn store(&self, machine: &Machine) -> io::Result<PathBuf> {
-        let path = file(machine)?;
+        let path = locate_file(machine)?;
         // The new file is renamed into place, so that a reader finds the old content or the new
         // content.
         let beside = path.with_extension(format!("{}.tmp", std::process::id()));
@@ -180,7 +184,7 @@ impl MachineCalibration {
     }
 }
 
-fn file(machine: &Machine) -> io::Result<PathBuf> {
+fn locate_file(machine: &Machine) -> io::Result<PathBuf> {
     Ok(cache::subfolder("calibration")?
         .join(format!("{}.json", &crate::hash::text(&machine.class)[..16])))
 }

@@ -29,7 +29,7 @@ impl JournalFile {
 
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            file: OpenOptions::new().append(true).open(path)?,
+            file: crate::file::open_regular_with(path, OpenOptions::new().append(true))?,
         })
     }
 

@@ -12,6 +12,8 @@ use crate::runner::interrupt::Interrupt;
 use crate::scale;
 use std::path::{Path, PathBuf};
 
+mod special_files;
+
 struct IgnoredProgress;
 
 impl ProgressObserver for IgnoredProgress {

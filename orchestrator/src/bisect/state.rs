@@ -6,6 +6,7 @@
 use super::BisectDirection;
 use crate::cache;
 use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry};
+use crate::file;
 use crate::journal::{self, JournalFile};
 use crate::model::metric::Metric;
 use crate::record::JobRecord;
@@ -190,7 +191,7 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
     let about = |folder: PathBuf| {
         let path = folder.join(FILE);
         let header =
-            journal::read_lines::<BisectHeader, serde_json::Value>(&std::fs::read(&path).ok()?)
+            journal::read_lines::<BisectHeader, serde_json::Value>(&read_text(&path).ok()?)
                 .ok()?
                 .header;
         let is_left = JournalFile::open(&path).ok()?.claim();
@@ -199,11 +200,15 @@ pub(crate) fn stopped() -> io::Result<Vec<String>> {
     Ok(list_folders()?.into_iter().filter_map(about).collect())
 }
 
+fn read_text(path: &Path) -> io::Result<Vec<u8>> {
+    file::read_bytes(path, file::MOST_RESULT_BYTES)
+}
+
 /// Reads a state. Returns `NewestBisect::None` if it is unreadable, or belongs to another
 /// repository or version of orch.
 fn read_state(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     let path = folder.join(FILE);
-    let Ok(text) = std::fs::read(&path) else {
+    let Ok(text) = read_text(&path) else {
         return Ok(NewestBisect::None);
     };
     let Ok(found) = journal::read_lines::<BisectHeader, BisectStep>(&text) else {
@@ -218,7 +223,7 @@ fn read_state(folder: &Path, repository: &Path) -> io::Result<NewestBisect> {
     }
     // The file is read again, because another process may have added lines before it released the
     // lock.
-    let text = std::fs::read(&path)?;
+    let text = read_text(&path)?;
     let Ok(found) = journal::read_lines::<BisectHeader, BisectStep>(&text) else {
         return Ok(NewestBisect::None);
     };

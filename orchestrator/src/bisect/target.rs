@@ -5,6 +5,7 @@ use super::BisectRequest;
 use crate::bisect::BisectDirection;
 use crate::comparison::{self, Comparison, MetricEntry, Verdict};
 use crate::error::CommandError;
+use crate::file;
 use crate::git::{self, Revision};
 use crate::model::metric::Metric;
 use crate::project::{self, LoadedScenario};
@@ -190,7 +191,8 @@ fn find_latest(
     // Names begin with the time.
     folders.sort();
     folders.into_iter().rev().find_map(|folder| {
-        let text = std::fs::read(folder.join(comparison::FILE)).ok()?;
+        let path = folder.join(comparison::FILE);
+        let text = file::read_bytes(&path, file::MOST_RESULT_BYTES).ok()?;
         let comparison: Comparison = serde_json::from_slice(&text).ok()?;
         let known = |side: &comparison::ComparedSide| {
             side.git

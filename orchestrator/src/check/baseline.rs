@@ -5,6 +5,7 @@ use super::{CheckRequest, rerun};
 use crate::compare::target::{self, CompareTarget};
 use crate::comparison::{CodeRelation, Comparison};
 use crate::error::CommandError;
+use crate::file;
 use crate::git;
 use crate::git::baseline::{
     self, Baseline, BaselineError, BaselineFacts, BaselineReason, ChangeReach,
@@ -182,7 +183,7 @@ fn read_accepted_level(
 ) -> Result<Option<CheckBaseline>, CommandError> {
     let path = results.join(accepted_level::FILE);
     let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(&path) {
+    let text = match file::read_text(&path, file::MOST_TEXT_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             if let Ok(Some(_)) = git::revision::resolve_revision(&loaded.repository, ACCEPTED) {

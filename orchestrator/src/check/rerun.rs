@@ -3,6 +3,7 @@
 use crate::compare::target::CompareTarget;
 use crate::comparison::{self, Comparison, SideKind, Verdict};
 use crate::error::CommandError;
+use crate::file;
 use crate::gate::{FindingKind, GateFinding, GateOutcome, GateResult};
 use crate::scenario::Job;
 use std::collections::{HashMap, HashSet};
@@ -19,11 +20,12 @@ pub(super) fn read_earlier(name: &str, results: &Path) -> Result<Comparison, Com
         CommandError::input(format!("--only {name}: {what}"))
             .with_hint("name the folder of an `orch check`")
     };
-    let file = places
+    let path = places
         .iter()
         .find(|path| path.is_file())
         .ok_or_else(|| wrong("there is no such comparison".to_owned()))?;
-    let text = std::fs::read(file).map_err(|error| wrong(error.to_string()))?;
+    let text = file::read_bytes(path, file::MOST_RESULT_BYTES)
+        .map_err(|error| wrong(error.to_string()))?;
     let comparison: Comparison = serde_json::from_slice(&text)
         .map_err(|error| wrong(format!("not a comparison: {error}")))?;
     if list_failed(&comparison).is_empty() {

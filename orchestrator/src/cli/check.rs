@@ -8,6 +8,7 @@ use super::{CommandResult, output};
 use crate::check::{self, CheckRequest, CheckResult};
 use crate::context::CommandContext;
 use crate::error::CommandError;
+use crate::file;
 use crate::gate::{self, FindingKind};
 use crate::project;
 use crate::record::store;
@@ -102,7 +103,8 @@ fn report_to_github(
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
         return Ok(());
     };
-    let report = std::fs::read_to_string(stored.folder.join("comparison.md")).unwrap_or_default();
+    let report = stored.folder.join("comparison.md");
+    let report = file::read_text(&report, file::MOST_RESULT_BYTES).unwrap_or_default();
     // A failure to write the summary does not change the verdict.
     if let Err(error) = github::append_summary(Path::new(&path), text, &report) {
         let shown = Path::new(&path).display();

@@ -3,7 +3,9 @@
 
 use crate::comparison::SideKind;
 use crate::error::CommandError;
+use crate::file;
 use crate::git::{self, Revision};
+use crate::plugin::elf;
 use crate::record::{self, Record, store};
 use std::path::{Path, PathBuf};
 
@@ -109,9 +111,9 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
     if path.extension().is_some_and(|ending| ending == "json") {
         return record(path);
     }
-    let is_library = std::fs::File::open(path).and_then(|mut file| {
-        let mut magic = [0; 4];
-        std::io::Read::read_exact(&mut file, &mut magic).map(|()| magic == *b"\x7fELF")
+    let is_library = file::open_regular(path).and_then(|mut file| {
+        let mut magic = [0; elf::MAGIC.len()];
+        std::io::Read::read_exact(&mut file, &mut magic).map(|()| magic == elf::MAGIC)
     });
     if !is_library.unwrap_or(false) {
         return Err(
@@ -126,7 +128,7 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
 
 fn record(path: &Path) -> Result<CompareTarget, CommandError> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = file::read_text(path, file::MOST_RESULT_BYTES)
         .map_err(|error| CommandError::input(format!("cannot read the record {shown}: {error}")))?;
     let wrong = |what: String| {
         CommandError::input(format!(

@@ -3,6 +3,7 @@
 use super::Revision;
 use super::revision::{RevisionError, RevisionQuery, read_commit};
 use super::undone::{lend_objects, open_repository_for};
+use crate::file;
 use git2::{Commit, ErrorCode, Oid, Repository, Sort};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
@@ -309,8 +310,11 @@ impl<'a> RangeEnds<'a> {
 
     /// Lists the commits at the edge of a shallow clone, whose parents are missing.
     fn list_edge(&self) -> HashSet<Oid> {
-        let list = std::fs::read_to_string(self.repository.commondir().join("shallow"))
-            .unwrap_or_default();
+        let list = file::read_text(
+            &self.repository.commondir().join("shallow"),
+            file::MOST_RESULT_BYTES,
+        )
+        .unwrap_or_default();
         list.lines()
             .filter_map(|line| Oid::from_str(line).ok())
             .collect()

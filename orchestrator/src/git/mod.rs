@@ -16,6 +16,7 @@ pub(crate) mod worktree;
 use obstacle::GitObstacle;
 pub(crate) use revision::Revision;
 
+use crate::file;
 use git2::{
     ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status,
     StatusOptions,
@@ -238,9 +239,10 @@ fn add_file(hash: &mut Sha256, workdir: &Path, path: &Path) {
         .map_or(0, |about| about.permissions().mode());
     hash.update(mode.to_le_bytes());
     // A deleted file has a name and no content. The same holds for an unreadable file.
-    if let Ok(content) = std::fs::read(&file) {
-        hash.update(content.len().to_le_bytes());
-        hash.update(content);
+    if let Ok(content) = file::open_regular(&file) {
+        let length = content.metadata().map_or(0, |about| about.len());
+        hash.update(length.to_le_bytes());
+        let _ = crate::hash::add_content(hash, &content);
     }
 }
 

@@ -2,6 +2,7 @@
 //! that helps. They are determined from the repository's own files and the environment, never from
 //! the wording of an error.
 
+use crate::file;
 use git2::{Config, ErrorCode};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObs
         let trust = find_trusting_variable(|name| std::env::var(name).ok());
         return Some(GitObstacle::OtherOwner { root, trust });
     }
-    let common = match std::fs::read_to_string(git.join("commondir")) {
+    let common = match file::read_text(&git.join("commondir"), file::MOST_TEXT_BYTES) {
         Ok(text) => git.join(text.trim_end()),
         Err(_) => git.clone(),
     };
@@ -108,7 +109,7 @@ fn find_repository(folder: &Path) -> Option<(PathBuf, PathBuf)> {
         .ancestors()
         .find(|folder| folder.join(".git").exists())?;
     let git = root.join(".git");
-    let git = match std::fs::read_to_string(&git) {
+    let git = match file::read_text(&git, file::MOST_TEXT_BYTES) {
         // In a worktree or submodule, `.git` is a file with the text `gitdir: PATH`.
         Ok(text) => root.join(text.trim_end().strip_prefix("gitdir: ")?),
         Err(_) => git,
@@ -120,7 +121,7 @@ fn find_repository(folder: &Path) -> Option<(PathBuf, PathBuf)> {
 /// then extensions, then a hash of 20 bytes.
 fn has_sparse_index(index: &Path) -> bool {
     const EXTENSION: &[u8] = b"sdir\0\0\0\0";
-    let Ok(bytes) = std::fs::read(index) else {
+    let Ok(bytes) = file::read_bytes(index, file::MOST_RESULT_BYTES) else {
         return false;
     };
     bytes.starts_with(b"DIRC")

@@ -8,6 +8,7 @@
 use super::commit::CommitFiles;
 use super::tree::FileEntries;
 use super::{Revision, open_repository, undone};
+use crate::file;
 use git2::build::CheckoutBuilder;
 use git2::{AttrCheckFlags, Delta, FileMode, Oid, Repository, RepositoryInitOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
@@ -368,7 +369,8 @@ fn find_lenders(objects: &Path) -> Vec<PathBuf> {
     for _ in 0..ALTERNATES_DEPTH {
         let mut next = Vec::new();
         for folder in &level {
-            let list = std::fs::read(folder.join("info/alternates")).unwrap_or_default();
+            let list = folder.join("info/alternates");
+            let list = file::read_bytes(&list, file::MOST_TEXT_BYTES).unwrap_or_default();
             let names = list
                 .split(|byte| *byte == b'\n')
                 .filter(|name| !name.is_empty() && !name.starts_with(b"#"));
@@ -507,7 +509,7 @@ impl CheckoutClock {
             Duration::from_secs(2)
         };
         // The clock may have been set back since the last build.
-        let newest = std::fs::read_to_string(place.join(Self::FILE))
+        let newest = file::read_text(&place.join(Self::FILE), file::MOST_TEXT_BYTES)
             .ok()
             .and_then(|text| text.trim().parse().ok());
         let newest = SystemTime::UNIX_EPOCH + Duration::from_nanos(newest.unwrap_or(0));

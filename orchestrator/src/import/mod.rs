@@ -7,6 +7,7 @@ use crate::comparison::imported::{self, ImportedTable};
 use crate::comparison::{self, ComparedSide, Comparison, SideKind, totals};
 use crate::contradiction::{self, nesting};
 use crate::error::CommandError;
+use crate::file;
 use crate::project;
 use orch_core::judge::verdict::ALPHA;
 use std::path::Path;
@@ -66,7 +67,7 @@ pub(crate) fn of_table(file: &str, text: &str) -> Result<Comparison, CommandErro
 
 fn read(file: &Path) -> Result<String, CommandError> {
     let shown = file.display();
-    let bytes = std::fs::read(file).map_err(|error| {
+    let bytes = file::read_bytes(file, file::MOST_RESULT_BYTES).map_err(|error| {
         CommandError::input(format!("cannot read {shown}: {error}"))
             .with_hint("name a file, such as `orch import table.csv`")
     })?;

@@ -2,6 +2,7 @@
 
 use super::cargo::{self, BuildError};
 use crate::cache;
+use crate::file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -48,8 +49,8 @@ impl BuildIngredients {
             let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
             let home = home
                 .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
-            if let Some(text) = home.and_then(|home| std::fs::read_to_string(home.join(name)).ok())
-            {
+            let read = |path: PathBuf| file::read_text(&path, file::MOST_TEXT_BYTES).ok();
+            if let Some(text) = home.and_then(|home| read(home.join(name))) {
                 ingredients.add(name, &text);
             }
         }
@@ -97,7 +98,7 @@ pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, Pat
 
 /// Reads the entry of a key. The file of the artefact may be missing.
 pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
-    let text = std::fs::read(locate_entry(key)?).ok();
+    let text = file::read_bytes(&locate_entry(key)?, file::MOST_TEXT_BYTES).ok();
     Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
 }
 

@@ -81,7 +81,7 @@ pub(crate) fn prepare_kept_plugin(
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
     let movable = match &spec.source {
-        PluginSource::File(path) => !std::fs::read(path)
+        PluginSource::File(path) => !elf::read_library(path)
             .is_ok_and(|bytes| elf::read_linked_libraries(&bytes).searches_own_folder()),
         _ => true,
     };

@@ -1,6 +1,7 @@
 //! The process group of a build in the build worktree, stored on disk while the build runs. If orch
 //! is killed, the build continues and would overwrite the files of the next build.
 
+use crate::file;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,7 @@ impl Drop for BuildGroup {
 /// the background do not belong to orch.
 pub(super) fn end_leftover_build(place: &Path) {
     let file = place.join(FILE);
-    let Ok(text) = std::fs::read_to_string(&file) else {
+    let Ok(text) = file::read_text(&file, file::MOST_TEXT_BYTES) else {
         return;
     };
     let parts = text

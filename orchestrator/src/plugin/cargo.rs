@@ -5,6 +5,7 @@ use super::build_group::BuildGroup;
 use super::compiled_packages::PackageStore;
 use super::freshness::SourceLedger;
 use super::rustc_wrapper;
+use crate::file;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -129,7 +130,8 @@ fn build_in(
             // If this fails, the build itself reports the error.
             let _ = run_build(command, "cargo generate-lockfile", watch);
         }
-        store.lend_packages(&std::fs::read_to_string(lock).unwrap_or_default(), &profile);
+        let lock = file::read_text(&lock, file::MOST_TEXT_BYTES).unwrap_or_default();
+        store.lend_packages(&lock, &profile);
     }
     let forget = |packages: &[String]| {
         for package in packages {

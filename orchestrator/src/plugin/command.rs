@@ -3,6 +3,7 @@
 use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, create_clean_command, run_build};
 use super::freshness::{SourceState, list_files, read_clock_ns};
 use super::manifest::{self, normalise_path};
+use crate::file;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -125,7 +126,8 @@ fn locate_dependencies_file(out: &Path) -> PathBuf {
 /// Finds the sources outside the code under test and the plugin that gcc has read according to its
 /// report.
 fn find_read_outside(command: &BuildCommand) -> BTreeSet<PathBuf> {
-    let listed = std::fs::read_to_string(locate_dependencies_file(command.out)).unwrap_or_default();
+    let listed = locate_dependencies_file(command.out);
+    let listed = file::read_text(&listed, file::MOST_RESULT_BYTES).unwrap_or_default();
     let words = listed
         .split_whitespace()
         .filter(|word| !word.ends_with(':') && *word != "\\");
@@ -226,7 +228,7 @@ struct FolderLedger {
 impl FolderLedger {
     fn read(out: &Path) -> Self {
         let path = out.with_extension("sources.json");
-        let known = std::fs::read(&path)
+        let known = file::read_bytes(&path, file::MOST_RESULT_BYTES)
             .ok()
             .and_then(|text| serde_json::from_slice(&text).ok());
         Self { path, known }

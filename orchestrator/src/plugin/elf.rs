@@ -3,10 +3,15 @@
 
 use super::source_lines::{self, SourceLine};
 use super::symbol_names;
+use crate::file::{self, FileRefusal};
 use object::read::elf::ElfFile64;
 use object::{Architecture, Object, ObjectKind, ObjectSection, ObjectSegment, ObjectSymbol, elf};
 use orch_sdk::abi;
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
+
+/// First bytes of every ELF file.
+pub(crate) const MAGIC: &[u8] = b"\x7fELF";
 
 /// Facts that decide whether a file may be loaded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,12 +58,24 @@ fn find_own_allocator(file: &ElfFile64<object::Endianness>) -> Option<String> {
         .map(str::to_owned)
 }
 
+/// Reads the bytes of a library. Of a file that is no library, only the beginning is read.
+pub(crate) fn read_library(path: &Path) -> io::Result<Vec<u8>> {
+    let mut file = file::open_regular(path)?;
+    let mut beginning = Vec::new();
+    file.by_ref().take(16).read_to_end(&mut beginning)?;
+    if beginning.starts_with(MAGIC) {
+        file.rewind()?;
+        return file::read_opened(&file, file::MOST_LIBRARY_BYTES);
+    }
+    Ok(beginning)
+}
+
 /// Reads a plugin's file and refuses one that cannot work, without running any of its code.
 pub(crate) fn inspect_library(path: &Path) -> Result<LibraryFacts, String> {
-    if !path.is_file() {
-        return Err("not a regular file".to_owned());
-    }
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read: {error}"))?;
+    let bytes = read_library(path).map_err(|error| match FileRefusal::find(&error) {
+        Some(refusal) => refusal.to_string(),
+        None => format!("cannot be read: {error}"),
+    })?;
     let inspected = inspect_bytes(&bytes)?;
     if inspected.abi_major != abi::ABI_MAJOR {
         return Err(format!(
@@ -91,7 +108,7 @@ fn inspect_bytes(bytes: &[u8]) -> Result<LibraryFacts, String> {
     if bytes.is_empty() {
         return Err("the file is empty".to_owned());
     }
-    if !bytes.starts_with(b"\x7fELF") {
+    if !bytes.starts_with(MAGIC) {
         return Err(format!(
             "not a shared library (no ELF header); it begins with {}",
             describe_beginning(bytes)
@@ -219,9 +236,9 @@ pub(crate) fn find_linked(library: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders, mut open) =
         (Vec::new(), Vec::<PathBuf>::new(), vec![library.to_owned()]);
     while let Some(file) = open.pop() {
-        let Some(bytes) = std::fs::read(&file)
+        let Some(bytes) = read_library(&file)
             .ok()
-            .filter(|bytes| bytes.starts_with(b"\x7fELF"))
+            .filter(|bytes| bytes.starts_with(MAGIC))
         else {
             continue;
         };
@@ -330,7 +347,7 @@ pub(crate) struct NamedFunction {
 
 /// Finds the function of an instruction.
 pub(crate) fn find_code_place(path: &Path, offset: u64) -> CodePlace {
-    let Ok(bytes) = std::fs::read(path) else {
+    let Ok(bytes) = read_library(path) else {
         return CodePlace::Elsewhere;
     };
     let Ok(file) = ElfFile64::<object::Endianness>::parse(&*bytes) else {
@@ -362,6 +379,33 @@ pub(crate) fn find_code_place(path: &Path, offset: u64) -> CodePlace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn special_and_huge_files_are_refused_with_a_reason() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), mode).expect("a pipe");
+        std::os::unix::fs::symlink("/dev/zero", at("endless")).expect("a link");
+        for (name, beginning) in [("library", MAGIC), ("data", &b"data"[..])] {
+            std::fs::write(at(name), beginning).expect("written");
+            let file = std::fs::File::options().write(true).open(at(name));
+            let longer = file.and_then(|file| file.set_len(file::MOST_LIBRARY_BYTES + 1));
+            longer.expect("sparse");
+        }
+        for (name, reason) in [
+            ("pipe", "is a named pipe, not a regular file"),
+            ("endless", "is a device, not a regular file"),
+            (".", "is a folder, not a regular file"),
+            ("library", "is larger than 4 GiB"),
+            ("data", "not a shared library (no ELF header)"),
+            ("nothing", "cannot be read: No such file"),
+        ] {
+            let error = inspect_library(&at(name)).expect_err(name);
+            assert!(error.starts_with(reason), "{name}: {error}");
+            assert!(find_linked(&at(name)).is_empty());
+        }
+    }
 
     #[test]
     fn file_that_is_no_library_is_refused_with_a_reason() {

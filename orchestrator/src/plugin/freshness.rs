@@ -5,6 +5,7 @@
 //! one. The ledger in the target folder therefore holds the content of every file that was
 //! compiled. If the content differs and the time does not show it, cargo is made to compile again.
 
+use crate::file;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -144,7 +145,7 @@ impl SourceLedger {
     /// Reads the ledger of a target folder. A missing or damaged ledger counts as empty.
     pub(super) fn read(target: &Path) -> Self {
         let path = target.join(FILE);
-        let text = std::fs::read(&path).unwrap_or_default();
+        let text = file::read_bytes(&path, file::MOST_RESULT_BYTES).unwrap_or_default();
         Self {
             path,
             ledger: serde_json::from_slice(&text).unwrap_or_default(),
@@ -201,9 +202,8 @@ impl SourceLedger {
         name_flags: Vec<String>,
     ) -> io::Result<()> {
         let packages = read_packages(messages);
-        let mut files = parse_sources(
-            &std::fs::read_to_string(library.with_extension("d")).unwrap_or_default(),
-        );
+        let listed = file::read_text(&library.with_extension("d"), file::MOST_RESULT_BYTES);
+        let mut files = parse_sources(&listed.unwrap_or_default());
         for package in packages.iter().filter(|package| package.has_build_script) {
             // Without a declaration of its own, a build script depends on all files of its package.
             files.extend(list_files(&package.root));

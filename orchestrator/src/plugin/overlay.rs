@@ -7,6 +7,7 @@
 
 use super::freshness::list_files;
 use super::manifest::normalise_path;
+use crate::file;
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -108,7 +109,7 @@ impl Overlay {
             }
         }
         for file in &self.files {
-            let content = std::fs::read(self.folder.join(file)).map_err(failed)?;
+            let content = read_content(&self.folder.join(file)).map_err(failed)?;
             write_changed(&target.join(file), &content).map_err(failed)?;
         }
         for name in super::advice::TOOLCHAIN_FILES {
@@ -116,7 +117,7 @@ impl Overlay {
             // there.
             if let (false, Ok(text)) = (
                 own.contains(Path::new(name)),
-                std::fs::read(commit.join(name)),
+                read_content(&commit.join(name)),
             ) {
                 write_changed(&target.join(name), &text).map_err(failed)?;
             }
@@ -132,7 +133,7 @@ impl Overlay {
             let lock = target.join("Cargo.lock");
             match self.find_lock().map_err(failed)? {
                 Some(base) => {
-                    write_changed(&lock, &std::fs::read(base).map_err(failed)?).map_err(failed)?
+                    write_changed(&lock, &read_content(&base).map_err(failed)?).map_err(failed)?
                 }
                 None => drop(std::fs::remove_file(lock)),
             }
@@ -157,7 +158,7 @@ impl Overlay {
         relocate: &mut dyn FnMut(&Path) -> PathBuf,
     ) -> Result<Table, String> {
         let file = self.folder.join("Cargo.toml");
-        let Ok(text) = std::fs::read_to_string(&file) else {
+        let Ok(text) = file::read_text(&file, file::MOST_TEXT_BYTES) else {
             return Ok(Table::new());
         };
         let mut manifest: Table = parse_manifest(&text, &file)?;
@@ -212,7 +213,7 @@ fn parse_manifest(text: &str, file: &Path) -> Result<Table, String> {
 fn find_workspace(folder: &Path) -> Result<Option<OverlayWorkspace>, String> {
     let read = |folder: &Path| {
         let file = folder.join("Cargo.toml");
-        std::fs::read_to_string(&file)
+        file::read_text(&file, file::MOST_TEXT_BYTES)
             .ok()
             .map(|text| parse_manifest(&text, &file))
             .transpose()
@@ -368,9 +369,14 @@ fn for_each_dependency(manifest: &mut Table, then: &mut dyn FnMut(&mut Table)) {
     });
 }
 
+/// Reads a file of a plugin, which may be data.
+fn read_content(path: &Path) -> io::Result<Vec<u8>> {
+    file::read_bytes(path, file::MOST_RESULT_BYTES)
+}
+
 /// Writes a file unless it already has this content, because build tools compare times.
 fn write_changed(path: &Path, content: &[u8]) -> io::Result<()> {
-    if std::fs::read(path).is_ok_and(|there| there == content) {
+    if read_content(path).is_ok_and(|there| there == content) {
         return Ok(());
     }
     if let Some(folder) = path.parent() {

@@ -7,6 +7,7 @@ use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
 use super::{PluginSource, PluginSpec, advice, build_group, elf, manifest};
 use crate::cache;
+use crate::file;
 use crate::git::commit::CommitFiles;
 use crate::git::worktree::{self, BuildWorktree};
 use crate::git::{self, GitState, Revision};
@@ -238,7 +239,7 @@ impl<'a> BuildOrder<'a> {
     /// later hold the files of another commit.
     fn is_named_in(&self, library: &Path) -> bool {
         let files = worktree::locate_files(&self.place).display().to_string();
-        std::fs::read(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
+        elf::read_library(library).is_ok_and(|bytes| elf::loads_text(&bytes, files.as_bytes()))
     }
 
     fn new(
@@ -358,7 +359,7 @@ impl<'a> BuildOrder<'a> {
         let repository = &self.revision.repository;
         let read = |path: &Path| match path.strip_prefix(repository) {
             Ok(name) => self.contents.read_text(name),
-            Err(_) => std::fs::read_to_string(path).ok(),
+            Err(_) => file::read_text(path, file::MOST_TEXT_BYTES).ok(),
         };
         manifest::find_outside(repository, &repository.join(&self.within), &read)
             .map_err(format_error)
@@ -380,7 +381,8 @@ impl<'a> BuildOrder<'a> {
             let folder = self
                 .place
                 .join(format!("toolchain-{}", &crate::hash::text(&text)[..16]));
-            if std::fs::read_to_string(folder.join(name)).is_ok_and(|there| there == text) {
+            let there = file::read_text(&folder.join(name), file::MOST_TEXT_BYTES);
+            if there.is_ok_and(|there| there == text) {
                 return Ok((folder, Some(file)));
             }
             std::fs::create_dir_all(&folder)?;

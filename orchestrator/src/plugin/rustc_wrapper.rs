@@ -6,6 +6,7 @@
 //! these crates, because none of their paths match.
 
 use crate::cache;
+use crate::file;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -36,7 +37,7 @@ pub(super) fn write_wrapper(flags: &[String], user_wrapper: Option<&Path>) -> io
 /// Writes a script that can be executed immediately. An existing script with the same text is kept,
 /// because cargo queries the compiler's version again after each change of a wrapper.
 pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
-    if std::fs::read_to_string(path).is_ok_and(|text| text == script) {
+    if file::read_text(path, file::MOST_TEXT_BYTES).is_ok_and(|text| text == script) {
         return Ok(path.to_owned());
     }
     let written = path.with_extension(format!("{}.tmp", std::process::id()));

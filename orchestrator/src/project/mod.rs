@@ -4,6 +4,7 @@ pub(crate) mod rules;
 
 use crate::cache;
 use crate::error::CommandError;
+use crate::file;
 use crate::git::{self, GitKind};
 use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
@@ -101,7 +102,7 @@ pub(crate) fn load_over(
 /// Reads and checks a scenario file without another repository.
 pub(crate) fn load(path: &Path) -> Result<LoadedScenario, CommandError> {
     let shown = path.display().to_string();
-    let text = std::fs::read(path).map_err(|error| {
+    let text = file::read_bytes(path, file::MOST_TEXT_BYTES).map_err(|error| {
         CommandError::input(format!("cannot read the scenario {shown}: {error}")).with_hint(
             format!("name a scenario file, such as scenarios/nightly.yaml or {BENCH}"),
         )

@@ -3,11 +3,12 @@
 
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};
+use crate::file;
 use crate::machine::Machine;
 use crate::sentinel::SentinelResult;
 use serde::Deserialize;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Name of the record in its folder.
@@ -81,20 +82,11 @@ pub(crate) fn newest(
         .rev()
         .filter(|name| name.to_str().is_some_and(|name| name.contains(&part)))
         .filter_map(|name| {
-            serde_json::from_slice::<EarlierRun>(&regular(&results.join(name).join(FILE))?).ok()
+            let path = results.join(name).join(FILE);
+            let text = file::read_bytes(&path, file::MOST_RESULT_BYTES).ok()?;
+            serde_json::from_slice::<EarlierRun>(&text).ok()
         })
         .find(|record| record.scenario.name == scenario && wanted(record))
-}
-
-/// Returns the content of a regular file that a run can have written.
-fn regular(path: &Path) -> Option<Vec<u8>> {
-    const MOST: u64 = 1 << 30;
-    let about = fs::symlink_metadata(path)
-        .ok()
-        .filter(|about| about.is_file() && about.len() < MOST)?;
-    let mut content = Vec::with_capacity(usize::try_from(about.len()).ok()?);
-    File::open(path).ok()?.read_to_end(&mut content).ok()?;
-    Some(content)
 }
 
 /// Stores a record permanently. Removes the journal beside it unless the run can be resumed.

@@ -72,6 +72,21 @@ pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<Strin
     through(name, folder, store::FILE, run::view(record))
 }
 
+/// Renders a record in this process, for tests: they are not the program that a process of its own
+/// needs.
+#[cfg(test)]
+pub(crate) fn render_in_test(
+    name: &str,
+    folder: &Path,
+    record: &Record,
+) -> Result<String, RenderError> {
+    let view = serde_json::to_value(run::view(record)).map_err(|error| RenderError::Template {
+        name: name.to_owned(),
+        message: error.to_string(),
+    })?;
+    render_here(name, folder, view, usize::MAX)
+}
+
 /// Renders a comparison through the template `name`, found in the same way.
 pub(crate) fn comparison(
     name: &str,

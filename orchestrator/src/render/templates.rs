@@ -1,8 +1,9 @@
 //! Templates: those built into orch, and the folder in which a user's own take precedence.
 
 use super::{RenderError, changes, origins, table};
+use crate::file;
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{AutoEscape, Environment, TemplateSource, UndefinedBehavior, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value};
 use orch_core::format;
 use std::path::Path;
 
@@ -71,7 +72,7 @@ pub(super) fn is_own(name: &str, folder: &Path) -> bool {
 /// Reads the template `name`: the user's in `folder`, or else the built-in one.
 pub(super) fn read(name: &str, folder: &Path) -> Result<String, RenderError> {
     let path = folder.join(name);
-    match std::fs::read_to_string(&path) {
+    match file::read_text(&path, file::MOST_TEXT_BYTES) {
         Ok(text) => return Ok(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(source) => {
@@ -110,10 +111,11 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
         .keep_trailing_newline(true)
         .build()?;
     environment.set_syntax(syntax);
-    let own = minijinja::path_loader(folder);
+    let folder = folder.to_owned();
     environment.set_loader(move |name| {
         let built_in = || find(SECTIONS, name).or_else(|| find(REPORTS, name));
-        Ok(own(name)?.or_else(|| built_in().map(TemplateSource::new)))
+        let own = read_included(&folder, name)?.map(TemplateSource::new);
+        Ok(own.or_else(|| built_in().map(TemplateSource::new)))
     });
     environment.set_auto_escape_callback(|name| match name.rsplit('.').next() {
         Some("html" | "htm") => AutoEscape::Html,
@@ -136,6 +138,25 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     environment.add_filter("code", |text: String| code(&text));
     environment.add_function("table", table::table);
     Ok(environment)
+}
+
+/// Reads a template of the user that another one includes; `None` if there is none. As in the
+/// loader of minijinja, no part of a name begins with a dot, so that it stays in the folder.
+fn read_included(folder: &Path, name: &str) -> Result<Option<String>, minijinja::Error> {
+    let is_outside = |part: &str| part.starts_with('.') || part.contains('\\');
+    if name.split('/').any(is_outside) {
+        return Ok(None);
+    }
+    // An absolute name must not replace the folder.
+    let path = folder.join(name.trim_start_matches('/'));
+    match file::read_text(&path, file::MOST_TEXT_BYTES) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => {
+            let message = format!("cannot read {}: {error}", path.display());
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
+        }
+    }
 }
 
 /// Makes a sentence of words: a capital at the beginning and a full stop at the end.

@@ -2,6 +2,7 @@
 //! before the next pass begins.
 
 use super::anchor_pairs::AnchorPair;
+use crate::file;
 use crate::journal::{self, JournalFile};
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
@@ -175,7 +176,7 @@ pub(crate) fn find_newest_run(results: &Path) -> Result<Option<UnfinishedRun>, J
     let Some(folder) = find_open_runs(results)?.pop() else {
         return Ok(None);
     };
-    let text = std::fs::read(folder.join(FILE))?;
+    let text = file::read_bytes(&folder.join(FILE), file::MOST_RESULT_BYTES)?;
     read_journal(folder, &text).map(Some)
 }
 
@@ -206,7 +207,7 @@ fn is_open(folder: &Path) -> bool {
         return false;
     }
     // Only the outcome is read, because the type of the record belongs to a higher layer.
-    match std::fs::read(folder.join(RECORD)) {
+    match file::read_bytes(&folder.join(RECORD), file::MOST_RESULT_BYTES) {
         Ok(text) => serde_json::from_slice::<RecordOutcome>(&text)
             .is_ok_and(|record| record.outcome == "interrupted"),
         Err(_) => true,

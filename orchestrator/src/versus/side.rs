@@ -70,8 +70,8 @@ pub(crate) fn compare_machine_code(
     beginnings: [&[u64]; 2],
 ) -> Option<CodeRelation> {
     let (a_file, b_file) = (
-        std::fs::read(&a.library).ok()?,
-        std::fs::read(&b.library).ok()?,
+        elf::read_library(&a.library).ok()?,
+        elf::read_library(&b.library).ok()?,
     );
     let (a_needs, b_needs) = (
         elf::read_linked_libraries(&a_file),
@@ -98,7 +98,7 @@ pub(crate) fn warn_of_layout(sides: [&PreparedPlugin; 2]) -> Option<SidedWarning
         return None;
     }
     let is_unaligned = |side: &&PreparedPlugin| {
-        let bytes = std::fs::read(&side.library).ok();
+        let bytes = elf::read_library(&side.library).ok();
         bytes.and_then(|bytes| code::has_aligned_functions(&bytes)) == Some(false)
     };
     let side = match sides.each_ref().map(is_unaligned) {

@@ -180,6 +180,13 @@ fn accepted_level_is_a_commit_that_the_project_keeps() {
         "{}",
         ran.stderr
     );
+    let level = history.project.path().join("results/accepted.yaml");
+    std::fs::remove_file(&level).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &level).unwrap();
+    let ran = against();
+    assert_eq!(ran.code, 200);
+    let words = "accepted.yaml: is a device, not a regular file";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
 }
 
 #[test]

@@ -15,6 +15,7 @@ const LAYERS: &[&str] = &[
     "protocol",
     "worker",
     // The crate `orch`.
+    "file",
     "hash",
     "starter",
     "journal",

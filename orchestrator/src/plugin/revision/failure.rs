@@ -3,6 +3,7 @@
 use super::super::advice;
 use super::super::cargo::BuildError;
 use crate::cache;
+use crate::file;
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::PathBuf;
@@ -70,7 +71,7 @@ pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
 
 /// Finds the message of the last build with this key, if that build failed.
 pub(super) fn find_message(key: &str) -> Option<String> {
-    let text = std::fs::read(locate_note(key).ok()?).ok()?;
+    let text = file::read_bytes(&locate_note(key).ok()?, file::MOST_TEXT_BYTES).ok()?;
     serde_json::from_slice::<FailureNote>(&text)
         .ok()
         .map(|note| note.message)

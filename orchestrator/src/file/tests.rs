@@ -1,0 +1,81 @@
+//! Tests of regular files against everything else that may lie in their place.
+
+use super::*;
+use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
+
+fn make_pipe(path: &Path) {
+    rustix::fs::mkfifoat(rustix::fs::CWD, path, rustix::fs::Mode::RWXU).expect("a pipe");
+}
+
+/// Runs a function that must end by itself. The limit only ends a test that would hang.
+fn run_bounded<T>(work: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let result = work();
+    assert!(began.elapsed() < Duration::from_secs(20));
+    result
+}
+
+#[test]
+fn only_regular_files_within_the_limit_are_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("text"), "four").expect("written");
+    std::fs::write(at("bytes"), [0xff, 0xfe]).expect("written");
+    std::fs::write(at("long"), "five!").expect("written");
+    symlink(at("text"), at("link")).expect("a link");
+    symlink("/dev/zero", at("endless")).expect("a link");
+    make_pipe(&at("pipe"));
+    symlink(at("pipe"), at("link to pipe")).expect("a link");
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket")).expect("a socket");
+    let sparse = File::create(at("sparse")).expect("created");
+    sparse.set_len(1 << 40).expect("sparse");
+    let special = |kind| Err(Some(FileRefusal::Special(kind)));
+    let cases = [
+        ("text", Ok("four")),
+        ("link", Ok("four")),
+        ("bytes", Err(Some(FileRefusal::NotText))),
+        ("long", Err(Some(FileRefusal::TooLarge { most: 4 }))),
+        ("sparse", Err(Some(FileRefusal::TooLarge { most: 4 }))),
+        (".", special(SpecialFile::Folder)),
+        ("pipe", special(SpecialFile::NamedPipe)),
+        ("link to pipe", special(SpecialFile::NamedPipe)),
+        ("endless", special(SpecialFile::Device)),
+        ("socket", special(SpecialFile::Socket)),
+        ("nothing", Err(None)),
+    ];
+    for (name, expected) in cases {
+        let read = run_bounded(|| read_text(&at(name), 4));
+        let found = read.as_deref().map_err(FileRefusal::find);
+        assert_eq!(found, expected, "{name}");
+    }
+    let error = read_text(&at("pipe"), 4).expect_err("a pipe");
+    assert_eq!(error.to_string(), "is a named pipe, not a regular file");
+    let error = read_bytes(&at("sparse"), MOST_TEXT_BYTES).expect_err("too large");
+    assert_eq!(error.to_string(), "is larger than 16 MiB");
+}
+
+#[test]
+fn file_that_grows_while_it_is_read_is_refused() {
+    // Files in /proc have a length of 0 and a content.
+    let path = Path::new("/proc/self/status");
+    assert!(read_bytes(path, MOST_TEXT_BYTES).is_ok_and(|bytes| bytes.len() > 10));
+    let error = read_bytes(path, 10).expect_err("longer");
+    assert_eq!(
+        FileRefusal::find(&error),
+        Some(FileRefusal::TooLarge { most: 10 })
+    );
+}
+
+#[test]
+fn special_files_are_not_opened_for_writing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    make_pipe(&folder.path().join("pipe"));
+    for (name, kind) in [("pipe", SpecialFile::NamedPipe), (".", SpecialFile::Folder)] {
+        let mut append = OpenOptions::new();
+        let path = folder.path().join(name);
+        let opened = run_bounded(|| open_regular_with(&path, append.append(true).create(true)));
+        let error = opened.expect_err(name);
+        assert_eq!(FileRefusal::find(&error), Some(FileRefusal::Special(kind)));
+    }
+}
