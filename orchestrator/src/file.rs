@@ -1,8 +1,8 @@
 //! Files in places to which others have access: opened only if they are regular, and read up to a
 //! limit.
 //!
-//! The place of a file may hold a named pipe, which blocks a program that opens it, or a device
-//! such as `/dev/zero`, which has no end.
+//! The place of a file may hold a named pipe, which blocks a program that opens it, a device such
+//! as `/dev/zero`, which has no end, or a link that another user made.
 
 use orch_core::format;
 use rustix::fs::OFlags;
@@ -23,6 +23,8 @@ pub(crate) const MOST_LIBRARY_BYTES: u64 = 4 << 30;
 pub(crate) enum SpecialFile {
     #[error("a folder")]
     Folder,
+    #[error("a link")]
+    Link,
     #[error("a named pipe")]
     NamedPipe,
     #[error("a socket")]
@@ -37,6 +39,8 @@ impl SpecialFile {
             None
         } else if kind.is_dir() {
             Some(Self::Folder)
+        } else if kind.is_symlink() {
+            Some(Self::Link)
         } else if kind.is_fifo() {
             Some(Self::NamedPipe)
         } else if kind.is_socket() {
@@ -77,20 +81,40 @@ impl From<FileRefusal> for io::Error {
     }
 }
 
+/// What happens if the last part of a path is a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LinkRule {
+    Follow,
+    /// For places in which another user may have made the link.
+    Refuse,
+}
+
 /// Opens a regular file for reading. Any other kind of file is refused without waiting.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    open_regular_with(path, OpenOptions::new().read(true))
+    open_regular_with(path, LinkRule::Follow, OpenOptions::new().read(true))
 }
 
 /// Opens a regular file with the given options. Any other kind of file is refused without waiting.
-pub(crate) fn open_regular_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+pub(crate) fn open_regular_with(
+    path: &Path,
+    links: LinkRule,
+    options: &mut OpenOptions,
+) -> io::Result<File> {
+    let about = match links {
+        LinkRule::Follow => path.metadata(),
+        LinkRule::Refuse => path.symlink_metadata(),
+    };
     // Opening a device may have an effect, and opening a socket fails with a misleading error, so
     // the kind is checked before. If nothing is there, opening reports that or creates the file.
-    if let Ok(about) = path.metadata() {
+    if let Ok(about) = about {
         refuse_special(about.file_type())?;
     }
+    let no_follow = match links {
+        LinkRule::Follow => OFlags::empty(),
+        LinkRule::Refuse => OFlags::NOFOLLOW,
+    };
     // Rust opens files as close-on-exec.
-    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY | no_follow;
     let file = options
         .custom_flags(flags.bits().cast_signed())
         .open(path)?;
@@ -104,6 +128,14 @@ fn refuse_special(kind: FileType) -> io::Result<()> {
         Some(special) => Err(FileRefusal::Special(special).into()),
         None => Ok(()),
     }
+}
+
+/// Opens a folder. Links and any other kind of file are refused without waiting.
+pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags((OFlags::DIRECTORY | OFlags::NOFOLLOW).bits().cast_signed())
+        .open(path)
 }
 
 /// Reads a regular file of at most `most` bytes.

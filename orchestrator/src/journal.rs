@@ -1,6 +1,7 @@
 //! Files of JSON lines that survive a kill: the results of expensive work so far, one line per
 //! step.
 
+use crate::file::{self, LinkRule};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fs::{File, OpenOptions};
@@ -29,7 +30,7 @@ impl JournalFile {
 
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         Ok(Self {
-            file: crate::file::open_regular_with(path, OpenOptions::new().append(true))?,
+            file: file::open_regular_with(path, LinkRule::Follow, OpenOptions::new().append(true))?,
         })
     }
 

@@ -68,14 +68,31 @@ fn file_that_grows_while_it_is_read_is_refused() {
 }
 
 #[test]
-fn special_files_are_not_opened_for_writing() {
+fn special_files_are_opened_neither_for_writing_nor_as_folders() {
     let folder = tempfile::tempdir().expect("a folder");
-    make_pipe(&folder.path().join("pipe"));
-    for (name, kind) in [("pipe", SpecialFile::NamedPipe), (".", SpecialFile::Folder)] {
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("text"), "").expect("written");
+    std::fs::create_dir(at("folder")).expect("a folder");
+    symlink(at("text"), at("link")).expect("a link");
+    symlink(at("folder"), at("folder link")).expect("a link");
+    make_pipe(&at("pipe"));
+    for (name, kind) in [
+        ("pipe", SpecialFile::NamedPipe),
+        ("folder", SpecialFile::Folder),
+        ("link", SpecialFile::Link),
+    ] {
         let mut append = OpenOptions::new();
-        let path = folder.path().join(name);
-        let opened = run_bounded(|| open_regular_with(&path, append.append(true).create(true)));
+        let opened = run_bounded(|| {
+            open_regular_with(
+                &at(name),
+                LinkRule::Refuse,
+                append.append(true).create(true),
+            )
+        });
         let error = opened.expect_err(name);
         assert_eq!(FileRefusal::find(&error), Some(FileRefusal::Special(kind)));
+        let opened = run_bounded(|| open_folder(&at(name)));
+        assert_eq!(opened.is_ok(), kind == SpecialFile::Folder, "{name}");
     }
+    assert!(open_folder(&at("folder link")).is_err());
 }

@@ -8,7 +8,7 @@
 use super::commit::CommitFiles;
 use super::tree::FileEntries;
 use super::{Revision, open_repository, undone};
-use crate::file;
+use crate::file::{self, LinkRule};
 use git2::build::CheckoutBuilder;
 use git2::{AttrCheckFlags, Delta, FileMode, Oid, Repository, RepositoryInitOptions};
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_OMIT, utimensat};
@@ -102,7 +102,8 @@ impl BuildWorktree {
         // the lock.
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let lock = options.open(place.join("lock")).map_err(failed)?;
+        let lock = file::open_regular_with(&place.join("lock"), LinkRule::Follow, &mut options)
+            .map_err(failed)?;
         let mut said = false;
         loop {
             match lock.try_lock() {

@@ -1,7 +1,7 @@
 //! A check for GitHub: annotations for the log and the summary of a step, within GitHub's limits.
 
 use crate::comparison;
-use crate::file;
+use crate::file::{self, LinkRule};
 use crate::gate::{FindingKind, GateFinding, GateResult};
 use orch_core::format;
 use std::io::Write;
@@ -17,7 +17,8 @@ const AROUND: usize = 1 << 10;
 /// Appends both reports to the summary, which other commands of the step may have begun.
 pub(crate) fn append_summary(path: &Path, text: &str, report: &str) -> std::io::Result<()> {
     let mut append = std::fs::OpenOptions::new();
-    let mut file = file::open_regular_with(path, append.append(true).create(true))?;
+    let mut file =
+        file::open_regular_with(path, LinkRule::Follow, append.append(true).create(true))?;
     let taken = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     file.write_all(summary(text, report, MOST_SUMMARY_BYTES.saturating_sub(taken)).as_bytes())
 }

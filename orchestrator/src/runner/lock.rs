@@ -1,15 +1,18 @@
 //! The machine-wide measuring lock: a process that measures is alone on its machine, and builds
 //! wait for it to end.
 
+use crate::file::{self, LinkRule};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Lock file, the same for every user and project of a machine.
 const FILE: &str = "/tmp/orch-measuring.lock";
+/// Variable that names another lock file.
+const VARIABLE: &str = "ORCH_LOCK_FILE";
 /// Time between two attempts to take a lock that another process holds.
 const POLL: Duration = Duration::from_millis(100);
 /// Maximum length of a holder's command in a message, in characters.
@@ -199,44 +202,49 @@ fn read_command(pid: u32) -> Option<String> {
     })
 }
 
-/// Opens the lock file, and makes a new one writable for all users. Rust opens files as
-/// close-on-exec.
+/// Opens the lock file, and makes a new one writable for all users. Every user of the machine may
+/// have made it, so only its kind is checked.
 fn open_lock_file() -> io::Result<File> {
-    let path =
-        std::env::var_os("ORCH_LOCK_FILE").map_or_else(|| PathBuf::from(FILE), PathBuf::from);
-    let explain = |error: io::Error| {
-        io::Error::new(
-            error.kind(),
-            format!("measuring lock {}: {error}", path.display()),
-        )
+    let path = std::env::var_os(VARIABLE).map_or_else(|| PathBuf::from(FILE), PathBuf::from);
+    open_lock_at(&path).map_err(|error| {
+        let message = format!(
+            "measuring lock {}: {error}; remove it, or set {VARIABLE} to another file, the same \
+             for all users of this machine",
+            path.display()
+        );
+        io::Error::new(error.kind(), message)
+    })
+}
+
+fn open_lock_at(path: &Path) -> io::Result<File> {
+    let open = || {
+        let mut read = OpenOptions::new();
+        file::open_regular_with(path, LinkRule::Refuse, read.read(true))
     };
     // The first attempt does without O_CREAT, because the kernel forbids O_CREAT on other users'
     // files in a sticky folder.
-    match OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&path)
-    {
+    match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        other => return other.map_err(explain),
+        other => return other,
     }
-    let file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&path)
-        .map_err(explain)?;
-    // The umask may have removed permissions that other users need. Only the owner can restore
-    // them.
-    let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
-    Ok(file)
+    let mut create = OpenOptions::new();
+    create.read(true).write(true).create_new(true);
+    match file::open_regular_with(path, LinkRule::Refuse, &mut create) {
+        // Another process has created the file since.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => open(),
+        Err(error) => Err(error),
+        Ok(file) => {
+            // The umask may have removed permissions that other users need.
+            let _ = file.set_permissions(std::fs::Permissions::from_mode(0o666));
+            Ok(file)
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::file::{FileRefusal, SpecialFile};
 
     #[test]
     fn holders_are_read_from_the_kernels_list() {
@@ -256,6 +264,36 @@ mod tests {
             [],
             "a process of another namespace has no id here"
         );
+    }
+
+    #[test]
+    fn lock_file_is_created_once_and_is_a_regular_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for _ in 0..2 {
+            let file = open_lock_at(&at("lock")).expect("opened");
+            let mode = file.metadata().expect("there").permissions().mode();
+            assert_eq!(mode & 0o777, 0o666);
+        }
+        std::fs::create_dir(at("folder")).expect("a folder");
+        std::os::unix::fs::symlink(at("lock"), at("link")).expect("a link");
+        let mode = rustix::fs::Mode::RWXU;
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), mode).expect("a pipe");
+        for (name, kind) in [
+            ("folder", SpecialFile::Folder),
+            ("link", SpecialFile::Link),
+            ("pipe", SpecialFile::NamedPipe),
+        ] {
+            let error = open_lock_at(&at(name)).expect_err(name);
+            let expected = Some(FileRefusal::Special(kind));
+            assert_eq!(FileRefusal::find(&error), expected, "{name}");
+        }
+        // Permissions of an existing file stay.
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(at("lock"), private).expect("set");
+        let file = open_lock_at(&at("lock")).expect("opened");
+        let mode = file.metadata().expect("there").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! The scratch folder of a sandboxed worker, removed when the worker ends. A folder that a killed
 //! orch left behind is removed by the next orch.
 
+use crate::file;
 use orch_core::random;
 use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, openat, renameat, unlinkat,
 };
 use rustix::io::Errno;
-use std::fs::{DirBuilder, File, Metadata};
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -40,7 +41,7 @@ impl ScratchFolder {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
                 Ok(()) => {
-                    let claim = File::open(&path)?;
+                    let claim = file::open_folder(&path)?;
                     flock(&claim, FlockOperation::NonBlockingLockExclusive)?;
                     return Ok(Self { path, claim });
                 }
@@ -76,23 +77,24 @@ fn open_scratch_root() -> io::Result<&'static ScratchRoot> {
     }
     let uid = rustix::process::getuid().as_raw();
     let folder = std::path::absolute(std::env::temp_dir())?.join(format!("orch-scratch-{uid}"));
-    let made = DirBuilder::new().mode(0o700).create(&folder);
-    if let Err(error) = made
-        && error.kind() != io::ErrorKind::AlreadyExists
-    {
-        return Err(explain_error(&folder, &error));
-    }
-    // In a folder that is writable for all users, another user may have created the folder first.
-    let is_ours = |data: Metadata| data.is_dir() && data.uid() == uid;
-    if !is_ours(std::fs::symlink_metadata(&folder)?) {
-        return Err(explain_error(
-            &folder,
-            &io::Error::other("it is not a folder of this user; remove it"),
-        ));
-    }
-    let lock = File::open(&folder).map_err(|error| explain_error(&folder, &error))?;
+    let lock = open_own_folder(&folder).map_err(|error| explain_error(&folder, &error))?;
     clear_unclaimed(&folder, &lock);
     Ok(ALL.get_or_init(|| ScratchRoot { folder, lock }))
+}
+
+/// Opens a folder of this user, and creates it if needed.
+fn open_own_folder(folder: &Path) -> io::Result<File> {
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    // In a folder that is writable for all users, another user may have created something else
+    // under this name, such as a link to a folder of this user.
+    let opened = file::open_folder(folder)?;
+    if opened.metadata()?.uid() != rustix::process::getuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user; remove it"));
+    }
+    Ok(opened)
 }
 
 fn explain_error(folder: &Path, error: &io::Error) -> io::Error {
@@ -110,7 +112,7 @@ fn clear_unclaimed(folder: &Path, lock: &File) {
         return;
     }
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let Ok(left) = File::open(entry.path()) else {
+        let Ok(left) = file::open_folder(&entry.path()) else {
             continue;
         };
         if flock(&left, FlockOperation::NonBlockingLockExclusive).is_ok() {
@@ -241,6 +243,28 @@ mod tests {
         }
         drop(scratch);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn scratch_root_is_a_folder_and_no_link() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| place.path().join(name);
+        std::fs::create_dir(at("folder")).unwrap();
+        symlink(at("folder"), at("link")).unwrap();
+        let mode = Mode::RWXU;
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), mode).unwrap();
+        for (name, expected) in [
+            ("new", true),
+            ("folder", true),
+            ("link", false),
+            ("pipe", false),
+        ] {
+            assert_eq!(open_own_folder(&at(name)).is_ok(), expected, "{name}");
+        }
+        // A named pipe among the scratch folders is skipped.
+        let lock = file::open_folder(place.path()).unwrap();
+        clear_unclaimed(place.path(), &lock);
+        assert!(at("pipe").exists() && !at("folder").exists());
     }
 
     #[test]

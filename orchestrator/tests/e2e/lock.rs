@@ -127,6 +127,39 @@ fn lock_holder_is_named_where_a_command_gives_up() {
 }
 
 #[test]
+fn lock_that_is_no_regular_file_is_named_with_its_variable() {
+    let project = Project::new();
+    project.c_plugin("sides", SOURCE);
+    project.write("s.yaml", scenario("work"));
+    let lock = project.path().join("lock");
+    let place: [(&str, &dyn Fn()); 3] = [
+        ("is a named pipe", &|| {
+            let made = std::process::Command::new("mkfifo").arg(&lock).status();
+            assert!(made.unwrap().success());
+        }),
+        ("is a link", &|| {
+            std::os::unix::fs::symlink("elsewhere", &lock).unwrap();
+        }),
+        ("is a link", &|| {
+            std::os::unix::fs::symlink(project.path().join("s.yaml"), &lock).unwrap();
+        }),
+    ];
+    for (words, put) in place {
+        put();
+        let ran = ended(&project, &["run", "s.yaml"]);
+        assert_eq!(ran.code, 202, "{words}: {}{}", ran.stdout, ran.stderr);
+        let named = format!("measuring lock {}: {words}", lock.display());
+        assert!(
+            ran.stderr.contains(&named) && ran.stderr.contains("set ORCH_LOCK_FILE to another"),
+            "{words}: {}",
+            ran.stderr
+        );
+        std::fs::remove_file(&lock).unwrap();
+    }
+    assert!(!project.path().join("elsewhere").exists());
+}
+
+#[test]
 fn builds_share_the_lock_and_measuring_goes_on_when_it_is_free() {
     let (project, lock) = locked(false);
     let mut child = project
