@@ -1,7 +1,8 @@
 //! The folder of files that orch can make again: built plugins and the C header. It is never inside
 //! a repository.
 
-use std::io;
+use crate::file::{self, UnfinishedFile};
+use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -55,9 +56,9 @@ fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
 /// Checks that the cache accepts files, and that libraries can be loaded from it.
 pub(crate) fn check() -> io::Result<()> {
     let folder = folder()?;
-    let trial = folder.join(format!("trial-{}.tmp", std::process::id()));
-    std::fs::write(&trial, "")
-        .and_then(|()| std::fs::remove_file(&trial))
+    // On a full disk, an empty file could still be created. The trial is removed at once.
+    UnfinishedFile::create(&folder.join("trial"))
+        .and_then(|mut trial| trial.write_all(&[0; 4096]))
         .map_err(|error| unusable(&folder, &error))?;
     if is_noexec(&folder)? {
         return Err(unusable(
@@ -119,9 +120,11 @@ pub(crate) fn artefact(hash: &str) -> io::Result<PathBuf> {
 pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
     let kept = artefact(hash)?;
     if !kept.is_file() {
-        let beside = kept.with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::copy(file, &beside)?;
-        std::fs::rename(&beside, &kept)?;
+        file::remove_leftovers(&subfolder("artefacts")?);
+        let mut copy = UnfinishedFile::create(&kept)?;
+        io::copy(&mut file::open_regular(file)?, &mut copy)?;
+        copy.sync()?;
+        copy.finish()?;
     }
     Ok(kept)
 }
@@ -132,9 +135,7 @@ pub(crate) fn include_folder() -> io::Result<PathBuf> {
     let folder = subfolder(&format!("include-{}", &crate::hash::text(HEADER)[..16]))?;
     let header = folder.join("orch_plugin.h");
     if !header.is_file() {
-        let beside = folder.join(format!("{}.tmp", std::process::id()));
-        std::fs::write(&beside, HEADER)?;
-        std::fs::rename(&beside, &header)?;
+        file::write_whole(&header, HEADER.as_bytes())?;
     }
     Ok(folder)
 }

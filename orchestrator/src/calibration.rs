@@ -175,11 +175,7 @@ impl MachineCalibration {
 
     pub(crate) fn store(&self, machine: &Machine) -> io::Result<PathBuf> {
         let path = locate_file(machine)?;
-        // The new file is renamed into place, so that a reader finds the old content or the new
-        // content.
-        let beside = path.with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::write(&beside, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&beside, &path)?;
+        file::write_whole(&path, &serde_json::to_vec_pretty(self)?)?;
         Ok(path)
     }
 }

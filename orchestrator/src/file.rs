@@ -1,15 +1,17 @@
-//! Files in places to which others have access: opened only if they are regular, and read up to a
-//! limit.
+//! Files in places to which others have access: opened only if they are regular, read up to a
+//! limit, and written under another name until they are complete.
 //!
 //! The place of a file may hold a named pipe, which blocks a program that opens it, a device such
 //! as `/dev/zero`, which has no end, or a link that another user made.
 
 use orch_core::format;
+use orch_core::random;
 use rustix::fs::OFlags;
+use std::ffi::OsString;
 use std::fs::{File, FileType, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
-use std::path::Path;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
 
 /// Largest text that a person writes, such as a scenario, a template or a manifest.
 pub(crate) const MOST_TEXT_BYTES: u64 = 16 << 20;
@@ -17,6 +19,9 @@ pub(crate) const MOST_TEXT_BYTES: u64 = 16 << 20;
 pub(crate) const MOST_RESULT_BYTES: u64 = 1 << 30;
 /// Largest library. Those of deep learning frameworks have up to 2 GB with debug information.
 pub(crate) const MOST_LIBRARY_BYTES: u64 = 4 << 30;
+
+/// Ending of files that are not complete yet.
+const UNFINISHED: &str = "tmp";
 
 /// Kinds of files that hold no text or data of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -162,6 +167,147 @@ pub(crate) fn read_opened(file: &File, most: u64) -> io::Result<Vec<u8>> {
 /// Reads a regular file of at most `most` bytes as text.
 pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     String::from_utf8(read_bytes(path, most)?).map_err(|_| FileRefusal::NotText.into())
+}
+
+/// A file that is written under another name in the same folder, and gets its own name when it is
+/// complete. If it is dropped earlier, it is removed.
+#[derive(Debug)]
+pub(crate) struct UnfinishedFile {
+    /// Locked for as long as this value lives, so that no other process takes it for a leftover.
+    file: File,
+    beside: PathBuf,
+    target: PathBuf,
+    is_finished: bool,
+}
+
+impl UnfinishedFile {
+    /// Creates an empty file for `target`.
+    pub(crate) fn create(target: &Path) -> io::Result<Self> {
+        loop {
+            let beside = name_unfinished(target);
+            // A new file follows no link.
+            let file = match File::create_new(&beside) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                file => file?,
+            };
+            // Another process may have taken the file for a leftover before it was locked.
+            if claim_unfinished(&file) && file.metadata()?.nlink() > 0 {
+                return Ok(Self {
+                    file,
+                    beside,
+                    target: target.to_owned(),
+                    is_finished: false,
+                });
+            }
+        }
+    }
+
+    /// Copies the content, the permissions and the modification time of a file.
+    pub(crate) fn copy_from(&mut self, mut source: &File) -> io::Result<()> {
+        let about = source.metadata()?;
+        io::copy(&mut source, &mut self.file)?;
+        self.file.set_permissions(about.permissions())?;
+        self.file.set_modified(about.modified()?)
+    }
+
+    /// Stores the content permanently.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_all()
+    }
+
+    /// Gives the file its name, in place of an older file.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        std::fs::rename(&self.beside, &self.target)?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Write for UnfinishedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for UnfinishedFile {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            // Half a file is of no use, and it would take up space on a full disk.
+            let _ = std::fs::remove_file(&self.beside);
+        }
+    }
+}
+
+/// Claims an unfinished file or folder for as long as it is open, so that no other process takes it
+/// for a leftover. Returns `false` if another process has claimed it. Where the file system has no
+/// locks, leftovers are never removed, so no claim is needed.
+pub(crate) fn claim_unfinished(file: &File) -> bool {
+    !matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock))
+}
+
+/// Writes a file so that it exists completely or not at all, even after a crash of the machine.
+pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = UnfinishedFile::create(path)?;
+    file.write_all(content)?;
+    file.sync()?;
+    file.finish()
+}
+
+/// Returns an unused name for the unfinished version of a file or folder.
+pub(crate) fn name_unfinished(target: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(target.file_name().unwrap_or_default());
+    name.push(format!(".{:016x}.{UNFINISHED}", random::draw_system_bits()));
+    target.with_file_name(name)
+}
+
+/// Returns whether [`name_unfinished`] may have made a name.
+fn is_unfinished(path: &Path) -> bool {
+    let is_digits = |digits: &str| {
+        digits.len() == 16
+            && digits
+                .bytes()
+                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+    };
+    let name = path.file_name().and_then(|name| name.to_str());
+    let Some(hidden) = name.and_then(|name| name.strip_prefix('.')) else {
+        return false;
+    };
+    let mut parts = hidden.rsplit('.');
+    parts.next() == Some(UNFINISHED) && parts.next().is_some_and(is_digits)
+}
+
+/// Removes the unfinished files and folders that killed processes left in a folder. Those that a
+/// living process is writing stay.
+pub(crate) fn remove_leftovers(folder: &Path) {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()) {
+        if !is_unfinished(&path) {
+            continue;
+        }
+        // An error leaves the file for the next visit.
+        let _ = remove_leftover(&path);
+    }
+}
+
+fn remove_leftover(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() {
+        let claim = open_folder(path)?;
+        if claim.try_lock().is_ok() {
+            std::fs::remove_dir_all(path)?;
+        }
+    } else {
+        let mut read = OpenOptions::new();
+        let claim = open_regular_with(path, LinkRule::Refuse, read.read(true))?;
+        if claim.try_lock().is_ok() {
+            std::fs::remove_file(path)?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

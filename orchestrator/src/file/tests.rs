@@ -96,3 +96,61 @@ fn special_files_are_opened_neither_for_writing_nor_as_folders() {
     }
     assert!(open_folder(&at("folder link")).is_err());
 }
+
+fn list_names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().into_string())
+        .map(|name| name.expect("text"))
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn file_has_its_name_only_when_it_is_complete() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("record.json");
+    std::fs::write(&path, "old").expect("written");
+    let mut file = UnfinishedFile::create(&path).expect("created");
+    file.write_all(b"new").expect("written");
+    assert_eq!(read_text(&path, 10).expect("there"), "old");
+    assert_eq!(list_names(folder.path()).len(), 2);
+    drop(file);
+    assert_eq!(list_names(folder.path()), ["record.json"]);
+    write_whole(&path, b"new").expect("written");
+    assert_eq!(read_text(&path, 10).expect("there"), "new");
+    assert_eq!(list_names(folder.path()), ["record.json"]);
+    // A link in the place of the file is replaced; the file behind it stays.
+    let link = folder.path().join("link");
+    symlink(&path, &link).expect("a link");
+    write_whole(&link, b"newer").expect("written");
+    assert_eq!(read_text(&path, 10).expect("there"), "new");
+    assert!(link.symlink_metadata().expect("there").is_file());
+}
+
+#[test]
+fn leftovers_are_removed_unless_they_are_in_use_or_belong_to_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("x.so");
+    let in_use = UnfinishedFile::create(&target).expect("created");
+    let left = name_unfinished(&target);
+    std::fs::write(&left, "half").expect("written");
+    let set = name_unfinished(&folder.path().join("set"));
+    std::fs::create_dir_all(set.join("inside")).expect("a folder");
+    let held = name_unfinished(&folder.path().join("held"));
+    std::fs::create_dir(&held).expect("a folder");
+    let claim = open_folder(&held).expect("there");
+    claim.try_lock().expect("locked");
+    let pipe = name_unfinished(&folder.path().join("pipe"));
+    make_pipe(&pipe);
+    for other in ["x.so", "notes.tmp", "x.so.12345.tmp"] {
+        std::fs::write(folder.path().join(other), "").expect("written");
+    }
+    run_bounded(|| remove_leftovers(folder.path()));
+    assert!(!left.exists() && !set.exists());
+    assert!(in_use.beside.exists() && held.exists() && pipe.exists());
+    assert_eq!(list_names(folder.path()).len(), 6);
+    in_use.finish().expect("finished");
+    assert_eq!(list_names(folder.path()).len(), 5);
+}

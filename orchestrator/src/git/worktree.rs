@@ -526,9 +526,8 @@ impl CheckoutClock {
             .stamp
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default();
-        let beside = place.join("newest.tmp");
-        std::fs::write(&beside, since.as_nanos().to_string())?;
-        std::fs::rename(beside, place.join(Self::FILE))
+        let text = since.as_nanos().to_string();
+        file::write_whole(&place.join(Self::FILE), text.as_bytes())
     }
 }
 

@@ -104,10 +104,7 @@ pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
 
 /// Stores the entry of a key.
 pub(super) fn store_entry(key: &str, entry: &CachedArtefact) -> io::Result<()> {
-    let file = locate_entry(key)?;
-    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&beside, serde_json::to_vec(entry)?)?;
-    std::fs::rename(beside, file)
+    file::write_whole(&locate_entry(key)?, &serde_json::to_vec(entry)?)
 }
 
 fn locate_entry(key: &str) -> io::Result<PathBuf> {

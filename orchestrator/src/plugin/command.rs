@@ -262,10 +262,6 @@ impl FolderLedger {
             finished_ns: read_clock_ns(),
             files: before,
         };
-        let beside = self
-            .path
-            .with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::write(&beside, serde_json::to_vec(&known)?)?;
-        std::fs::rename(beside, &self.path)
+        file::write_whole(&self.path, &serde_json::to_vec(&known)?)
     }
 }

@@ -7,6 +7,7 @@
 //! not fit.
 
 use crate::cache;
+use crate::file::{self, UnfinishedFile};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -114,7 +115,31 @@ impl PackageStore {
         if !has_compiled || set.exists() {
             return Ok(());
         }
-        let written = set.with_extension(format!("{}.tmp", std::process::id()));
+        // Sets that killed builds began, or began to remove.
+        file::remove_leftovers(&self.folder);
+        let written = file::name_unfinished(&set);
+        std::fs::create_dir(&written)?;
+        // Held until the set has its name.
+        let claim = file::open_folder(&written)?;
+        if !file::claim_unfinished(&claim) {
+            // Another build took the folder for a leftover before it was claimed.
+            return Ok(());
+        }
+        let added = self.fill_set(units, profile, &written, &set);
+        if added.is_err() {
+            std::fs::remove_dir_all(&written)?;
+        }
+        added?;
+        self.remove_oldest()
+    }
+
+    fn fill_set(
+        &self,
+        units: BTreeSet<CompiledUnit>,
+        profile: &Path,
+        written: &Path,
+        set: &Path,
+    ) -> io::Result<()> {
         let files = list_by_hash(profile);
         for unit in units {
             for name in files.get(&unit.hash).into_iter().flatten() {
@@ -122,11 +147,12 @@ impl PackageStore {
                 copy_missing(&profile.join(name), &copy)?;
             }
         }
-        if written.exists() && std::fs::rename(&written, set).is_err() {
-            // Another build has added the same set.
-            std::fs::remove_dir_all(&written)?;
+        let is_empty = std::fs::read_dir(written)?.next().is_none();
+        if is_empty || std::fs::rename(written, set).is_err() {
+            // Without files there is no set, and another build may have added the same set.
+            std::fs::remove_dir_all(written)?;
         }
-        self.remove_oldest()
+        Ok(())
     }
 
     fn remove_oldest(&self) -> io::Result<()> {
@@ -142,9 +168,13 @@ impl PackageStore {
                 break;
             }
             // Under another name, no build takes the set for a complete one.
-            let removed = set.with_extension(format!("{}.old.tmp", std::process::id()));
+            let removed = file::name_unfinished(&set);
             std::fs::rename(&set, &removed)?;
-            std::fs::remove_dir_all(removed)?;
+            // Another build may remove the same files as leftovers.
+            match std::fs::remove_dir_all(removed) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             total -= size;
         }
         Ok(())
@@ -266,15 +296,9 @@ fn copy_missing(from: &Path, to: &Path) -> io::Result<()> {
     if let Some(folder) = to.parent() {
         std::fs::create_dir_all(folder)?;
     }
-    let mut name = to.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let written = to.with_file_name(name);
-    std::fs::copy(from, &written)?;
-    std::fs::File::options()
-        .write(true)
-        .open(&written)?
-        .set_modified(about.modified()?)?;
-    std::fs::rename(written, to)
+    let mut copy = UnfinishedFile::create(to)?;
+    copy.copy_from(&file::open_regular(from)?)?;
+    copy.finish()
 }
 
 #[cfg(test)]
@@ -448,6 +472,36 @@ mod tests {
             .add_packages(&messages, &folder.path().join("first"))
             .expect("looked at");
         assert!(store.is_empty());
+    }
+
+    #[test]
+    fn sets_that_killed_builds_left_are_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        cache::OF_THIS_TEST.set(Some(folder.path().join("cache")));
+        let store = PackageStore::open(&[]).expect("opened");
+        let left = file::name_unfinished(&store.folder.join("set"));
+        write_file(&left.join("p@1.0.0@00000000000000aa/deps/file"), "half");
+        let in_use = file::name_unfinished(&store.folder.join("set"));
+        write_file(&in_use.join("file"), "half");
+        let claim = file::open_folder(&in_use).expect("there");
+        assert!(file::claim_unfinished(&claim));
+        assert!(store.is_empty(), "neither is a complete set");
+        let first = folder.path().join("first");
+        let messages = write_profile(&first, false);
+        store.add_packages(&messages, &first).expect("added");
+        assert!(!left.exists() && in_use.exists());
+        let entries = std::fs::read_dir(&store.folder).expect("a folder");
+        assert_eq!(entries.count(), 2, "one set, and one that is being written");
+        // A build that fails midway leaves nothing.
+        let second = folder.path().join("second");
+        let messages = write_profile(&second, false).replace("1.2.3", "1.2.4");
+        let profile = second.join("deps/libserde-00000000000000aa.rlib");
+        std::fs::remove_file(&profile).expect("removed");
+        std::fs::create_dir(&profile).expect("a folder");
+        std::os::unix::fs::symlink("/nowhere/x", profile.join("link")).expect("a link");
+        store.add_packages(&messages, &second).expect("added");
+        let entries = std::fs::read_dir(&store.folder).expect("a folder");
+        assert_eq!(entries.count(), 3);
     }
 
     #[test]

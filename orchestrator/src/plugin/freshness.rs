@@ -246,11 +246,7 @@ impl SourceLedger {
         }
         self.ledger.finished_ns = read_clock_ns();
         self.ledger.name_flags = name_flags;
-        let beside = self
-            .path
-            .with_extension(format!("{}.tmp", std::process::id()));
-        std::fs::write(&beside, serde_json::to_vec(&self.ledger)?)?;
-        std::fs::rename(beside, &self.path)
+        file::write_whole(&self.path, &serde_json::to_vec(&self.ledger)?)
     }
 }
 

@@ -4,6 +4,7 @@
 use super::cargo::{self, BuildError};
 use super::rustc_wrapper;
 use crate::cache;
+use crate::file;
 use std::path::PathBuf;
 
 /// Returns a linker that puts `bytes` of unused code before everything else. It is a script named
@@ -22,7 +23,7 @@ pub(super) fn write_linker(bytes: usize) -> Result<PathBuf, BuildError> {
          %function\norch_padding:\n\t.fill {bytes}, 1, 0\n\t.size orch_padding, \
          {bytes}\n\t.section .note.GNU-stack,\"\",%progbits\n"
     );
-    std::fs::write(&source, assembly)?;
+    file::write_whole(&source, assembly.as_bytes())?;
     cargo::query_compiler(
         "cc",
         &[

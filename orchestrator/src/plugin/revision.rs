@@ -386,9 +386,7 @@ impl<'a> BuildOrder<'a> {
                 return Ok((folder, Some(file)));
             }
             std::fs::create_dir_all(&folder)?;
-            let beside = folder.join(format!("{}.tmp", std::process::id()));
-            std::fs::write(&beside, &text)?;
-            std::fs::rename(beside, folder.join(name))?;
+            file::write_whole(&folder.join(name), text.as_bytes())?;
             return Ok((folder, Some(file)));
         }
         Ok((self.place.clone(), None))

@@ -7,8 +7,8 @@
 
 use crate::cache;
 use crate::file;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -40,11 +40,18 @@ pub(super) fn write_script(path: &Path, script: &str) -> io::Result<PathBuf> {
     if file::read_text(path, file::MOST_TEXT_BYTES).is_ok_and(|text| text == script) {
         return Ok(path.to_owned());
     }
-    let written = path.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&written, script)?;
-    std::fs::set_permissions(&written, std::fs::Permissions::from_mode(0o700))?;
-    wait_until_executable(&written)?;
-    std::fs::rename(&written, path)?;
+    let written = file::name_unfinished(path);
+    let write = || {
+        // The file is closed before it is executed.
+        let mut options = std::fs::OpenOptions::new();
+        let options = options.write(true).create_new(true).mode(0o700);
+        options.open(&written)?.write_all(script.as_bytes())?;
+        wait_until_executable(&written)?;
+        std::fs::rename(&written, path)
+    };
+    write().inspect_err(|_| {
+        let _ = std::fs::remove_file(&written);
+    })?;
     Ok(path.to_owned())
 }
 

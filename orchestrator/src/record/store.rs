@@ -8,7 +8,7 @@ use crate::machine::Machine;
 use crate::sentinel::SentinelResult;
 use serde::Deserialize;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// Name of the record in its folder.
@@ -105,18 +105,7 @@ pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result
 
 /// Writes a file so that it exists completely or not at all, even after a crash of the machine.
 pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".tmp");
-    let write = || {
-        let mut file = File::create(&beside)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().inspect_err(|_| {
-        // Half a file is of no use, and it would take up space on a full disk.
-        let _ = fs::remove_file(&beside);
-    })?;
+    file::write_whole(path, content)?;
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),

@@ -59,14 +59,11 @@ pub(super) fn is_permanent(error: &BuildError) -> bool {
 
 /// Stores the failure of a build with this key.
 pub(super) fn store_failure(key: &str, message: &str) -> io::Result<()> {
-    let file = locate_note(key)?;
-    let beside = file.with_extension(format!("{}.tmp", std::process::id()));
     let note = FailureNote {
         message: shorten_message(message),
         time: jiff::Timestamp::now().to_string(),
     };
-    std::fs::write(&beside, serde_json::to_vec(&note)?)?;
-    std::fs::rename(beside, file)
+    file::write_whole(&locate_note(key)?, &serde_json::to_vec(&note)?)
 }
 
 /// Finds the message of the last build with this key, if that build failed.
