@@ -1,10 +1,12 @@
 //! The folder of files that orch can make again: built plugins and the C header. It is never inside
 //! a repository.
 
-use crate::file::{self, UnfinishedFile};
+use crate::file::{self, LinkRule, UnfinishedFile};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+
+pub(crate) mod artefact;
 
 #[cfg(test)]
 thread_local! {
@@ -29,28 +31,61 @@ pub(crate) fn folder() -> io::Result<PathBuf> {
     let home =
         absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
     let uid = rustix::process::getuid().as_raw();
-    let folder = match home {
-        Some(home) => home.join("orch"),
-        None => std::env::temp_dir().join(format!("orch-{uid}")),
+    let (folder, links) = match home {
+        Some(home) => (home.join("orch"), LinkRule::Follow),
+        None => {
+            let name = format!("orch-{uid}");
+            (std::env::temp_dir().join(name), LinkRule::Refuse)
+        }
     };
-    make_private(&folder).map_err(|error| unusable(&folder, &error))?;
-    // In a world-writable folder, another user may have made this folder first.
-    if std::fs::metadata(&folder)?.uid() != uid {
-        return Err(io::Error::other(format!(
-            "{} belongs to another user; remove it",
-            folder.display()
-        )));
-    }
+    make_private(&folder)
+        .and_then(|()| check_owner(&folder, links))
+        .map_err(|error| explain_unusable(&folder, &error))?;
     Ok(folder)
 }
 
-/// Returns an error of the cache, with its place and the variable that moves it.
-fn unusable(folder: &Path, error: &dyn std::fmt::Display) -> io::Error {
-    io::Error::other(format!(
-        "cannot use the cache {}: {error}; set XDG_CACHE_HOME to a folder that allows writing and \
-         execution",
-        folder.display()
-    ))
+/// Checks that a folder belongs to this user.
+fn check_owner(folder: &Path, links: LinkRule) -> io::Result<()> {
+    // In a world-writable folder, another user may have made this folder first, or a link to any
+    // folder of this user.
+    let about = match links {
+        LinkRule::Follow => std::fs::metadata(folder)?,
+        LinkRule::Refuse => std::fs::symlink_metadata(folder)?,
+    };
+    if !about.is_dir() {
+        return Err(io::Error::other("it is a link; remove it"));
+    }
+    if about.uid() != rustix::process::getuid().as_raw() {
+        return Err(io::Error::other("it belongs to another user"));
+    }
+    Ok(())
+}
+
+/// Refusal of the cache, with its place and the variable that moves it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "cannot use the cache {}: {reason}; set XDG_CACHE_HOME to a folder that allows writing and \
+     execution",
+    place.display()
+)]
+struct CacheRefusal {
+    place: PathBuf,
+    reason: String,
+}
+
+/// Returns an error of the cache, or of one of its folders or files.
+pub(crate) fn explain_unusable(place: &Path, reason: &dyn std::fmt::Display) -> io::Error {
+    io::Error::other(CacheRefusal {
+        place: place.to_owned(),
+        reason: reason.to_string(),
+    })
+}
+
+/// Returns whether the cache itself could not be used, whatever was to be stored in it.
+pub(crate) fn is_refusal(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<CacheRefusal>())
 }
 
 /// Checks that the cache accepts files, and that libraries can be loaded from it.
@@ -59,9 +94,9 @@ pub(crate) fn check() -> io::Result<()> {
     // On a full disk, an empty file could still be created. The trial is removed at once.
     UnfinishedFile::create(&folder.join("trial"))
         .and_then(|mut trial| trial.write_all(&[0; 4096]))
-        .map_err(|error| unusable(&folder, &error))?;
+        .map_err(|error| explain_unusable(&folder, &error))?;
     if is_noexec(&folder)? {
-        return Err(unusable(
+        return Err(explain_unusable(
             &folder,
             &"its file system is mounted noexec, so libraries cannot be loaded from it",
         ));
@@ -106,27 +141,8 @@ pub(crate) fn free(folder: &Path) -> io::Result<u64> {
 /// Returns a folder inside the cache and makes it if needed.
 pub(crate) fn subfolder(name: &str) -> io::Result<PathBuf> {
     let folder = folder()?.join(name);
-    make_private(&folder)?;
+    make_private(&folder).map_err(|error| explain_unusable(&folder, &error))?;
     Ok(folder)
-}
-
-/// Returns the path of the library with this content.
-pub(crate) fn artefact(hash: &str) -> io::Result<PathBuf> {
-    Ok(subfolder("artefacts")?.join(format!("{hash}.so")))
-}
-
-/// Copies a file into the cache under its hash, so that no rebuild changes it during a measurement.
-/// The copy appears completely or not at all.
-pub(crate) fn keep(file: &Path, hash: &str) -> io::Result<PathBuf> {
-    let kept = artefact(hash)?;
-    if !kept.is_file() {
-        file::remove_leftovers(&subfolder("artefacts")?);
-        let mut copy = UnfinishedFile::create(&kept)?;
-        io::copy(&mut file::open_regular(file)?, &mut copy)?;
-        copy.sync()?;
-        copy.finish()?;
-    }
-    Ok(kept)
 }
 
 /// Returns the folder with `orch_plugin.h`, for `$ORCH_INCLUDE`.
@@ -134,8 +150,10 @@ pub(crate) fn include_folder() -> io::Result<PathBuf> {
     const HEADER: &str = include_str!("../../plugins/sdk/include/orch_plugin.h");
     let folder = subfolder(&format!("include-{}", &crate::hash::text(HEADER)[..16]))?;
     let header = folder.join("orch_plugin.h");
-    if !header.is_file() {
-        file::write_whole(&header, HEADER.as_bytes())?;
+    let there = file::read_text(&header, file::MOST_TEXT_BYTES);
+    if !there.is_ok_and(|there| there == HEADER) {
+        file::write_whole(&header, HEADER.as_bytes())
+            .map_err(|error| explain_unusable(&folder, &error))?;
     }
     Ok(folder)
 }
@@ -143,6 +161,33 @@ pub(crate) fn include_folder() -> io::Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_of_the_cache_belongs_to_this_user() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(folder.path(), &link).expect("a link");
+        assert!(check_owner(&link, LinkRule::Follow).is_ok());
+        assert!(check_owner(folder.path(), LinkRule::Refuse).is_ok());
+        let error = check_owner(&link, LinkRule::Refuse).expect_err("a link");
+        assert_eq!(error.to_string(), "it is a link; remove it");
+        let is_root = rustix::process::getuid().is_root();
+        assert_eq!(
+            check_owner(Path::new("/"), LinkRule::Refuse).is_ok(),
+            is_root
+        );
+    }
+
+    #[test]
+    fn damaged_header_is_written_again() {
+        let folder = tempfile::tempdir().expect("a folder");
+        OF_THIS_TEST.set(Some(folder.path().join("cache")));
+        let header = include_folder().expect("a folder").join("orch_plugin.h");
+        let text = std::fs::read_to_string(&header).expect("there");
+        std::fs::write(&header, "").expect("written");
+        include_folder().expect("a folder");
+        assert_eq!(std::fs::read_to_string(&header).expect("there"), text);
+    }
 
     #[test]
     fn noexec_is_read_from_the_mount_table() {

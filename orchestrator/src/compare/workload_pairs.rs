@@ -62,10 +62,8 @@ pub(super) fn matched(
     let of = |side: usize| {
         let key = &jobs[side].plugin;
         plugins[side].prepared.get(key).cloned().unwrap_or_else(|| {
-            Err(PluginFailure {
-                phase: Phase::Build,
-                message: format!("plugin `{key}` was not prepared"),
-            })
+            let message = format!("plugin `{key}` was not prepared");
+            Err(PluginFailure::new(Phase::Build, message))
         })
     };
     let info = |side: usize| {

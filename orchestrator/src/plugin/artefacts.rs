@@ -2,6 +2,7 @@
 
 use super::cargo::{self, BuildError};
 use crate::cache;
+use crate::cache::artefact::{self, ArtefactState, DamagedArtefact};
 use crate::file;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ impl BuildIngredients {
     /// Creates the list with the ingredients that are the same for all builds of this user on this
     /// machine.
     pub(super) fn new() -> Self {
-        let mut ingredients = Self("version 1\n".to_owned());
+        let mut ingredients = Self("version 2\n".to_owned());
         for name in VARIABLES {
             if let Some(value) = std::env::var_os(name) {
                 ingredients.add(name, &value.to_string_lossy());
@@ -67,10 +68,12 @@ impl BuildIngredients {
     }
 }
 
-/// An artefact in the cache.
+/// An artefact in the cache. Its entry is a file named after the key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct CachedArtefact {
     pub(super) hash: String,
+    /// Length of the library.
+    pub(super) bytes: u64,
     /// Flags of the compiler, for the record.
     pub(super) flags: Vec<String>,
     /// Hashes of the sources outside the repository, by path.
@@ -81,30 +84,53 @@ pub(super) struct CachedArtefact {
     pub(super) took_ms: Option<u64>,
 }
 
-/// Finds the artefact of a key with its file, if the file is present and undamaged.
-pub(super) fn find_artefact(key: &str) -> io::Result<Option<(CachedArtefact, PathBuf)>> {
-    let Some(entry) = read_entry(key)? else {
-        return Ok(None);
-    };
-    let library = cache::artefact(&entry.hash)?;
-    match crate::hash::file(&library) {
-        Ok(hash) if hash == entry.hash => Ok(Some((entry, library))),
-        // After a power failure, the file may be incomplete. It must not be taken for the artefact
-        // of a new build.
-        Ok(_) => std::fs::remove_file(&library).map(|()| None),
-        Err(_) => Ok(None),
-    }
+/// Answer of the cache to a key.
+pub(super) enum ArtefactLookup {
+    Found(CachedArtefact, PathBuf),
+    Absent,
+    /// The library was stored, and its file is something else now.
+    Damaged(DamagedArtefact),
 }
 
-/// Reads the entry of a key. The file of the artefact may be missing.
+/// Finds the artefact of a key with its library, whose content is verified.
+pub(super) fn find_artefact(key: &str) -> io::Result<ArtefactLookup> {
+    let Some(entry) = read_entry(key)? else {
+        return Ok(ArtefactLookup::Absent);
+    };
+    let state = artefact::check_artefact(&entry.hash, Some(entry.bytes))?;
+    Ok(match state {
+        ArtefactState::Whole(library) => ArtefactLookup::Found(entry, library),
+        ArtefactState::Absent => ArtefactLookup::Absent,
+        ArtefactState::Damaged(damaged) => ArtefactLookup::Damaged(damaged),
+    })
+}
+
+/// Contents of the file of an entry. It repeats the key, so that the entry of another key is not
+/// used under this one.
+#[derive(Serialize, Deserialize)]
+struct CacheEntry<Artefact> {
+    key: String,
+    artefact: Artefact,
+}
+
+/// Reads the entry of a key. The file of the artefact may be missing. An entry that is damaged
+/// counts as missing.
 pub(super) fn read_entry(key: &str) -> io::Result<Option<CachedArtefact>> {
     let text = file::read_bytes(&locate_entry(key)?, file::MOST_TEXT_BYTES).ok();
-    Ok(text.and_then(|text| serde_json::from_slice(&text).ok()))
+    let entry = text.and_then(|text| serde_json::from_slice(&text).ok());
+    let entry = entry.filter(|entry: &CacheEntry<CachedArtefact>| entry.key == key);
+    Ok(entry.map(|entry| entry.artefact))
 }
 
 /// Stores the entry of a key.
-pub(super) fn store_entry(key: &str, entry: &CachedArtefact) -> io::Result<()> {
-    file::write_whole(&locate_entry(key)?, &serde_json::to_vec(entry)?)
+pub(super) fn store_entry(key: &str, artefact: &CachedArtefact) -> io::Result<()> {
+    let entry = CacheEntry {
+        key: key.to_owned(),
+        artefact,
+    };
+    let path = locate_entry(key)?;
+    file::write_whole(&path, &serde_json::to_vec(&entry)?)
+        .map_err(|error| cache::explain_unusable(&path, &error))
 }
 
 fn locate_entry(key: &str) -> io::Result<PathBuf> {

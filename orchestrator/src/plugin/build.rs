@@ -1,14 +1,16 @@
 //! Preparation of a plugin: from an entry under `plugins:` in a scenario to a library that is
 //! built, inspected, cached and hashed.
 
-use super::cargo::{BuildWatcher, PathOrigin};
+use super::cargo::{BuildError, BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::{PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
 use crate::cache;
+use crate::cache::artefact;
 use crate::git::{self, GitState};
 use orch_core::protocol::Phase;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A plugin whose library may be loaded.
@@ -45,6 +47,16 @@ pub(crate) struct PreparedPlugin {
 pub(crate) struct PluginFailure {
     pub(crate) phase: Phase,
     pub(crate) message: String,
+    pub(crate) cause: FailureCause,
+}
+
+/// What a plugin's failure is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FailureCause {
+    /// This plugin; others may work.
+    Plugin,
+    /// The cache, without which no plugin can be built.
+    Cache,
 }
 
 impl PluginFailure {
@@ -52,6 +64,34 @@ impl PluginFailure {
         Self {
             phase,
             message: message.to_string(),
+            cause: FailureCause::Plugin,
+        }
+    }
+
+    /// Returns the failure of a step that reads or writes files. `place` is the subject of the
+    /// message unless the cache is.
+    fn from_io(phase: Phase, place: &Path, error: &io::Error) -> Self {
+        match cache::is_refusal(error) {
+            true => Self::new(phase, error).with_cause(FailureCause::Cache),
+            false => Self::new(phase, format!("{}: {error}", place.display())),
+        }
+    }
+
+    fn from_build(error: &BuildError) -> Self {
+        Self::new(Phase::Build, error).with_cause(FailureCause::of(error))
+    }
+
+    pub(super) fn with_cause(mut self, cause: FailureCause) -> Self {
+        self.cause = cause;
+        self
+    }
+}
+
+impl FailureCause {
+    pub(super) fn of(error: &BuildError) -> Self {
+        match error {
+            BuildError::Io(error) if cache::is_refusal(error) => Self::Cache,
+            _ => Self::Plugin,
         }
     }
 }
@@ -103,8 +143,7 @@ pub(crate) fn prepare_padded_plugin(
         );
         return Err(PluginFailure::new(Phase::Build, message));
     }
-    let linker = padding::write_linker(bytes)
-        .map_err(|error| PluginFailure::new(Phase::Build, error.to_string()))?;
+    let linker = padding::write_linker(bytes).map_err(|error| PluginFailure::from_build(&error))?;
     prepare_library(key, spec, true, Some(&linker), watch)
 }
 
@@ -127,7 +166,7 @@ fn prepare_library(
 ) -> Result<PreparedPlugin, PluginFailure> {
     // The state is read before the build, because the build may leave files behind.
     let git = git::read_state(&spec.source.folder());
-    let build_failed = |error: &dyn ToString| PluginFailure::new(Phase::Build, error.to_string());
+    let build_failed = |error: BuildError| PluginFailure::from_build(&error);
     let mut note = None;
     let source_root = spec.overlay.as_deref().and_then(git::find_root);
     let (path, flags) = match &spec.source {
@@ -139,13 +178,14 @@ fn prepare_library(
                 },
                 None => PathOrigin::Workspace,
             };
-            let built = cargo::build_crate(folder, cpu, origin, linker, watch)
-                .map_err(|error| build_failed(&error))?;
+            let built =
+                cargo::build_crate(folder, cpu, origin, linker, watch).map_err(build_failed)?;
             (built.library, built.flags)
         }
         PluginSource::Command { folder, command } => {
-            let out = locate_output(key, folder, command).map_err(|error| build_failed(&error))?;
-            let include = cache::include_folder().map_err(|error| build_failed(&error))?;
+            let refused = |error| build_failed(BuildError::Io(error));
+            let out = locate_output(key, folder, command).map_err(refused)?;
+            let include = cache::include_folder().map_err(refused)?;
             let root = source_root
                 .or_else(|| git::find_root(folder))
                 .unwrap_or_else(|| folder.clone());
@@ -158,7 +198,7 @@ fn prepare_library(
             };
             let CommandBuilt {
                 built, doubtful, ..
-            } = command::build_with_command(&order, watch).map_err(|error| build_failed(&error))?;
+            } = command::build_with_command(&order, watch).map_err(build_failed)?;
             note = doubtful.map(|source| {
                 format!(
                     "may contain an old object: {} has new content, but a time before the last \
@@ -173,12 +213,14 @@ fn prepare_library(
     };
     let inspected = elf::inspect_library(&path)
         .map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
-    let unreadable = |error: std::io::Error| {
-        PluginFailure::new(Phase::Load, format!("{}: {error}", path.display()))
-    };
+    let unreadable = |error: io::Error| PluginFailure::from_io(Phase::Load, &path, &error);
     let hash = crate::hash::file(&path).map_err(unreadable)?;
     let library = if kept {
-        cache::keep(&path, &hash).map_err(unreadable)?
+        let kept = artefact::keep(&path, &hash).map_err(unreadable)?;
+        if let Some(damaged) = kept.replaced {
+            (watch.show)(&format!("{damaged}; it was replaced"));
+        }
+        kept.path
     } else {
         path.clone()
     };
@@ -208,7 +250,7 @@ fn prepare_library(
 
 /// Returns a separate output file for each build command, so that two scenarios never write the
 /// same file.
-fn locate_output(key: &str, folder: &Path, command: &str) -> std::io::Result<PathBuf> {
+fn locate_output(key: &str, folder: &Path, command: &str) -> io::Result<PathBuf> {
     let identity = crate::hash::text(&format!("{key}\0{}\0{command}", folder.display()));
     Ok(cache::subfolder("commands")?.join(format!("{}.so", &identity[..32])))
 }

@@ -1,16 +1,18 @@
 //! Plugins at a commit: built in the build worktree, or taken from the cache.
 
-use super::artefacts::{self, BuildIngredients, CachedArtefact, CompilerLookup};
-use super::build::{self, PluginFailure, PreparedPlugin};
+use super::artefacts::{self, ArtefactLookup, BuildIngredients, CachedArtefact, CompilerLookup};
+use super::build::{self, FailureCause, PluginFailure, PreparedPlugin};
 use super::cargo::{self, BuildError, BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
 use super::{PluginSource, PluginSpec, advice, build_group, elf, manifest};
 use crate::cache;
+use crate::cache::artefact;
 use crate::file;
 use crate::git::commit::CommitFiles;
 use crate::git::worktree::{self, BuildWorktree};
 use crate::git::{self, GitState, Revision};
+use obstacle::BuildObstacle;
 use orch_core::protocol::Phase;
 use std::collections::BTreeMap;
 use std::io;
@@ -18,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 mod failure;
+mod obstacle;
 
 /// Prepares a plugin at a commit. `root` is the project's folder, where relative paths begin. A
 /// plugin outside the commit's repository, or one that is given as a file, is taken in its present
@@ -33,12 +36,23 @@ pub(crate) fn prepare_at_commit(
         return build::prepare_plugin(key, spec, watch);
     };
     let within = place.shown_folder();
-    let failed = |message: String| make_build_failure(explain_failure(&within, revision, &message));
+    let failed = |obstacle: BuildObstacle| {
+        let message = match obstacle.cause {
+            FailureCause::Plugin => explain_failure(&within, revision, &obstacle.message),
+            FailureCause::Cache => obstacle.message,
+        };
+        PluginFailure::new(Phase::Build, message).with_cause(obstacle.cause)
+    };
     let order =
         BuildOrder::new(key, spec, revision, place, CompilerLookup::Anew).map_err(failed)?;
-    let (entry, library) = match order.find_cached().map_err(failed)? {
-        Some(found) => found,
-        None => order.build(watch).map_err(failed)?,
+    let cached = order.find_cached().map_err(|error| failed(error.into()))?;
+    let (entry, library) = match cached {
+        ArtefactLookup::Found(entry, library) => (entry, library),
+        ArtefactLookup::Absent => order.build(watch).map_err(failed)?,
+        ArtefactLookup::Damaged(damaged) => {
+            (watch.show)(&format!("{damaged}; the plugin is built again"));
+            order.build(watch).map_err(failed)?
+        }
     };
     let refused = |message: String| PluginFailure::new(Phase::Load, message);
     let inspected = elf::inspect_library(&library).map_err(|message| {
@@ -80,7 +94,7 @@ pub(crate) fn is_kept(key: &str, spec: &PluginSpec, root: &Path, revision: &Revi
         return true;
     };
     let order = BuildOrder::new(key, spec, revision, place, CompilerLookup::Remembered);
-    order.is_ok_and(|order| matches!(order.find_cached(), Ok(Some(_))))
+    order.is_ok_and(|order| matches!(order.find_cached(), Ok(ArtefactLookup::Found(..))))
 }
 
 /// Finds the message of [`prepare_at_commit`] if the last build failed and a new one would fail
@@ -124,10 +138,6 @@ fn explain_failure(within: &Path, revision: &Revision, message: &str) -> String 
         revision.short(),
         revision.subject
     )
-}
-
-fn make_build_failure(message: String) -> PluginFailure {
-    PluginFailure::new(Phase::Build, message)
 }
 
 /// Explains why a plugin is the same at every commit; returns `None` if its source is in the
@@ -211,11 +221,9 @@ fn find_folder_within(source: &PluginSource, root: &Path, revision: &Revision) -
 }
 
 /// Finds the folder of the build worktree of a commit's repository.
-pub(crate) fn find_place(revision: &Revision) -> Result<PathBuf, String> {
-    let cached = cache::subfolder("worktrees")
-        .and_then(|folder| folder.canonicalize())
-        .map_err(format_error)?;
-    worktree::locate_place(&cached, revision).map_err(format_error)
+pub(crate) fn find_place(revision: &Revision) -> io::Result<PathBuf> {
+    let cached = cache::subfolder("worktrees")?.canonicalize()?;
+    worktree::locate_place(&cached, revision).map_err(io::Error::other)
 }
 
 /// One plugin to be built at one commit.
@@ -248,7 +256,7 @@ impl<'a> BuildOrder<'a> {
         revision: &'a Revision,
         source: SourcePlace,
         asking: CompilerLookup,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, BuildObstacle> {
         let (within, overlay) = match source {
             SourcePlace::Commit(within) => (within, None),
             SourcePlace::Overlay(folder) => (
@@ -259,14 +267,15 @@ impl<'a> BuildOrder<'a> {
         let contents =
             CommitFiles::open(revision).map_err(|error| format!("git: {}", error.message()))?;
         if !contents.has_folder(&within) {
-            return Err(format!(
+            let message = format!(
                 "{} does not exist at {}; name a commit that contains it, or leave out the plugin",
                 within.display(),
                 revision.short()
-            ));
+            );
+            return Err(message.into());
         }
         let place = find_place(revision)?;
-        std::fs::create_dir_all(&place).map_err(format_error)?;
+        std::fs::create_dir_all(&place)?;
         let ingredients = BuildIngredients::new();
         let mut order = Self {
             key,
@@ -282,15 +291,14 @@ impl<'a> BuildOrder<'a> {
         Ok(order)
     }
 
-    fn gather_ingredients(&mut self, asking: CompilerLookup) -> Result<(), String> {
+    fn gather_ingredients(&mut self, asking: CompilerLookup) -> Result<(), BuildObstacle> {
         self.ingredients.add("commit", &self.revision.commit);
         self.ingredients
             .add("folder", &self.within.to_string_lossy());
         if let Some(overlay) = &self.overlay {
-            self.ingredients
-                .add("overlay", &overlay.hash_content().map_err(format_error)?);
+            self.ingredients.add("overlay", &overlay.hash_content()?);
         }
-        let (toolchain, file) = self.prepare_toolchain_folder().map_err(format_error)?;
+        let (toolchain, file) = self.prepare_toolchain_folder()?;
         let explained = |error: BuildError| match (&error, &file) {
             (BuildError::Failed { output, .. }, Some(file)) if advice::lacks_toolchain(output) => {
                 format!(
@@ -334,7 +342,7 @@ impl<'a> BuildOrder<'a> {
                     "flags",
                     &command::format_compiler_flags(Path::new("/source"), Path::new("/plugin")),
                 );
-                let header = cache::include_folder().map_err(format_error)?;
+                let header = cache::include_folder()?;
                 self.ingredients.add("header", &header.to_string_lossy());
                 // The command may or may not call cargo.
                 self.ingredients.add(
@@ -362,7 +370,7 @@ impl<'a> BuildOrder<'a> {
             Err(_) => file::read_text(path, file::MOST_TEXT_BYTES).ok(),
         };
         manifest::find_outside(repository, &repository.join(&self.within), &read)
-            .map_err(format_error)
+            .map_err(|error| error.to_string())
     }
 
     /// Prepares a folder in which rustup chooses the commit's compiler. Returns it with the file of
@@ -425,11 +433,8 @@ impl<'a> BuildOrder<'a> {
         Ok(all.key())
     }
 
-    fn find_cached(&self) -> Result<Option<(CachedArtefact, PathBuf)>, String> {
-        let found = self
-            .compute_cache_key()
-            .and_then(|key| artefacts::find_artefact(&key))
-            .map_err(format_error)?;
+    fn find_cached(&self) -> io::Result<ArtefactLookup> {
+        let found = artefacts::find_artefact(&self.compute_cache_key()?)?;
         // Sources outside the repository belong to no commit, so they are not part of the key.
         let is_current = |entry: &CachedArtefact| {
             entry
@@ -437,27 +442,29 @@ impl<'a> BuildOrder<'a> {
                 .iter()
                 .all(|(path, content)| command::read_content(path) == *content)
         };
-        Ok(found.filter(|(entry, _)| is_current(entry)))
+        Ok(match found {
+            ArtefactLookup::Found(entry, _) if !is_current(&entry) => ArtefactLookup::Absent,
+            found => found,
+        })
     }
 
-    fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), String> {
+    fn build(&self, watch: &mut BuildWatcher) -> Result<(CachedArtefact, PathBuf), BuildObstacle> {
         let waiting = || (watch.show)("waiting: another orch builds a commit of this repository");
-        let held = BuildWorktree::lock(&self.place, waiting, watch.stop).map_err(format_error)?;
-        let Some(held) = held else {
-            return Err("stopped while waiting for another build".to_owned());
+        let Some(held) = BuildWorktree::lock(&self.place, waiting, watch.stop)? else {
+            return Err("stopped while waiting for another build".to_owned().into());
         };
         // The process that held the lock may have built the same artefact.
-        if let Some(found) = self.find_cached()? {
-            return Ok(found);
+        if let ArtefactLookup::Found(entry, library) = self.find_cached()? {
+            return Ok((entry, library));
         }
         build_group::end_leftover_build(&self.place);
         let began = Instant::now();
-        held.check_out(self.revision).map_err(format_error)?;
+        held.check_out(self.revision)?;
         for folder in self.list_unlocked_folders() {
             // orch may have been killed during a build before it took a lent lock back.
             let _ = std::fs::remove_file(folder.join("Cargo.lock"));
         }
-        let before = self.compute_cache_key().map_err(format_error)?;
+        let before = self.compute_cache_key()?;
         let mut watch = BuildWatcher {
             show: &mut *watch.show,
             stop: watch.stop,
@@ -465,31 +472,28 @@ impl<'a> BuildOrder<'a> {
         };
         let built = self.run_build(&held.root(), &mut watch);
         // The build may have changed the lent Cargo.lock. Either version leads to this artefact.
-        let keys = [before, self.compute_cache_key().map_err(format_error)?];
-        let (built, outside) = built.map_err(|error| {
+        let keys = [before, self.compute_cache_key()?];
+        let (built, outside) = built.inspect_err(|error| {
             // A build that was stopped looks like one that failed.
-            if !(watch.stop)() && failure::is_permanent(&error) {
+            if !(watch.stop)() && failure::is_permanent(error) {
                 // If the entry cannot be stored, the only consequence is another build.
                 let _ = keys
                     .iter()
                     .try_for_each(|key| failure::store_failure(key, &error.to_string()));
             }
-            error.to_string()
         })?;
-        let hash = crate::hash::file(&built.library).map_err(format_error)?;
-        let library = cache::keep(&built.library, &hash)
-            .and_then(std::path::absolute)
-            .map_err(format_error)?;
+        let hash = crate::hash::file(&built.library)?;
+        let library = std::path::absolute(artefact::keep(&built.library, &hash)?.path)?;
         let entry = CachedArtefact {
             hash,
+            bytes: library.metadata()?.len(),
             flags: built.flags,
             outside,
             took_ms: u64::try_from(began.elapsed().as_millis()).ok(),
         };
         for key in keys {
-            artefacts::store_entry(&key, &entry)
-                .and_then(|()| failure::forget_failure(&key))
-                .map_err(format_error)?;
+            artefacts::store_entry(&key, &entry)?;
+            failure::forget_failure(&key)?;
         }
         Ok((entry, library))
     }
@@ -553,10 +557,6 @@ impl<'a> BuildOrder<'a> {
             )),
         }
     }
-}
-
-fn format_error(error: impl ToString) -> String {
-    error.to_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use crate::error::CommandError;
 use crate::machine;
 use crate::pass::PassEnd;
 use crate::plan;
-use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
+use crate::plugin::build::{self, FailureCause, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::{PluginSpec, SandboxSpec, elf};
@@ -132,6 +132,9 @@ impl<'a> PluginExaminer<'a> {
                 }
                 examined.path = prepared.path.display().to_string();
                 self.look(&prepared, given, &mut examined)?
+            }
+            Err(failure) if failure.cause == FailureCause::Cache => {
+                return Err(CommandError::system(failure.message));
             }
             Err(failure) => {
                 let ending = PassEnding {

@@ -6,7 +6,7 @@ use crate::cache;
 use crate::error::CommandError;
 use crate::file;
 use crate::git::{self, GitKind};
-use crate::plugin::build::{self, PluginFailure, PreparedPlugin};
+use crate::plugin::build::{self, FailureCause, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::{PluginSource, PluginSpec};
@@ -282,6 +282,12 @@ pub(crate) fn prepare(
             note: None,
         };
         let mut prepared = build(key, spec, &mut watch);
+        if let Err(failure) = &prepared
+            && failure.cause == FailureCause::Cache
+        {
+            // Every other plugin would meet the same obstacle.
+            return Err(CommandError::system(failure.message.clone()));
+        }
         // A build may have started a server, which must not count as a plugin's process.
         orphans::spare_children();
         if let Ok(ready) = &mut prepared {
@@ -380,10 +386,8 @@ fn describe(
     let ended = process::run_pass(&launch, interrupt)
         .map_err(|error| CommandError::system_while("cannot start a worker", &error))?;
     let failed = |phase, message: String| {
-        Err(PluginFailure {
-            phase,
-            message: format!("{}: {message}", prepared.path.display()),
-        })
+        let message = format!("{}: {message}", prepared.path.display());
+        Err(PluginFailure::new(phase, message))
     };
     Ok(match ended.result {
         Ok(WorkerReply::Described { document }) => match PluginDescription::parse(&document) {

@@ -94,6 +94,27 @@ fn cache_that_cannot_be_written_is_named_with_its_variable() {
 }
 
 #[test]
+fn folder_of_the_cache_that_cannot_be_used_ends_the_command() {
+    for (name, command) in [
+        ("artefacts", "run scenarios/s.yaml"),
+        ("commands", "list --scenario scenarios/s.yaml"),
+        ("commands", "plugin check scenarios/s.yaml"),
+        ("worktrees", "check scenarios/s.yaml --baseline c0"),
+        ("builds", "check scenarios/s.yaml --baseline c0"),
+    ] {
+        let history = History::of(&["", "-DSTEPS=2001"]);
+        // A file in its place refuses everybody, root too.
+        let place = history.project.write(&format!("cache/orch/{name}"), "");
+        let (code, said) = shell(&history, &format!("exec \"$0\" {command}"), &[]);
+        assert_eq!(code, 202, "{name}: {said}");
+        let shown = format!("error: cannot use the cache {}: ", place.display());
+        assert!(said.contains(&shown), "{name}: {said}");
+        assert!(said.contains("; set XDG_CACHE_HOME to "), "{name}: {said}");
+        assert_eq!(said.matches("cannot use the cache").count(), 1, "{said}");
+    }
+}
+
+#[test]
 fn repository_that_the_git_library_does_not_read_is_named_with_its_remedy() {
     let history = History::of(&["", "-DSTEPS=2001"]);
     std::fs::remove_dir_all(history.project.path().join(".git")).unwrap();

@@ -75,11 +75,20 @@ fn prepare_commit(
     spec: &PluginSpec,
     commit: &str,
 ) -> Result<(PreparedPlugin, usize), String> {
+    let (prepared, lines) = prepare_with_lines(sample, spec, commit)?;
+    Ok((prepared, lines.len()))
+}
+
+fn prepare_with_lines(
+    sample: &SampleRepository,
+    spec: &PluginSpec,
+    commit: &str,
+) -> Result<(PreparedPlugin, Vec<String>), String> {
     let revision = resolve_revision(sample.path(), commit)
         .expect("readable")
         .expect("there");
-    let mut lines = 0;
-    let mut show = |_: &str| lines += 1;
+    let mut lines = Vec::new();
+    let mut show = |line: &str| lines.push(line.to_owned());
     let mut watch = BuildWatcher {
         show: &mut show,
         stop: &|| false,
@@ -200,12 +209,95 @@ fn crate_is_built_from_its_commit_in_any_order() {
         check_builds(&sample, &spec, &[(&b, "2222")])[0],
         commit.hash
     );
-    // A damaged artefact is not used.
-    std::fs::write(&commit.library, "junk").expect("written");
-    assert_eq!(
-        check_builds(&sample, &spec, &[(&b, "2222")])[0],
-        commit.hash
+}
+
+/// Puts something else in the place of a library, given the path of another library.
+type Damage<'a> = &'a dyn Fn(&Path, &Path);
+
+#[test]
+fn damaged_artefact_is_built_again_and_reported_in_one_line() {
+    let sample = create_sample();
+    let a = sample.commit_files("a", &[("c/p.c", &make_c_source("1111"))]);
+    let b = sample.commit_files("b", &[("c/p.c", &make_c_source("2222"))]);
+    let spec = make_command_spec("c", COMMAND);
+    let (other, _) = prepare_commit(&sample, &spec, &a).expect("builds");
+    let (first, lines) = prepare_with_lines(&sample, &spec, &b).expect("builds");
+    assert_eq!(lines, Vec::<String>::new());
+    let damages: [(&str, Damage); 4] = [
+        ("is empty", &|path, _| {
+            std::fs::write(path, "").expect("written");
+        }),
+        ("instead of", &|path, _| {
+            let file = std::fs::File::options().write(true).open(path);
+            file.and_then(|file| file.set_len(1000)).expect("cut");
+        }),
+        ("has other content", &|path, other| {
+            std::fs::copy(other, path).expect("copied");
+        }),
+        ("has other content", &|path, _| {
+            let mut bytes = std::fs::read(path).expect("readable");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            std::fs::write(path, bytes).expect("written");
+        }),
+    ];
+    for (words, damage) in damages {
+        damage(&first.library, &other.library);
+        let (again, lines) = prepare_with_lines(&sample, &spec, &b).expect("builds");
+        let [line] = &lines[..] else {
+            panic!("{words}: {lines:?}");
+        };
+        let shown = format!("the cached library {} ", first.library.display());
+        assert!(
+            line.starts_with(&shown)
+                && line.contains(words)
+                && line.ends_with("; the plugin is built again"),
+            "{line}"
+        );
+        assert_eq!(again.hash, first.hash);
+        assert!(has_text(&again.library, "answer-is-2222"), "{words}");
+        let (_, lines) = prepare_with_lines(&sample, &spec, &b).expect("there");
+        assert_eq!(lines, Vec::<String>::new(), "it is whole again");
+    }
+    // A working tree builds the same library, and does not use the damaged one either.
+    sample.write_file("c/p.c", &make_c_source("2222"));
+    std::fs::write(&first.library, "junk").expect("written");
+    let tree = make_command_spec(&sample.path().join("c").display().to_string(), COMMAND);
+    let mut lines = Vec::new();
+    let mut watch = BuildWatcher {
+        show: &mut |line: &str| lines.push(line.to_owned()),
+        stop: &|| false,
+        note: None,
+    };
+    let today = build::prepare_plugin("p", &tree, &mut watch).expect("builds");
+    assert!(has_text(&today.library, "answer-is-2222"));
+    assert_eq!(today.hash, first.hash);
+    assert!(
+        lines.len() == 1 && lines[0].ends_with("; it was replaced"),
+        "{lines:?}"
     );
+}
+
+#[test]
+fn entry_of_another_key_or_half_an_entry_is_not_used() {
+    let sample = create_sample();
+    let a = sample.commit_files("a", &[("c/p.c", &make_c_source("1111"))]);
+    let spec = make_command_spec("c", COMMAND);
+    check_builds(&sample, &spec, &[(&a, "1111")]);
+    let builds = cache::subfolder("builds").expect("a folder");
+    let entry = std::fs::read_dir(builds).expect("a folder").next();
+    let entry = entry.expect("one").expect("an entry").path();
+    let b = sample.commit_files("b", &[("c/p.c", &make_c_source("2222"))]);
+    check_builds(&sample, &spec, &[(&b, "2222")]);
+    let builds = std::fs::read_dir(entry.parent().expect("a folder")).expect("a folder");
+    let others = builds.map(|other| other.expect("an entry").path());
+    for other in others.filter(|other| *other != entry) {
+        std::fs::copy(&entry, other).expect("copied");
+    }
+    check_builds(&sample, &spec, &[(&b, "2222"), (&a, "1111")]);
+    let text = std::fs::read(&entry).expect("readable");
+    std::fs::write(&entry, &text[..text.len() / 2]).expect("written");
+    check_builds(&sample, &spec, &[(&a, "1111")]);
 }
 
 #[test]

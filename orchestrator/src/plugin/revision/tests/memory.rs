@@ -60,10 +60,6 @@ fn built_commit_is_known_with_its_build_time() {
     let outside = make_command_spec(&sample.path_beside("other").display().to_string(), COMMAND);
     let known = query_build(&sample, &outside, &resolve_commit(&sample, &a));
     assert!(known.kept && known.failure.is_none() && known.time.is_none());
-    // Older versions stored entries without the duration.
-    let old =
-        serde_json::from_str::<CachedArtefact>(r#"{"hash":"x","flags":[]}"#).expect("readable");
-    assert_eq!(old.took_ms, None);
 }
 
 /// Checks that a commit that failed is reported as failing, with the original message.
@@ -268,9 +264,10 @@ fn queries_for_hundreds_of_commits_are_fast() {
         )
         .expect("written");
         let hash = crate::hash::file(&file).expect("readable");
-        cache::keep(&file, &hash).expect("kept");
+        artefact::keep(&file, &hash).expect("kept");
         let entry = CachedArtefact {
             hash,
+            bytes: 8 + (1 << 20),
             flags: Vec::new(),
             outside: Default::default(),
             took_ms: Some(1000),
