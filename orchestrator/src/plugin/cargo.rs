@@ -118,8 +118,16 @@ fn build_in(
     };
     let _lock = LockFile::lend(&workspace.root)?;
     let profile = target.join("release");
-    let store = PackageStore::open(&code_flags)?;
-    if !profile.join(".fingerprint").exists() && !store.is_empty() {
+    // The store only saves time.
+    let store = PackageStore::open(&code_flags).inspect_err(|error| {
+        (watch.show)(&format!(
+            "packages of registries are compiled anew: {error}"
+        ));
+    });
+    let filled = store.as_ref().ok().filter(|store| !store.is_empty());
+    if let Some(store) = filled
+        && !profile.join(".fingerprint").exists()
+    {
         let lock = workspace.root.join("Cargo.lock");
         if !lock.exists() {
             let mut command = create_clean_command("cargo");
@@ -178,7 +186,7 @@ fn build_in(
     }
     ledger.record(&messages, &library, begun, name_flags.clone())?;
     // A package that cannot be stored is compiled again elsewhere.
-    let _ = store.add_packages(&messages, &profile);
+    let _ = store.and_then(|store| store.add_packages(&messages, &profile));
     Ok(BuiltLibrary {
         library,
         flags: [code_flags, name_flags].concat(),
