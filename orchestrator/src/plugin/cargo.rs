@@ -4,6 +4,7 @@ use super::advice;
 use super::build_group::BuildGroup;
 use super::compiled_packages::PackageStore;
 use super::freshness::SourceLedger;
+use super::lent_lock::LentLock;
 use super::rustc_wrapper;
 use crate::file;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -116,7 +117,7 @@ fn build_in(
         }
         command
     };
-    let _lock = LockFile::lend(&workspace.root)?;
+    let _lock = LentLock::lend(&workspace.root)?;
     let profile = target.join("release");
     // The store only saves time.
     let store = PackageStore::open(&code_flags).inspect_err(|error| {
@@ -490,42 +491,6 @@ fn read_text(mut pipe: ChildStdout, to: mpsc::Sender<OutputSource>) -> JoinHandl
             }
         }
     })
-}
-
-/// A Cargo.lock that orch lends, for the duration of a build, to a workspace that has none. It is
-/// stored in the cache, so that builds are repeatable and the user's tree stays unchanged.
-struct LockFile {
-    place: PathBuf,
-    kept: PathBuf,
-    lent: bool,
-}
-
-/// Returns the path in the cache of the Cargo.lock for a workspace that has none.
-pub(crate) fn locate_kept_lock(root: &Path) -> std::io::Result<PathBuf> {
-    let name = &crate::hash::text(&root.display().to_string())[..32];
-    Ok(crate::cache::subfolder("locks")?.join(format!("{name}.lock")))
-}
-
-impl LockFile {
-    fn lend(root: &Path) -> std::io::Result<Self> {
-        let place = root.join("Cargo.lock");
-        let kept = locate_kept_lock(root)?;
-        let lent = !place.exists();
-        if lent && kept.is_file() {
-            std::fs::copy(&kept, &place)?;
-        }
-        Ok(Self { place, kept, lent })
-    }
-}
-
-impl Drop for LockFile {
-    fn drop(&mut self) {
-        // The file is copied and removed, because the cache may be on another file system. A lock
-        // that stays behind does no harm.
-        if self.lent && std::fs::copy(&self.place, &self.kept).is_ok() {
-            let _ = std::fs::remove_file(&self.place);
-        }
-    }
 }
 
 /// Finds the shared library of the crate of `manifest` in cargo's messages.

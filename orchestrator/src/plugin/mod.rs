@@ -13,6 +13,7 @@ mod compiled_packages;
 pub(crate) mod dependencies;
 pub(crate) mod elf;
 mod freshness;
+mod lent_lock;
 mod manifest;
 mod overlay;
 mod padding;

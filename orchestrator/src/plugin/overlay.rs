@@ -6,6 +6,7 @@
 //! its own, so that no manifest of the commit has to list it.
 
 use super::freshness::list_files;
+use super::lent_lock;
 use super::manifest::normalise_path;
 use crate::file;
 use std::collections::BTreeSet;
@@ -79,8 +80,11 @@ impl Overlay {
             .as_ref()
             .map_or(&self.folder, |workspace| &workspace.root)
             .join("Cargo.lock");
-        let kept = super::cargo::locate_kept_lock(&self.folder)?;
-        Ok([own, kept].into_iter().find(|lock| lock.is_file()))
+        if own.is_file() {
+            return Ok(Some(own));
+        }
+        let kept = lent_lock::locate_kept_lock(&self.folder)?;
+        Ok(lent_lock::read_kept_lock(&kept).map(|_| kept))
     }
 
     /// Finds the folders that the plugin's manifest names and that belong neither to the plugin nor
@@ -146,7 +150,8 @@ impl Overlay {
     pub(super) fn keep_lock(&self, target: &Path) -> io::Result<()> {
         let lock = target.join("Cargo.lock");
         if lock.is_file() && self.find_lock()?.is_none() {
-            std::fs::copy(lock, super::cargo::locate_kept_lock(&self.folder)?)?;
+            let kept = lent_lock::locate_kept_lock(&self.folder)?;
+            lent_lock::keep_lock(&lock, &kept)?;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use super::build::{self, FailureCause, PluginFailure, PreparedPlugin};
 use super::cargo::{self, BuildError, BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
-use super::{PluginSource, PluginSpec, advice, build_group, elf, manifest};
+use super::{PluginSource, PluginSpec, advice, build_group, elf, lent_lock, manifest};
 use crate::cache;
 use crate::cache::artefact;
 use crate::file;
@@ -424,9 +424,9 @@ impl<'a> BuildOrder<'a> {
             for folder in self.list_unlocked_folders() {
                 // Joining the empty name of the root would add a slash, which cargo's names do not
                 // have.
-                let lock = crate::hash::file(&cargo::locate_kept_lock(&manifest::normalise_path(
-                    &folder,
-                ))?);
+                let lock = crate::hash::file(&lent_lock::locate_kept_lock(
+                    &manifest::normalise_path(&folder),
+                )?);
                 all.add("lock", &lock.unwrap_or_default());
             }
         }
