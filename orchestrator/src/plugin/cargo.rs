@@ -140,7 +140,12 @@ fn build_in(
             let _ = run_build(command, "cargo generate-lockfile", watch);
         }
         let lock = file::read_text(&lock, file::MOST_TEXT_BYTES).unwrap_or_default();
-        store.lend_packages(&lock, &profile);
+        for damaged in store.lend_packages(&lock, &profile) {
+            let damaged = damaged.display();
+            (watch.show)(&format!(
+                "the compiled packages with {damaged} were damaged; they are compiled again"
+            ));
+        }
     }
     let forget = |packages: &[String]| {
         for package in packages {

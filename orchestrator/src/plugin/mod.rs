@@ -16,6 +16,7 @@ mod freshness;
 mod lent_lock;
 mod manifest;
 mod overlay;
+mod package_index;
 mod padding;
 pub(crate) mod revision;
 mod rustc_wrapper;
