@@ -90,11 +90,17 @@ fn open_own_folder(folder: &Path) -> io::Result<File> {
     }
     // In a folder that is writable for all users, another user may have created something else
     // under this name, such as a link to a folder of this user.
-    let opened = file::open_folder(folder)?;
-    if opened.metadata()?.uid() != rustix::process::getuid().as_raw() {
-        return Err(io::Error::other("it belongs to another user; remove it"));
-    }
-    Ok(opened)
+    let opened = match file::open_folder(folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotADirectory => return Err(error),
+        opened => opened.ok(),
+    };
+    let is_ours = |opened: &File| {
+        let owner = opened.metadata().map(|about| about.uid());
+        owner.is_ok_and(|owner| owner == rustix::process::getuid().as_raw())
+    };
+    opened
+        .filter(is_ours)
+        .ok_or_else(|| io::Error::other("it is not a folder of this user; remove it"))
 }
 
 fn explain_error(folder: &Path, error: &io::Error) -> io::Error {
