@@ -11,6 +11,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+/// Name of the cache's folder of all entries.
+pub(super) const ENTRIES_FOLDER: &str = "builds";
+
 /// Variables that affect compilers and build scripts. PATH is left out, because the versions of the
 /// compilers are part of the key.
 const VARIABLES: [&str; 16] = [
@@ -133,8 +136,14 @@ pub(super) fn store_entry(key: &str, artefact: &CachedArtefact) -> io::Result<()
         .map_err(|error| cache::explain_unusable(&path, &error))
 }
 
+/// Removes the entries that killed processes left unfinished.
+pub(super) fn remove_leftovers() -> io::Result<()> {
+    file::remove_leftovers(&cache::subfolder(ENTRIES_FOLDER)?);
+    Ok(())
+}
+
 fn locate_entry(key: &str) -> io::Result<PathBuf> {
-    Ok(cache::subfolder("builds")?.join(format!("{key}.json")))
+    Ok(cache::subfolder(ENTRIES_FOLDER)?.join(format!("{key}.json")))
 }
 
 /// Whether compilers are called for their version, or an earlier answer is used.

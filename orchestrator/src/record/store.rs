@@ -93,6 +93,8 @@ pub(crate) fn newest(
 pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
+    // Those of this run, if it was killed while it stored its record and then resumed.
+    file::remove_leftovers(folder);
     write_whole(&folder.join(FILE), &text)?;
     if record.outcome == RunOutcome::Interrupted {
         return Ok(());

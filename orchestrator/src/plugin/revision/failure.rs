@@ -1,6 +1,7 @@
 //! Commits that are known not to build: the compiler's message, stored beside the artefacts.
 
 use super::super::advice;
+use super::super::artefacts;
 use super::super::cargo::BuildError;
 use crate::cache;
 use crate::file;
@@ -83,7 +84,7 @@ pub(super) fn forget_failure(key: &str) -> io::Result<()> {
 }
 
 fn locate_note(key: &str) -> io::Result<PathBuf> {
-    Ok(cache::subfolder("builds")?.join(format!("{key}.failed.json")))
+    Ok(cache::subfolder(artefacts::ENTRIES_FOLDER)?.join(format!("{key}.failed.json")))
 }
 
 fn shorten_message(message: &str) -> String {

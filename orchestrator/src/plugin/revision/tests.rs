@@ -297,7 +297,10 @@ fn entry_of_another_key_or_half_an_entry_is_not_used() {
     check_builds(&sample, &spec, &[(&b, "2222"), (&a, "1111")]);
     let text = std::fs::read(&entry).expect("readable");
     std::fs::write(&entry, &text[..text.len() / 2]).expect("written");
+    let left = crate::file::name_unfinished(&entry);
+    std::fs::write(&left, "half").expect("written");
     check_builds(&sample, &spec, &[(&a, "1111")]);
+    assert!(!left.exists(), "a killed process left it");
 }
 
 #[test]
