@@ -1,6 +1,7 @@
 //! The print of quantities: three significant digits, fitting units, plain digits for sizes.
 
 pub mod change;
+pub mod clean;
 
 use std::borrow::Borrow;
 
@@ -168,20 +169,6 @@ pub fn cut(mut text: String, most: usize, whole: &str) -> String {
         "\n[... {left} more bytes are left out; {whole} has everything]\n"
     ));
     text
-}
-
-/// Formats a text as a cell of a Markdown table: one line, without characters that would end the
-/// cell.
-pub fn cell(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || c == '|' || c == '`' {
-                ' '
-            } else {
-                c
-            }
-        })
-        .collect()
 }
 
 /// Formats a timestamp to the second, in a readable form.

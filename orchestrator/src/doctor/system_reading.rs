@@ -1,6 +1,7 @@
 //! Reads /proc and /sys below a root folder, so that a test can supply its own folder. Some files
 //! are read twice.
 
+use orch_core::format::clean;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -231,7 +232,7 @@ fn parse_process(stat: &str) -> Option<ProcessStat> {
     let name = head.split_once('(')?.1;
     let field = |index: usize| rest.split_whitespace().nth(index)?.parse::<u64>().ok();
     Some(ProcessStat {
-        name: orch_core::format::cell(name),
+        name: clean::clean_code(name),
         ticks: field(11)? + field(12)?,
     })
 }

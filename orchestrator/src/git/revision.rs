@@ -3,6 +3,7 @@
 use super::obstacle::{self, GitObstacle};
 use super::{format_date, open_repository};
 use git2::{ErrorClass, ErrorCode, Repository};
+use orch_core::format::clean;
 use std::path::{Path, PathBuf};
 
 /// A commit of a repository.
@@ -133,20 +134,16 @@ pub(super) fn read_commit(repository: PathBuf, commit: &git2::Commit) -> Revisio
     Revision {
         repository,
         commit: commit.id().to_string(),
-        subject: replace_control_characters(commit.summary_bytes().unwrap_or_default()),
+        subject: clean_bytes(commit.summary_bytes().unwrap_or_default()),
         committed: format_date(commit).unwrap_or_default(),
-        author: replace_control_characters(commit.author().name_bytes()),
+        author: clean_bytes(commit.author().name_bytes()),
         undone: None,
     }
 }
 
-/// Replaces control characters by blanks, so that the author of a commit cannot control the user's
-/// terminal.
-fn replace_control_characters(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+/// Cleans a text, so that the author of a commit cannot control the user's terminal.
+fn clean_bytes(bytes: &[u8]) -> String {
+    clean::clean_line(&String::from_utf8_lossy(bytes)).into_owned()
 }
 
 /// Returns whether an error only means that there is no such revision. Invalid texts count as such

@@ -5,7 +5,7 @@ use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;
 use crate::error::CommandError;
 use crate::scenario::problem::nearest_name;
-use orch_core::format;
+use orch_core::format::{self, clean};
 use std::collections::HashMap;
 
 /// Content of a file.
@@ -113,7 +113,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
             if name.is_empty() {
                 format!("number {}", index + 1)
             } else {
-                format::cell(name)
+                clean::clean_line(name).into_owned()
             }
         })
         .collect();

@@ -7,6 +7,7 @@ use super::freshness::SourceLedger;
 use super::lent_lock::LentLock;
 use super::rustc_wrapper;
 use crate::file;
+use orch_core::format::clean;
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -476,7 +477,8 @@ impl GatheredOutput {
 fn read_lines(pipe: ChildStderr, to: mpsc::Sender<OutputSource>) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+            let line = String::from_utf8_lossy(&line);
+            let line = clean::remove_styles(&line).trim_end().to_owned();
             if to.send(OutputSource::Line(line)).is_err() {
                 return;
             }

@@ -3,7 +3,7 @@
 use crate::comparison;
 use crate::file::{self, LinkRule};
 use crate::gate::{FindingKind, GateFinding, GateResult};
-use orch_core::format;
+use orch_core::format::{self, clean};
 use std::io::Write;
 use std::path::Path;
 
@@ -91,20 +91,12 @@ impl AnnotationLevel {
 /// Formats a finding as one of GitHub's workflow commands. In a property, such as the title, more
 /// characters are escaped than in the message.
 fn annotation(finding: &GateFinding, level: AnnotationLevel) -> String {
-    let escaped = |text: &str| {
-        text.replace('%', "%25")
-            .replace('\r', "%0D")
-            .replace('\n', "%0A")
-    };
-    let property = |text: &str| escaped(text).replace(':', "%3A").replace(',', "%2C");
-    let (job, message) = (
-        property(&format::brief(&finding.job)),
-        escaped(&format::brief(&finding.message)),
-    );
     format!(
-        "::{} title=orch {job}::{} {message}",
+        "::{} title=orch {}::{} {}",
         level.word(),
-        escaped(&finding.metric)
+        clean::escape_property(&format::brief(&finding.job)),
+        clean::escape_message(&format::brief(&finding.metric)),
+        clean::escape_message(&format::brief(&finding.message)),
     )
 }
 

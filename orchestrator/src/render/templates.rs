@@ -4,7 +4,7 @@ use super::{RenderError, changes, origins, table};
 use crate::file;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value};
-use orch_core::format;
+use orch_core::format::{self, clean};
 use std::path::Path;
 
 macro_rules! embedded {
@@ -132,7 +132,7 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
         format::wrap(&text, width, indent)
     });
     environment.add_filter("brief", |text: String| format::brief(&text));
-    environment.add_filter("cell", |text: String| format::cell(&text));
+    environment.add_filter("cell", |text: String| clean::clean_cell(&text));
     environment.add_filter("sentence", sentence);
     environment.add_filter("commit", commit);
     environment.add_filter("code", |text: String| code(&text));
@@ -169,7 +169,7 @@ fn sentence(words: String) -> String {
 
 /// Formats a name in Markdown.
 fn code(text: &str) -> String {
-    format!("`{}`", format::cell(text))
+    format!("`{}`", clean::clean_code(text))
 }
 
 /// Formats a commit in Markdown: its first digits and its subject.
@@ -179,6 +179,6 @@ fn commit(commit: Value) -> Result<String, minijinja::Error> {
     Ok(format!(
         "{} {}",
         code(origins::short(&hash)),
-        format::cell(&subject)
+        clean::clean_cell(&subject)
     ))
 }

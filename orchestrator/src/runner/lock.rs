@@ -2,6 +2,7 @@
 //! wait for it to end.
 
 use crate::file::{self, LinkRule};
+use orch_core::format::clean;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -186,12 +187,7 @@ fn read_command(pid: u32) -> Option<String> {
     let words: Vec<String> = text
         .split(|byte| *byte == 0)
         .filter(|word| !word.is_empty())
-        .map(|word| {
-            String::from_utf8_lossy(word)
-                .chars()
-                .filter(|c| !c.is_control())
-                .collect()
-        })
+        .map(|word| clean::clean_line(&String::from_utf8_lossy(word)).into_owned())
         .collect();
     let (program, arguments) = words.split_first()?;
     let name = program.rsplit('/').next().unwrap_or(program);

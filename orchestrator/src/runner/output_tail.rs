@@ -1,5 +1,6 @@
 //! Output of a worker on its standard output or error: its amount and its last lines.
 
+use orch_core::format::clean;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -67,12 +68,8 @@ impl OutputTail {
             .filter(|_| line.starts_with("what():"))
             .unwrap_or_default();
         let words = format!("{before} {line}");
-        let clean: String = words
-            .trim()
-            .chars()
-            .filter(|c| !c.is_control())
-            .take(300)
-            .collect();
+        let clean = clean::clean_line(&words);
+        let clean: String = clean.trim().chars().take(300).collect();
         (!clean.is_empty()).then_some(clean)
     }
 }

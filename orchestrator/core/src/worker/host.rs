@@ -1,6 +1,7 @@
 //! The host's side of the ABI: the callback table that a plugin gets, and its state.
 
 use super::{names, scopes};
+use crate::format::clean;
 use orch_sdk::abi::{ABI_MAJOR, ABI_MINOR, Host, Str};
 use std::cell::Cell;
 use std::ffi::{c_char, c_void};
@@ -105,10 +106,7 @@ pub(crate) fn take_error() -> String {
     let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let length = std::mem::take(&mut state.error_length);
     let kept = &state.error[..length.min(ERROR_LIMIT)];
-    let mut text: String = String::from_utf8_lossy(kept)
-        .chars()
-        .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
-        .collect();
+    let mut text = clean::clean_lines(&String::from_utf8_lossy(kept)).into_owned();
     text.truncate(text.trim_end().len());
     if length > ERROR_LIMIT {
         text.push_str(&format!(" [... {} bytes cut]", length - ERROR_LIMIT));

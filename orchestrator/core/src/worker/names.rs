@@ -3,6 +3,7 @@
 //! A plugin may intern a name inside a counted iteration. If the table were on the heap, its memory
 //! would be counted as an allocation of the plugin.
 
+use crate::format::clean::is_control;
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -55,8 +56,11 @@ pub(super) fn intern(text: &str) -> u32 {
     }
     // Names are printed on terminals, where control characters could have arbitrary effects.
     let mut clean = [0; LENGTH];
-    for (place, byte) in clean.iter_mut().zip(&text.as_bytes()[..length]) {
-        *place = if byte.is_ascii_control() { b' ' } else { *byte };
+    clean[..length].copy_from_slice(&text.as_bytes()[..length]);
+    for (at, c) in text[..length].char_indices() {
+        if is_control(c) {
+            clean[at..at + c.len_utf8()].fill(b' ');
+        }
     }
     let bytes = &clean[..length];
     while TABLE.lock.swap(true, Ordering::Acquire) {
@@ -124,6 +128,7 @@ mod tests {
         let long = intern(&"é".repeat(200));
         assert_eq!(text(long), "é".repeat(60));
         assert_eq!(text(intern("clear\x1b[2J\nscreen")), "clear [2J screen");
+        assert_eq!(text(intern("a\u{9b}2J\u{202e}b")), "a  2J   b");
         assert_eq!(name(0), b"(unnamed)");
         assert_eq!(name(u32::MAX), b"(unnamed)");
     }

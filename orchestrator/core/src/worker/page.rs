@@ -1,6 +1,7 @@
 //! The page that `orch` and a worker share. It holds the worker's position and the circumstances of
 //! its death, and it outlives the worker.
 
+use crate::format::clean;
 use crate::protocol::Phase;
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 use rustix::thread::futex;
@@ -200,13 +201,14 @@ impl PageLayout {
             .take_while(|address| *address != 0)
     }
 
-    /// Returns the open scopes, outermost first, joined with ` > `.
+    /// Returns the open scopes, outermost first, joined with ` > `. A plugin can write anything to
+    /// the page, so the text is cleaned.
     pub fn scope(&self) -> String {
         let length = (self.scope_length.load(Relaxed) as usize).min(SCOPE_BYTES);
         let bytes: Vec<u8> = self.scope[..length]
             .iter()
             .map(|byte| byte.load(Relaxed))
             .collect();
-        String::from_utf8_lossy(&bytes).into_owned()
+        clean::clean_line(&String::from_utf8_lossy(&bytes)).into_owned()
     }
 }

@@ -6,6 +6,7 @@ use crate::comparison::{ComparedSide, Comparison, SideKind};
 use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
+    clean,
 };
 use serde::Serialize;
 
@@ -83,7 +84,7 @@ impl SideText {
     fn of(letter: &str, side: &ComparedSide) -> Self {
         let set: String = set_values(side)
             .iter()
-            .map(|one| format!(", {}", format::cell(one)))
+            .map(|one| format!(", {}", clean::clean_code(one)))
             .collect();
         Self {
             short: format!("{letter}: {}{}{set}", side.name, short_origin(side)),

@@ -5,7 +5,7 @@
 //! Nested shares overlap and are never added.
 
 use crate::record::{JobRecord, ScopeRecord};
-use orch_core::format;
+use orch_core::format::{self, clean};
 use serde::Serialize;
 
 /// Most callers of a scope that are named.
@@ -96,7 +96,8 @@ impl ShownScope {
 
 fn callers(callers: &[ScopeCaller]) -> String {
     let named = callers.iter().take(MOST_CALLERS).map(|caller| {
-        let (scope, calls) = (format::cell(&caller.scope), format::number(caller.calls));
+        let scope = clean::clean_code(&caller.scope);
+        let calls = format::number(caller.calls);
         format!("`{scope}` ({calls} times)")
     });
     let named = named.collect::<Vec<String>>().join(", ");

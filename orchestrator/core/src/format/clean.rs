@@ -1,0 +1,199 @@
+//! Texts of other people, made safe for the places that show them: terminals, Markdown, workflow
+//! commands of GitHub, and names of files.
+//!
+//! Names and messages come from plugins, records, tables, scenarios and git. A character of theirs
+//! that could control the place becomes a space, so that a reader sees that something was there
+//! and columns keep their width. Clean texts stay as they are.
+//!
+//! JSON is not cleaned. It is for programs, which need the text as it was, and serde escapes the
+//! control characters below U+0020.
+
+use std::borrow::Cow;
+
+/// Most characters of a sentence of a plugin that a terminal shows.
+const MOST_OF_A_PLUGIN: usize = 1500;
+/// Most bytes that a text adds to the name of a file. Linux allows 255 for the whole name.
+const MOST_OF_A_NAME: usize = 160;
+
+/// Returns whether a character controls a terminal or the order of the text around it: control
+/// characters with those of ISO 6429 (C1), separators of lines, and bidirectional overrides,
+/// embeddings and isolates.
+pub fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Cleans a text of one line for a terminal. A line feed is a control character too.
+pub fn clean_line(text: &str) -> Cow<'_, str> {
+    replace(text, is_control)
+}
+
+/// Cleans a text that may have several lines for a terminal. Tabs do no harm and stay too.
+pub fn clean_lines(text: &str) -> Cow<'_, str> {
+    let is_replaced = |c| is_control(c) && c != '\n' && c != '\t';
+    if text.contains("\r\n") {
+        let text = text.replace("\r\n", "\n");
+        return Cow::Owned(replace(&text, is_replaced).into_owned());
+    }
+    replace(text, is_replaced)
+}
+
+/// Cleans a sentence of a plugin for a terminal, and cuts it where no reader would miss the rest.
+pub fn clean_sentence(text: &str) -> String {
+    let text = clean_line(text);
+    match text.char_indices().nth(MOST_OF_A_PLUGIN) {
+        Some((end, _)) => format!("{}...", text[..end].trim_end()),
+        None => text.into_owned(),
+    }
+}
+
+/// Removes the colours and styles of a compiler's or a tool's output, which are no part of its
+/// text.
+pub fn remove_styles(text: &str) -> Cow<'_, str> {
+    const START: &str = "\x1b[";
+    if !text.contains(START) {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split(START);
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';' || c == ':');
+        match rest.strip_prefix('m') {
+            Some(rest) => plain.push_str(rest),
+            None => plain.extend([START, part]),
+        }
+    }
+    Cow::Owned(plain)
+}
+
+/// Formats a text as a cell of a Markdown table: one line, without characters that would end the
+/// cell or begin an element of HTML.
+pub fn clean_cell(text: &str) -> String {
+    clean_code(text).replace('<', "&lt;")
+}
+
+/// Cleans a text that stands between backticks in Markdown, where HTML has no effect.
+pub fn clean_code(text: &str) -> String {
+    replace(text, |c| is_control(c) || c == '|' || c == '`').into_owned()
+}
+
+/// Escapes the message of a workflow command. GitHub shows its lines as they are.
+pub fn escape_message(text: &str) -> String {
+    clean_lines(text).replace('%', "%25").replace('\n', "%0A")
+}
+
+/// Escapes a property of a workflow command, such as the title. A colon or a comma would end it.
+pub fn escape_property(text: &str) -> String {
+    escape_message(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Parts the characters with which a line of output becomes a workflow command of GitHub: two
+/// colons at the beginning of a line, where spaces do not count, and the older form anywhere.
+pub fn part_commands(text: &str) -> Cow<'_, str> {
+    const OLDER: &str = "##[";
+    let is_command = |line: &str| line.trim_start().starts_with("::");
+    if !text.contains(OLDER) && !text.lines().any(is_command) {
+        return Cow::Borrowed(text);
+    }
+    let part = |line: &str| {
+        if is_command(line) {
+            line.replacen("::", ": :", 1)
+        } else {
+            line.to_owned()
+        }
+    };
+    let lines: String = text.split_inclusive('\n').map(part).collect();
+    Cow::Owned(lines.replace(OLDER, "## ["))
+}
+
+/// Makes a part of a file's name of a text. The part names no folder and has a bounded length.
+pub fn name_file(text: &str) -> String {
+    let mut name = String::new();
+    for c in text.chars() {
+        if name.len() + c.len_utf8() > MOST_OF_A_NAME {
+            break;
+        }
+        let is_unfit = is_control(c) || c == '/' || c == '\\';
+        name.push(if is_unfit { '-' } else { c });
+    }
+    name
+}
+
+fn replace(text: &str, is_replaced: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.chars().any(&is_replaced) {
+        return Cow::Borrowed(text);
+    }
+    let clean = text.chars().map(|c| if is_replaced(c) { ' ' } else { c });
+    Cow::Owned(clean.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A text with one of everything that controls some place.
+    const NASTY: &str = "a\x1b]0;x\x07\u{9b}2J\r\u{2028}\u{202e}b\n::error::x|`<i>";
+
+    #[test]
+    fn clean_texts_stay_as_they_are() {
+        for text in [
+            "",
+            "matmul[m=64]",
+            "µs, é, ›, 日本",
+            "a | b `c` <d> # e: 5 %",
+        ] {
+            assert!(matches!(clean_line(text), Cow::Borrowed(same) if same == text));
+            assert!(matches!(clean_lines(text), Cow::Borrowed(same) if same == text));
+            assert!(matches!(part_commands(text), Cow::Borrowed(same) if same == text));
+            assert_eq!(clean_sentence(text), text);
+        }
+        let lines = "error: a\n  std::fmt::Display\nb ::c";
+        assert!(matches!(clean_lines(lines), Cow::Borrowed(_)));
+        assert!(matches!(part_commands(lines), Cow::Borrowed(_)));
+        assert_eq!(
+            clean_cell("gelu[n=1000], 5 % > 4 %"),
+            "gelu[n=1000], 5 % > 4 %"
+        );
+        assert_eq!(name_file("nightly-2_x.y é"), "nightly-2_x.y é");
+    }
+
+    #[test]
+    fn each_place_gets_what_cannot_control_it() {
+        assert_eq!(clean_line(NASTY), "a ]0;x  2J   b ::error::x|`<i>");
+        assert_eq!(clean_lines(NASTY), "a ]0;x  2J   b\n::error::x|`<i>");
+        assert_eq!(clean_lines("a\r\nb\r\tc"), "a\nb \tc");
+        assert_eq!(clean_cell(NASTY), "a ]0;x  2J   b ::error::x  &lt;i>");
+        assert_eq!(clean_code(NASTY), "a ]0;x  2J   b ::error::x  <i>");
+        assert_eq!(escape_message("5 %\n:,\x1b"), "5 %25%0A:, ");
+        assert_eq!(escape_property("5 %\n:,\x1b"), "5 %25%0A%3A%2C ");
+        assert_eq!(name_file("../../x\n\u{202e}y\\z"), "..-..-x--y-z");
+    }
+
+    #[test]
+    fn styles_are_removed_and_other_sequences_stay() {
+        assert!(matches!(remove_styles("a [0m b"), Cow::Borrowed(_)));
+        assert_eq!(
+            remove_styles("\x1b[1m\x1b[38;5;9merror\x1b[m: a\x1b[2Jb\x1b["),
+            "error: a\x1b[2Jb\x1b["
+        );
+    }
+
+    #[test]
+    fn lines_never_become_commands() {
+        let text = "::error::a\n \t::stop-commands::b\n:::c\nd ::e\n##[error]f\ng ##[group]h";
+        let parted =
+            ": :error::a\n \t: :stop-commands::b\n: ::c\nd ::e\n## [error]f\ng ## [group]h";
+        assert_eq!(part_commands(text), parted);
+        assert!(
+            matches!(part_commands(parted), Cow::Borrowed(_)),
+            "once is enough"
+        );
+    }
+
+    #[test]
+    fn lengths_are_bounded_between_characters() {
+        assert_eq!(clean_sentence(&"é".repeat(1501)), "é".repeat(1500) + "...");
+        assert_eq!(name_file(&"é".repeat(200)), "é".repeat(80));
+        assert_eq!(name_file(&format!("a{}", "é".repeat(200))).len(), 159);
+    }
+}
