@@ -1,6 +1,7 @@
 //! Errors that end a command: a kind, a message and hints, and their printed form.
 
 use crate::scenario::problem::{self, FileProblem};
+use orch_core::format::clean;
 use std::fmt::{self, Display, Write};
 
 /// Kinds of errors, which determine the exit code.
@@ -108,22 +109,22 @@ impl CommandError {
         self.kind
     }
 
-    /// Formats the whole text for a terminal, without a line feed at the end; empty if nothing is
-    /// shown.
+    /// Formats the whole text for a terminal, cleaned and without a line feed at the end; empty if
+    /// nothing is shown.
     pub(crate) fn show(&self, colour: bool) -> String {
         let mut shown = match &self.text {
-            ErrorText::Sentence(message) => format!("error: {message}"),
+            ErrorText::Sentence(message) => format!("error: {}", clean::clean_lines(message)),
             ErrorText::Problems {
                 file,
                 text,
                 problems,
             } => problem::render_problems(file, text, problems, colour),
-            ErrorText::Lines(lines) => lines.clone(),
+            ErrorText::Lines(lines) => clean::clean_lines(lines).into_owned(),
         };
         for hint in &self.hints {
-            let _ = write!(shown, "\nhint: {hint}");
+            let _ = write!(shown, "\nhint: {}", clean::clean_lines(hint));
         }
-        shown
+        clean::part_commands(&shown).into_owned()
     }
 }
 
@@ -148,5 +149,35 @@ mod tests {
         let error = CommandError::system_while("cannot write", &"the disk is full");
         assert_eq!(error.to_string(), "error: cannot write: the disk is full");
         assert_eq!(CommandError::interrupted().to_string(), "");
+    }
+
+    #[test]
+    fn error_controls_no_terminal_and_no_log() {
+        let error = CommandError::input("no job \x1b[2J\r\n::error::x").with_hint("\u{202e}y");
+        assert_eq!(
+            error.to_string(),
+            "error: no job  [2J\n: :error::x\nhint:  y"
+        );
+        let lines = CommandError::lines("::stop-commands::t\u{9b}".to_owned());
+        assert_eq!(lines.to_string(), ": :stop-commands::t ");
+        let problem = FileProblem {
+            at: 3..4,
+            message: "wrong \x07".to_owned(),
+            hint: Some("\x1b]0;x".to_owned()),
+        };
+        let text = "a\u{9b}:b\u{2028}\x1b\n::error::x\n".to_owned();
+        for colour in [false, true] {
+            let shown =
+                CommandError::problems("f\x07.yaml", &text, vec![problem.clone()]).show(colour);
+            let plain = clean::remove_styles(&shown);
+            assert!(
+                !plain.chars().any(|c| clean::is_control(c) && c != '\n'),
+                "{plain:?}"
+            );
+            assert!(
+                plain.contains("a  :b"),
+                "the line keeps its columns: {plain}"
+            );
+        }
     }
 }

@@ -175,7 +175,7 @@ pub fn cut(mut text: String, most: usize, whole: &str) -> String {
 pub fn utc(text: &str) -> String {
     match text.parse::<jiff::Timestamp>() {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        Err(_) => text.to_owned(),
+        Err(_) => clean::clean_line(text).into_owned(),
     }
 }
 

@@ -66,6 +66,11 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
         root,
         results,
     } = found;
+    let print = if json {
+        output::print_as_is
+    } else {
+        output::print
+    };
     let mut exit = Exit::Fine;
     let mut printed = String::new();
     if let Some(mut report) = report {
@@ -79,11 +84,11 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
     match end {
         BisectEnd::Done => {
             remove_state(state)?;
-            output::print(&printed)?;
+            print(&printed)?;
             Ok(exit)
         }
         BisectEnd::Stopped(error) => {
-            output::print(&printed)?;
+            print(&printed)?;
             match error.kind() {
                 ErrorKind::Input => remove_state(state)?,
                 ErrorKind::Interrupted => {
@@ -94,7 +99,7 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
             Err(error)
         }
         BisectEnd::Unmeasurable(message) => {
-            output::print(&printed)?;
+            print(&printed)?;
             remove_state(state)?;
             output::note(&format!("error: {message}"));
             Ok(Exit::Incomplete)

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
+    clean,
 };
 use orch_core::judge::estimate::median;
 use orch_core::search::{SectionStage, SectionView};
@@ -57,7 +58,8 @@ impl BisectProgress {
 
     fn show(&self) {
         if let Some(bar) = &self.bar {
-            bar.set_message(format!("{}{}", self.table, self.doing));
+            let message = format!("{}{}", self.table, self.doing);
+            bar.set_message(clean::clean_lines(&message).into_owned());
             bar.tick();
         }
     }

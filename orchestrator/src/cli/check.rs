@@ -69,7 +69,7 @@ fn print_check(
     stored: &StoredComparison,
 ) -> Result<(), CommandError> {
     if options.output.json {
-        output::print(&stored.json)?;
+        output::print_as_is(&stored.json)?;
     } else {
         let file = stored.shown_file();
         output::print(&format!(
@@ -95,9 +95,9 @@ fn report_to_github(
     for line in github::annotations(&found.gate) {
         // Standard output is reserved for the JSON.
         if json {
-            output::note(&line);
+            output::note_as_is(&line);
         } else {
-            output::print(&format!("{line}\n"))?;
+            output::print_as_is(&format!("{line}\n"))?;
         }
     }
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {

@@ -17,7 +17,7 @@ use crate::scenario::problem::nearest_name;
 pub(super) fn schema() -> CommandResult {
     let text = serde_json::to_string_pretty(&crate::scenario::wire::schema())
         .map_err(|error| CommandError::system_while("the schema", &error))?;
-    output::print(&(text + "\n"))?;
+    output::print_as_is(&(text + "\n"))?;
     Ok(Exit::Fine)
 }
 
@@ -99,8 +99,10 @@ pub(super) fn list(options: &ListOptions) -> CommandResult {
         text = serde_json::to_string_pretty(&documents)
             .map_err(|error| CommandError::system_while("the list", &error))?
             + "\n";
+        output::print_as_is(&text)?;
+    } else {
+        output::print(&text)?;
     }
-    output::print(&text)?;
     Ok(exit)
 }
 

@@ -21,6 +21,7 @@ use crate::runner::{lock, shell_limits};
 use args::{Arguments, Command};
 use clap::Parser;
 use exit::Exit;
+use orch_core::format::clean;
 
 /// Runs the program and returns its exit code.
 pub(crate) fn main() -> Exit {
@@ -33,7 +34,14 @@ pub(crate) fn main() -> Exit {
             } else {
                 Exit::Fine
             };
-            let _ = error.print();
+            // The parser quotes arguments as they are, and colours them.
+            let is_nasty =
+                |one: std::ffi::OsString| one.to_string_lossy().chars().any(clean::is_control);
+            if std::env::args_os().any(is_nasty) {
+                output::note(error.to_string().trim_end());
+            } else {
+                let _ = error.print();
+            }
             return code;
         }
     };

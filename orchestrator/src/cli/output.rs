@@ -1,15 +1,19 @@
-//! Standard output for results, standard error for everything else.
+//! Standard output for results, standard error for everything else. Every text for people is
+//! cleaned here, whatever came into it on the way.
 
 use super::exit::Exit;
 use crate::error::{CommandError, ErrorKind};
 use crate::runner::interrupt::Interrupt;
+use orch_core::format::clean;
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 /// Prints the error that ended a command, and returns its exit code.
 pub(super) fn report_error(error: &CommandError) -> Exit {
+    // The error cleans its parts, because its colours are control characters too.
     let text = error.show(use_colour());
     if !text.is_empty() {
-        note(&text);
+        note_as_is(&text);
     }
     match error.kind() {
         ErrorKind::Input => Exit::BadInput,
@@ -29,8 +33,13 @@ pub(crate) fn listen_to_signals() -> Result<Interrupt, CommandError> {
         .map_err(|error| CommandError::system_while("cannot listen to signals", &error))
 }
 
-/// Writes a text to standard output.
+/// Writes a text for people to standard output.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
+    print_as_is(&clean_text(text))
+}
+
+/// Writes JSON, or a workflow command of orch itself, to standard output.
+pub(crate) fn print_as_is(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
@@ -44,12 +53,39 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     }
 }
 
-/// Writes a line to standard error. If that is closed, the line is lost.
+/// Writes a line for people to standard error. If that is closed, the line is lost.
 pub(crate) fn note(line: &str) {
+    note_as_is(&clean_text(line));
+}
+
+/// Writes a line that is clean, or a workflow command of orch itself, to standard error.
+pub(crate) fn note_as_is(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Cleans a text for a terminal, and for the log of a job on GitHub.
+fn clean_text(text: &str) -> Cow<'_, str> {
+    match clean::clean_lines(text) {
+        Cow::Borrowed(text) => clean::part_commands(text),
+        Cow::Owned(text) => Cow::Owned(clean::part_commands(&text).into_owned()),
+    }
 }
 
 /// Returns whether messages may be coloured.
 fn use_colour() -> bool {
     io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_for_people_controls_no_terminal_and_no_log() {
+        assert_eq!(clean_text("a\n  b: c\n"), "a\n  b: c\n");
+        assert_eq!(
+            clean_text("\x1b[2J\r\n \t::error::x\n##[group]\u{202e}y\n"),
+            " [2J\n \t: :error::x\n## [group] y\n"
+        );
+    }
 }

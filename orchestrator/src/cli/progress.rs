@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use orch_core::format::{
     self,
     change::{self, ChangedQuantity},
+    clean,
 };
 use std::io::IsTerminal;
 use std::time::Duration;
@@ -25,6 +26,13 @@ impl Progress {
             bar: None,
             terminal: std::io::stderr().is_terminal(),
             last: std::collections::HashMap::new(),
+        }
+    }
+
+    /// Shows a message beside the bar, if there is a bar.
+    fn show(&self, message: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(clean::clean_line(message).into_owned());
         }
     }
 
@@ -60,20 +68,18 @@ impl ProgressObserver for Progress {
                 round,
                 left,
             } => {
-                if let Some(bar) = &self.bar {
-                    let what = match pass {
-                        PassName::Time => format!("timing, round {}", round + 1),
-                        PassName::Profile => "profiling".to_owned(),
-                        PassName::Count => "counting allocations".to_owned(),
-                        PassName::None | PassName::Sentinel => String::new(),
-                    };
-                    let known = self
-                        .last
-                        .get(job)
-                        .map(|ns| format!(", {}", format::time(*ns)))
-                        .unwrap_or_default();
-                    bar.set_message(format!("{job}: {what}{known} · {} left", seconds(left)));
-                }
+                let what = match pass {
+                    PassName::Time => format!("timing, round {}", round + 1),
+                    PassName::Profile => "profiling".to_owned(),
+                    PassName::Count => "counting allocations".to_owned(),
+                    PassName::None | PassName::Sentinel => String::new(),
+                };
+                let known = self
+                    .last
+                    .get(job)
+                    .map(|ns| format!(", {}", format::time(*ns)))
+                    .unwrap_or_default();
+                self.show(&format!("{job}: {what}{known} · {} left", seconds(left)));
             }
             ProgressEvent::PassEnds { job, median_ns } => {
                 if let Some(median_ns) = median_ns {
@@ -109,12 +115,8 @@ impl ProgressObserver for Progress {
                 pairs,
                 estimate,
             } => {
-                if let Some(bar) = &self.bar {
-                    bar.set_message(format!(
-                        "{job}: {pairs} pairs, {} so far",
-                        change::size(ChangedQuantity::Time, estimate.exp_m1())
-                    ));
-                }
+                let change = change::size(ChangedQuantity::Time, estimate.exp_m1());
+                self.show(&format!("{job}: {pairs} pairs, {change} so far"));
             }
             ProgressEvent::StillOpen { workloads } => {
                 if let Some(bar) = &self.bar {

@@ -87,7 +87,7 @@ fn report_run(found: &RunResult, json: bool) -> Result<(), CommandError> {
     if json {
         let text = serde_json::to_string_pretty(&found.record)
             .map_err(|error| CommandError::system_while("the record", &error))?;
-        output::print(&(text + "\n"))?;
+        output::print_as_is(&(text + "\n"))?;
     } else {
         let here = std::env::current_dir().unwrap_or_default();
         let shown = folder.strip_prefix(&here).unwrap_or(folder);

@@ -113,7 +113,7 @@ impl StoredComparison {
 /// Prints the first report and the path of the comparison, or the comparison itself.
 pub(super) fn print_comparison(stored: &StoredComparison, json: bool) -> Result<(), CommandError> {
     if json {
-        return output::print(&stored.json);
+        return output::print_as_is(&stored.json);
     }
     let file = stored.shown_file();
     output::print(&format!("{}comparison: {}\n", stored.table, file.display()))

@@ -1,6 +1,7 @@
 //! Plugins' workloads, parameters and metrics as text and as JSON.
 
 use crate::plugin::catalog::{BetterDirection, MetricInfo, PluginDescription, WorkloadInfo};
+use orch_core::format::clean::{clean_lines, clean_sentence, part_commands};
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -46,12 +47,12 @@ pub(crate) fn describe_plugin(text: &mut String, key: &str, description: &Plugin
     let version = description
         .version
         .as_deref()
-        .map(|version| format!(" {version}"))
+        .map(|version| format!(" {}", clean_sentence(version)))
         .unwrap_or_default();
     let named = if description.plugin == key {
         String::new()
     } else {
-        format!(" ({})", description.plugin)
+        format!(" ({})", clean_sentence(&description.plugin))
     };
     let _ = writeln!(text, "{key}{named}{version}");
     let width = description
@@ -63,24 +64,26 @@ pub(crate) fn describe_plugin(text: &mut String, key: &str, description: &Plugin
         let name = format!("{key}/{}", workload.id);
         let line = format!(
             "  {name:width$}  {}",
-            workload.about,
+            clean_sentence(&workload.about),
             width = width.unwrap_or(0)
         );
         let _ = writeln!(text, "{}", line.trim_end());
     }
     text.push('\n');
+    *text = part_commands(text).into_owned();
 }
 
 pub(crate) fn describe_workload(text: &mut String, key: &str, info: &WorkloadInfo) {
     let _ = writeln!(text, "{key}/{}", info.id);
     if !info.about.is_empty() {
-        let _ = writeln!(text, "  {}", info.about);
+        let _ = writeln!(text, "  {}", clean_sentence(&info.about));
     }
     if !info.iteration.is_empty() {
-        let _ = writeln!(text, "  one iteration: {}", info.iteration);
+        let iteration = clean_sentence(&info.iteration);
+        let _ = writeln!(text, "  one iteration: {iteration}");
     }
     if !info.tags.is_empty() {
-        let _ = writeln!(text, "  tags: {}", info.tags.join(", "));
+        let _ = writeln!(text, "  tags: {}", clean_sentence(&info.tags.join(", ")));
     }
     describe_parameters(text, info.params.as_ref());
     if !info.metrics.is_empty() {
@@ -94,11 +97,12 @@ pub(crate) fn describe_workload(text: &mut String, key: &str, info: &WorkloadInf
             let about = if metric.about.is_empty() {
                 String::new()
             } else {
-                format!(": {}", metric.about)
+                format!(": {}", clean_sentence(&metric.about))
             };
             let _ = writeln!(text, "  {} ({}{better}){about}", metric.id, metric.unit);
         }
     }
+    *text = part_commands(text).into_owned();
 }
 
 fn describe_parameters(text: &mut String, schema: Option<&Value>) {
@@ -143,9 +147,11 @@ fn describe_parameters(text: &mut String, schema: Option<&Value>) {
         if let Some(unit) = property["x-unit"].as_str() {
             facts.push(unit.to_owned());
         }
-        let _ = writeln!(text, "  {name}: {}", facts.join(", "));
+        let facts = clean_sentence(&facts.join(", "));
+        let _ = writeln!(text, "  {}: {facts}", clean_sentence(name));
         if let Some(about) = property["description"].as_str() {
-            let _ = writeln!(text, "      {}", about.trim().replace('\n', "\n      "));
+            let about = clean_lines(about.trim()).replace('\n', "\n      ");
+            let _ = writeln!(text, "      {about}");
         }
     }
 }

@@ -28,7 +28,9 @@ fn summary(text: &str, report: &str, room: usize) -> String {
     let Some(room) = room.checked_sub(AROUND) else {
         return String::new();
     };
-    let text = format::cut(text.to_owned(), room / 2, comparison::FILE);
+    // A name in the text must not end the block.
+    let text = text.replace("```", "'''");
+    let text = format::cut(text, room / 2, comparison::FILE);
     let report = format::cut(report.to_owned(), room - text.len(), comparison::FILE);
     format!("```\n{text}```\n\n{report}\n")
 }
@@ -207,6 +209,11 @@ mod tests {
         assert_eq!(
             summary("gate\n", "report\n", MOST_SUMMARY_BYTES),
             "```\ngate\n```\n\nreport\n\n"
+        );
+        assert_eq!(
+            summary("a\n```\n<b>\n", "report\n", MOST_SUMMARY_BYTES),
+            "```\na\n'''\n<b>\n```\n\nreport\n\n",
+            "a text does not end its block"
         );
     }
 }

@@ -28,7 +28,7 @@ use crate::comparison::Comparison;
 use crate::gate::GateResult;
 use crate::record::{Record, store};
 use minijinja::value::Serde;
-use orch_core::format;
+use orch_core::format::{self, clean};
 use serde::Serialize;
 use serde_json::Value;
 use shown::MOST_BYTES;
@@ -145,6 +145,7 @@ fn through(
     } else {
         render_here(name, folder, view, usize::MAX)?
     };
+    let text = clean::part_commands(&text).into_owned();
     // The user decides how long a report of the user's own template may be.
     Ok(if is_own {
         text

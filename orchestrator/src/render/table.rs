@@ -3,6 +3,7 @@
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use minijinja::value::Kwargs;
 use minijinja::{Error, ErrorKind, Value};
+use orch_core::format::clean;
 
 /// Formats `table(headers, rows, right=[column indices])`. Columns are as wide as their longest
 /// cell, because a cut name cannot be copied. `right` lists the columns with numbers. A row is a
@@ -51,7 +52,7 @@ pub(super) fn table(headers: Value, rows: Value, options: Kwargs) -> Result<Stri
 }
 
 fn cells(row: &Value) -> Result<Vec<String>, Error> {
-    Ok(row.try_iter()?.map(|cell| cell.to_string()).collect())
+    Ok(row.try_iter()?.map(|cell| print_cell(&cell)).collect())
 }
 
 fn named_cells(row: &Value, names: &[String]) -> Result<Vec<String>, Error> {
@@ -67,5 +68,10 @@ fn named_cell(row: &Value, name: &str) -> Result<String, Error> {
         let message = format!("a row has no member `{name}`");
         return Err(Error::new(ErrorKind::UndefinedError, message));
     }
-    Ok(cell.to_string())
+    Ok(print_cell(&cell))
+}
+
+/// Formats a value in one line, because a second one would be a row of its own.
+fn print_cell(cell: &Value) -> String {
+    clean::clean_line(&cell.to_string()).into_owned()
 }

@@ -5,6 +5,7 @@ use crate::file;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value};
 use orch_core::format::{self, clean};
+use std::borrow::Cow;
 use std::path::Path;
 
 macro_rules! embedded {
@@ -121,6 +122,11 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
         Some("html" | "htm") => AutoEscape::Html,
         _ => AutoEscape::None,
     });
+    // Whatever a template inserts passes here, those of the user included.
+    environment.set_formatter(|out, state, value| {
+        let clean = clean_value(value);
+        minijinja::escape_formatter(out, state, clean.as_ref().unwrap_or(value))
+    });
     environment.add_filter("time", format::time);
     environment.add_filter("times", |values: Vec<f64>| format::times(&values));
     environment.add_filter("bytes", format::bytes);
@@ -129,9 +135,11 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     changes::add(&mut environment);
     environment.add_filter("utc", format::utc);
     environment.add_filter("wrap", |text: String, width: usize, indent: usize| {
-        format::wrap(&text, width, indent)
+        format::wrap(&clean::clean_lines(&text), width, indent)
     });
+    environment.add_filter("line", |text: String| clean::clean_line(&text).into_owned());
     environment.add_filter("brief", |text: String| format::brief(&text));
+    environment.add_filter("prose", |text: String| clean::clean_prose(&text));
     environment.add_filter("cell", |text: String| clean::clean_cell(&text));
     environment.add_filter("sentence", sentence);
     environment.add_filter("commit", commit);
@@ -156,6 +164,20 @@ fn read_included(folder: &Path, name: &str) -> Result<Option<String>, minijinja:
             let message = format!("cannot read {}: {error}", path.display());
             Err(minijinja::Error::new(ErrorKind::InvalidOperation, message))
         }
+    }
+}
+
+/// Cleans an inserted value, in a list or an object too; `None` if it is clean.
+fn clean_value(value: &Value) -> Option<Value> {
+    let text = match value.as_str() {
+        _ if value.is_number() => return None,
+        Some(text) => Cow::Borrowed(text),
+        None => Cow::Owned(value.to_string()),
+    };
+    match clean::clean_lines(&text) {
+        Cow::Borrowed(_) => None,
+        Cow::Owned(text) if value.is_safe() => Some(Value::from_safe_string(text)),
+        Cow::Owned(text) => Some(Value::from(text)),
     }
 }
 

@@ -2,6 +2,7 @@
 //! problems.
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use orch_core::format::clean;
 use std::fmt::Write;
 use std::ops::Range;
 
@@ -67,16 +68,19 @@ pub(crate) fn render_problems(
     } else {
         Renderer::plain()
     };
+    let (source, path) = (clean_source(text), clean::clean_line(path));
     let mut out = String::new();
     for problem in sorted.into_iter().take(MOST_SHOWN) {
-        let snippet = Snippet::source(text)
-            .path(path)
+        let message = clean::clean_lines(&problem.message);
+        let hint = problem.hint.as_deref().map(clean::clean_lines);
+        let snippet = Snippet::source(source.as_str())
+            .path(path.as_ref())
             .annotation(AnnotationKind::Primary.span(problem.find_bytes(text)));
         let mut group = Level::ERROR
-            .primary_title(problem.message.as_str())
+            .primary_title(message.as_ref())
             .element(snippet);
-        if let Some(hint) = &problem.hint {
-            group = group.element(Level::HELP.with_name("hint").message(hint.as_str()));
+        if let Some(hint) = &hint {
+            group = group.element(Level::HELP.with_name("hint").message(hint.as_ref()));
         }
         let _ = writeln!(out, "{}\n", renderer.render(&[group]));
     }
@@ -92,6 +96,21 @@ pub(crate) fn render_problems(
         "{count} problem{plural} in {path}{more}; nothing was measured"
     );
     out
+}
+
+/// Cleans the text of a file whose places are known: each character keeps its number of bytes. The
+/// renderer shows tabs.
+fn clean_source(text: &str) -> String {
+    let is_unfit = |c: char| clean::is_control(c) && !"\r\n\t".contains(c);
+    let mut source = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_unfit(c) {
+            source.extend(std::iter::repeat_n(' ', c.len_utf8()));
+        } else {
+            source.push(c);
+        }
+    }
+    source
 }
 
 /// Returns the known word nearest to a wrong one, if one is near enough.

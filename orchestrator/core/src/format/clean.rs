@@ -72,6 +72,11 @@ pub fn clean_cell(text: &str) -> String {
     clean_code(text).replace('<', "&lt;")
 }
 
+/// Cleans a text of one line for Markdown outside of a table. Its backticks may be its own.
+pub fn clean_prose(text: &str) -> String {
+    clean_line(text).replace('<', "&lt;")
+}
+
 /// Cleans a text that stands between backticks in Markdown, where HTML has no effect.
 pub fn clean_code(text: &str) -> String {
     replace(text, |c| is_control(c) || c == '|' || c == '`').into_owned()
@@ -163,6 +168,7 @@ mod tests {
         assert_eq!(clean_lines(NASTY), "a ]0;x  2J   b\n::error::x|`<i>");
         assert_eq!(clean_lines("a\r\nb\r\tc"), "a\nb \tc");
         assert_eq!(clean_cell(NASTY), "a ]0;x  2J   b ::error::x  &lt;i>");
+        assert_eq!(clean_prose(NASTY), "a ]0;x  2J   b ::error::x|`&lt;i>");
         assert_eq!(clean_code(NASTY), "a ]0;x  2J   b ::error::x  <i>");
         assert_eq!(escape_message("5 %\n:,\x1b"), "5 %25%0A:, ");
         assert_eq!(escape_property("5 %\n:,\x1b"), "5 %25%0A%3A%2C ");
