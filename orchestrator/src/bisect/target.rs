@@ -139,6 +139,8 @@ fn take_latest(
     let change = entry
         .size()
         .map_or_else(String::new, |size| format!("{size} "));
+    // A file that someone else wrote may contain any text instead of a commit.
+    let short = |commit: &str| commit.chars().take(10).collect::<String>();
     log_note(
         observer,
         &format!(
@@ -146,8 +148,8 @@ fn take_latest(
             comparison.id,
             texts.metric,
             texts.workload,
-            &texts.good[..texts.good.len().min(10)],
-            &texts.bad[..texts.bad.len().min(10)]
+            short(&texts.good),
+            short(&texts.bad)
         ),
     );
     log_note(
@@ -161,7 +163,7 @@ fn take_latest(
             if texts.metric == Metric::Time {
                 String::new()
             } else {
-                format!(" --metric {}", texts.metric)
+                format!(" --metric {}", project::quoted(&texts.metric.to_string()))
             },
             if direction == BisectDirection::Better {
                 " --direction better"

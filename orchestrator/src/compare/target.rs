@@ -7,6 +7,7 @@ use crate::file;
 use crate::git::{self, Revision};
 use crate::plugin::elf;
 use crate::record::{self, Record, store};
+use orch_core::format::{self, clean};
 use std::path::{Path, PathBuf};
 
 /// A resolved side of a comparison.
@@ -146,5 +147,46 @@ fn record(path: &Path) -> Result<CompareTarget, CommandError> {
         )));
     }
     let record: Record = serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    // Reports name a record by its id, which is the name of its folder.
+    if clean::has_control(&record.id) || record.id.contains('/') {
+        let id = format::shortened(&record.id);
+        return Err(wrong(format!(
+            "its id, {id:?}, cannot be the name of a folder"
+        )));
+    }
     Ok(CompareTarget::Record(Box::new(record)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_whose_id_names_no_folder_is_refused() {
+        let fixture =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/reports/record-full.json");
+        let text = std::fs::read_to_string(fixture).unwrap();
+        let mut value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(store::FILE);
+        let mut read = |id: &str| {
+            value["id"] = id.into();
+            std::fs::write(&path, value.to_string()).unwrap();
+            record(&path).err().map(|error| error.to_string())
+        };
+        assert_eq!(read("20261130T091012Z-nightly-aaaaaaaaaa"), None);
+        for (id, shown) in [
+            (
+                "../../x",
+                r#"its id, "../../x", cannot be the name of a folder"#,
+            ),
+            (
+                "a\x1b]0;x",
+                r#"its id, "a\u{1b}]0;x", cannot be the name of a folder"#,
+            ),
+        ] {
+            let message = read(id).unwrap_or_default();
+            assert!(message.contains(shown), "{message}");
+        }
+    }
 }

@@ -113,7 +113,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
             if name.is_empty() {
                 format!("number {}", index + 1)
             } else {
-                clean::clean_line(name).into_owned()
+                clean::clean_code(name)
             }
         })
         .collect();
@@ -147,7 +147,7 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
                 .map(|(_, column, _)| *column)
         })
         .collect();
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = header.iter().enumerate().filter_map(unprintable).collect();
     for (name, column, needed) in COLUMNS {
         let count = columns
             .iter()
@@ -187,8 +187,24 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
     }
 }
 
+/// Returns the problem of a column whose name controls a terminal.
+fn unprintable((index, name): (usize, &String)) -> Option<Problem> {
+    clean::has_control(name).then(|| Problem {
+        line: 1,
+        message: format!(
+            "column {}: its name, {:?}, contains a line break or another control character",
+            index + 1,
+            format::shortened(name)
+        ),
+        hint: "write the column's name in one line".to_owned(),
+    })
+}
+
 fn listed(header: &[String]) -> String {
-    let names: Vec<String> = header.iter().map(|name| format!("`{name}`")).collect();
+    let names: Vec<String> = header
+        .iter()
+        .map(|name| format!("`{}`", clean::clean_line(name)))
+        .collect();
     if names.is_empty() {
         "none".to_owned()
     } else {
@@ -266,7 +282,7 @@ fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (Strin
             Ok(())
         };
     }
-    if value.chars().any(char::is_control) {
+    if clean::has_control(value) {
         return Err((
             "contains a line break or another control character".to_owned(),
             "write a name or a word in one line",

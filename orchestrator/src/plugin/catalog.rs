@@ -2,6 +2,7 @@
 //! to types.
 
 use crate::json_schema::{CompiledSchema, SchemaSizes};
+use orch_core::format::clean;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -56,8 +57,9 @@ struct WireMetric {
 }
 
 impl WireWorkload {
-    /// Refuses texts and lists that are longer than anybody needs.
-    fn check_sizes(&self, id: &str) -> Result<(), String> {
+    /// Refuses texts and lists that are longer than anybody needs, and names that control a
+    /// terminal.
+    fn check_texts(&self, id: &str) -> Result<(), String> {
         let of = |what: &str| format!("{what} of workload \"{id}\"");
         for (what, text) in [
             ("\"about\"", &self.about),
@@ -73,7 +75,7 @@ impl WireWorkload {
             }
         }
         for tag in &self.tags {
-            check_length(&of("a tag"), tag, MOST_NAME_BYTES)?;
+            check_name(&of("a tag"), tag)?;
         }
         for metric in &self.metrics {
             let counter = metric.counter.as_deref().unwrap_or_default();
@@ -82,7 +84,7 @@ impl WireWorkload {
                 ("the unit of a metric", &metric.unit),
                 ("the counter of a metric", counter),
             ] {
-                check_length(&of(what), text, MOST_NAME_BYTES)?;
+                check_name(&of(what), text)?;
             }
             check_length(
                 &of("the \"about\" of a metric"),
@@ -102,6 +104,18 @@ fn check_length(what: &str, text: &str, most: usize) -> Result<(), String> {
         "in the describe document, {what} has {} bytes, more than {most}",
         text.len()
     ))
+}
+
+/// Checks a name or a unit, which stands in tables and in the ids of jobs.
+fn check_name(what: &str, text: &str) -> Result<(), String> {
+    check_length(what, text, MOST_NAME_BYTES)?;
+    if clean::has_control(text) {
+        return Err(format!(
+            "in the describe document, {what} is {text:?}, which has a control character; write it \
+             in printable characters"
+        ));
+    }
+    Ok(())
 }
 
 /// Contents of a plugin: its name, versions and workloads.
@@ -197,13 +211,9 @@ impl PluginDescription {
         let wire_workloads = wire
             .workloads
             .ok_or("the describe document lacks \"workloads\"")?;
-        check_length("\"plugin\"", &plugin, MOST_NAME_BYTES)?;
+        check_name("\"plugin\"", &plugin)?;
         for (what, version) in [("\"version\"", &wire.version), ("\"sdk\"", &wire.sdk)] {
-            check_length(
-                what,
-                version.as_deref().unwrap_or_default(),
-                MOST_NAME_BYTES,
-            )?;
+            check_name(what, version.as_deref().unwrap_or_default())?;
         }
         if wire_workloads.len() > MOST_WORKLOADS {
             return Err(format!(
@@ -247,17 +257,14 @@ impl WorkloadInfo {
             .id
             .take()
             .ok_or_else(|| format!("workload {index} of the describe document lacks \"id\""))?;
-        if id.is_empty()
-            || id.contains(['/', '[', ']'])
-            || id.chars().any(|c| c.is_whitespace() || c.is_control())
-        {
+        if id.is_empty() || id.contains(['/', '[', ']']) || id.contains(char::is_whitespace) {
             return Err(format!(
                 "the describe document's workload id {id:?} is empty or has a space, '/', '[' or \
                  ']'"
             ));
         }
-        check_length(&format!("the id of workload {index}"), &id, MOST_NAME_BYTES)?;
-        wire.check_sizes(&id)?;
+        check_name(&format!("the id of workload {index}"), &id)?;
+        wire.check_texts(&id)?;
         if let Some(params) = &wire.params {
             CompiledSchema::compile_next(params, sizes)
                 .map_err(|error| format!("the \"params\" of workload \"{id}\" are {error}"))?;
@@ -371,6 +378,42 @@ mod tests {
             PluginDescription::parse(&most).unwrap().workloads.len(),
             MOST_WORKLOADS
         );
+    }
+
+    #[test]
+    fn names_have_no_control_characters() {
+        let workload = |fields: &str| format!(r#"{{"plugin": "p", "workloads": [{{{fields}}}]}}"#);
+        for (text, part) in [
+            (
+                r#"{"plugin": "p\u001b]0;x", "workloads": []}"#.to_owned(),
+                r#""plugin" is "p\u{1b}]0;x", which has a control character"#,
+            ),
+            (
+                workload(r#""id": "a\u202e""#),
+                r#"the id of workload 0 is "a\u{202e}""#,
+            ),
+            (
+                workload(r#""id": "a", "tags": ["t\u009b"]"#),
+                r#"a tag of workload "a" is "t\u{9b}""#,
+            ),
+            (
+                workload(r#""id": "a", "metrics": [{"id": "m\n"}]"#),
+                r#"the id of a metric of workload "a" is "m\n""#,
+            ),
+            (
+                workload(r#""id": "a", "metrics": [{"id": "m", "unit": "\u0007"}]"#),
+                r#"the unit of a metric of workload "a" is "\u{7}""#,
+            ),
+            (
+                workload(r#""id": "a", "metrics": [{"id": "m", "counter": "\r"}]"#),
+                r#"the counter of a metric of workload "a" is "\r""#,
+            ),
+        ] {
+            let error = PluginDescription::parse(&text).unwrap_err();
+            assert!(error.contains(part), "{error}");
+        }
+        let sentence = workload(r#""id": "a", "about": "\u001b is cleaned where it is shown""#);
+        assert!(PluginDescription::parse(&sentence).is_ok());
     }
 
     #[test]

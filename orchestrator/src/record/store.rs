@@ -6,6 +6,7 @@ use super::{Record, RunOutcome, ScenarioRecord};
 use crate::file;
 use crate::machine::Machine;
 use crate::sentinel::SentinelResult;
+use orch_core::format::clean;
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 pub(crate) const FILE: &str = crate::runner::journal::RECORD;
 
 /// Makes a new folder `<utc>-<scenario>-<short commit>`; a number is appended if that name is
-/// taken.
+/// taken. The names may come from a record of someone else, so they choose no folder.
 pub(crate) fn new_folder(
     results: &Path,
     stamp: &str,
@@ -23,6 +24,7 @@ pub(crate) fn new_folder(
     commit: &str,
 ) -> io::Result<(String, PathBuf)> {
     fs::create_dir_all(results)?;
+    let [scenario, commit] = [scenario, commit].map(clean::name_file);
     let base = format!("{stamp}-{scenario}-{commit}");
     for attempt in 1.. {
         let id = if attempt == 1 {
@@ -69,7 +71,7 @@ pub(crate) fn newest(
     scenario: &str,
     wanted: impl Fn(&EarlierRun) -> bool,
 ) -> Option<EarlierRun> {
-    let part = format!("-{scenario}-");
+    let part = format!("-{}-", clean::name_file(scenario));
     let mut names: Vec<std::ffi::OsString> = fs::read_dir(results)
         .ok()?
         .flatten()
@@ -111,5 +113,19 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_other_people_choose_no_folder() {
+        let results = tempfile::tempdir().unwrap();
+        let (id, folder) = new_folder(results.path(), "T", "../../x\n", "a/b").unwrap();
+        assert_eq!(id, "T-..-..-x--a-b");
+        assert_eq!(folder, results.path().join(&id));
+        assert!(folder.is_dir());
     }
 }

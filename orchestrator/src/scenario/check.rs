@@ -1,5 +1,6 @@
 //! Reads a scenario's text: syntax, schema, and the rules beyond the schema. This needs no plugin.
 
+use super::printable_names::find_control_characters;
 use super::problem::{FileProblem, nearest_name};
 use super::wire;
 use super::yaml::{PathStep, YamlNode, parse_path};
@@ -46,10 +47,14 @@ pub(crate) fn read_scenario(
         .map(|violation| prune_violation(&mut rest, violation))
         .collect();
     pruned.extend(fill_missing(&mut rest));
-    let problems: Vec<FileProblem> = violations
+    let mut problems: Vec<FileProblem> = violations
         .into_iter()
         .map(|violation| locate_violation(&source, violation))
         .collect();
+    // A value that the schema refuses has its problem already.
+    let mut unprintable = find_control_characters(&source.root);
+    unprintable.retain(|one| problems.iter().all(|other| other.at != one.at));
+    problems.extend(unprintable);
     let wire: wire::WireScenario = match serde_json::from_value(rest) {
         Ok(wire) => wire,
         Err(_) if !problems.is_empty() => return Err(problems),

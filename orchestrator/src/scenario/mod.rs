@@ -8,6 +8,7 @@ pub(crate) mod accepted_level;
 mod check;
 pub(crate) mod gate;
 mod job_matrix;
+mod printable_names;
 pub(crate) mod problem;
 pub(crate) mod quantity;
 pub(crate) mod schema_violation;

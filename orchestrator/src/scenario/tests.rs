@@ -262,6 +262,35 @@ fn invalid_values_are_not_reported_twice() {
 }
 
 #[test]
+fn names_have_no_control_characters() {
+    let text = r#"name: "a\e]0;x"
+about: "any \e text"
+plugins: { k: { crate: here, env: { A: "\e" } }, "l\u202e": { path: "x\u009b.so" } }
+workloads:
+  - { id: "a\tb", workload: k/work, params: { n: "\e", "m\e": 1 }, tags: ["\e[2J"] }
+  - { id: "a\u2066", workload: k/work, matrix: { n: ["\a"] } }
+accept: [{ job: "*\e", reason: "\e", until: 2026-12-31 }]
+"#;
+    let mut found = shown(text, &parse(text).unwrap_err());
+    found.sort();
+    assert_eq!(
+        found,
+        [
+            "1:7 `name` is \"a\\u001b]0;x\", but must be letters, digits, '.', '_' and '-', \
+             because it names a folder",
+            "3:50 \"l\\u{202e}\" has a control character",
+            "3:69 \"x\\u{9b}.so\" has a control character",
+            "5:11 `id` is \"a\\tb\", but must be a word without spaces, '/', '[' and ']'",
+            "5:56 \"m\\u{1b}\" has a control character",
+            "5:75 \"\\u{1b}[2J\" has a control character",
+            "6:11 \"a\\u{2066}\" has a control character",
+            "6:54 \"\\u{7}\" has a control character",
+            "7:17 \"*\\u{1b}\" has a control character",
+        ]
+    );
+}
+
+#[test]
 fn parameters_are_checked_where_they_were_written() {
     let text = "plugins: { k: { crate: here } }
 workloads:

@@ -317,6 +317,13 @@ fn wrong_table_is_refused_with_every_place() {
         hint: write a name or a word in one line
         8 problems in table.csv; nothing was imported
         ");
+    insta::assert_snapshot!(refused(
+        "method,previous_ms,current_ms,\"x\x1b]0;y\n::error::z\"\nA,1,2,3\n"
+    ), @r#"
+        error: table.csv:1: column 4: its name, "x\u{1b}]0;y\n::error::z", contains a line break or another control character
+        hint: write the column's name in one line
+        1 problem in table.csv; nothing was imported
+        "#);
     insta::assert_snapshot!(refused("method,previous_ns,current_ms\nA,1,2\n"), @r#"
         error: table.csv:1: there is no column `previous_ms`
         hint: rename `previous_ns`, if it is this column

@@ -23,6 +23,11 @@ pub fn is_control(c: char) -> bool {
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
+/// Returns whether a text has such a character.
+pub fn has_control(text: &str) -> bool {
+    text.chars().any(is_control)
+}
+
 /// Cleans a text of one line for a terminal. A line feed is a control character too.
 pub fn clean_line(text: &str) -> Cow<'_, str> {
     replace(text, is_control)
