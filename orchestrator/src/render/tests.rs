@@ -1,5 +1,7 @@
 //! Snapshots of all reports through the built-in templates. The fixtures reach every section.
 
+mod nasty_texts;
+
 use super::*;
 use crate::gate::{FindingKind, GateFinding, GateOutcome};
 use crate::import;

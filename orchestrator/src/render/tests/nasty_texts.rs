@@ -1,0 +1,266 @@
+//! Texts that try to control the terminal, the Markdown or the log that shows a report. They stand
+//! in every text of a document in turn. The document is walked as JSON, so a new field of its type
+//! is covered as soon as a fixture contains it.
+
+use super::*;
+use crate::plugin::catalog::PluginDescription;
+use crate::render::catalog::{describe_plugin, describe_workload};
+use crate::render::github;
+use indexmap::IndexSet;
+use orch_core::format::clean;
+
+/// A command of GitHub at the beginning; a title and a cleared screen for a terminal; C1, bidi and
+/// line separators; what ends a cell or begins HTML in Markdown; and commands on further lines.
+const NASTY: &str = "::error::x\x1b]0;x\x07\x1b[2J\u{9b}1m\r\u{202e}\u{2028}|`<script>../../x\n\
+    ::stop-commands::t\n  ::add-mask::u\n##[error]y\n```\n";
+
+/// Fields of the documents. As keys they are no texts, in contrast to keys of maps.
+const FIELDS: [&str; 3] = [
+    include_str!("../../../tests/fixtures/json-keys/record.txt"),
+    include_str!("../../../tests/fixtures/json-keys/comparison.txt"),
+    include_str!("../../../tests/fixtures/json-keys/bisect.txt"),
+];
+/// Number of texts that are replaced together, so that the tests take seconds.
+const TOGETHER: usize = 4;
+
+/// A document with the nasty text around some of its texts.
+struct NastyDocument<T> {
+    /// The original texts.
+    texts: Vec<String>,
+    document: T,
+}
+
+/// Makes documents in which each text is nasty once, keys of maps included. Equal texts are
+/// replaced together, because they may name the same thing. Where the type does not accept that,
+/// because one of them is a field or a word of an enum, the values are replaced one by one.
+fn make_nasty<T: Serialize + DeserializeOwned>(
+    original: &T,
+    together: usize,
+) -> Vec<NastyDocument<T>> {
+    let json = serde_json::to_string(original).unwrap();
+    let mut texts = IndexSet::new();
+    collect_texts(&serde_json::to_value(original).unwrap(), &mut texts);
+    let (mut made, mut accepted) = (Vec::new(), Vec::new());
+    for text in texts {
+        let quoted = serde_json::to_string(&text).unwrap();
+        let nasty = serde_json::to_string(&format!("{NASTY}{text}{NASTY}")).unwrap();
+        if accept::<T>(&json.replace(&quoted, &nasty)).is_some() {
+            accepted.push((text, quoted, nasty));
+            continue;
+        }
+        let values = json
+            .match_indices(&quoted)
+            .map(|(at, _)| (&json[..at], &json[at + quoted.len()..]))
+            .filter(|(_, after)| !after.starts_with(':'));
+        let one_by_one = values
+            .filter_map(|(before, after)| accept(&format!("{before}{nasty}{after}")))
+            .map(|document| NastyDocument {
+                texts: vec![text.clone()],
+                document,
+            });
+        made.extend(one_by_one);
+    }
+    // Texts that stand beside each other become nasty in different documents.
+    let documents = accepted.len().div_ceil(together);
+    for first in 0..documents {
+        let chosen = || accepted.iter().skip(first).step_by(documents);
+        let all = chosen().fold(json.clone(), |json, (_, quoted, nasty)| {
+            json.replace(quoted, nasty)
+        });
+        made.push(NastyDocument {
+            texts: chosen().map(|(text, ..)| text.clone()).collect(),
+            document: accept(&all).expect("texts that are accepted alone"),
+        });
+    }
+    made
+}
+
+/// Parses a document, if its type accepts and keeps the nasty text.
+fn accept<T: Serialize + DeserializeOwned>(json: &str) -> Option<T> {
+    let document: T = serde_json::from_str(json).ok()?;
+    let kept = serde_json::to_string(&document).unwrap();
+    kept.contains("::stop-commands::").then_some(document)
+}
+
+/// Collects the texts of a document, and its keys beside the known fields.
+fn collect_texts(value: &Value, texts: &mut IndexSet<String>) {
+    match value {
+        Value::String(text) => {
+            texts.insert(text.clone());
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(members) => {
+            for (key, member) in members {
+                let field = format!(".{key}\n");
+                if !FIELDS.iter().any(|fields| fields.contains(&field)) {
+                    texts.insert(key.clone());
+                }
+                collect_texts(member, texts);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Checks that no text of a report controls the place that shows it.
+fn check_harmless(report: &str, place: &str) {
+    let controls = |c: char| clean::is_control(c) && c != '\n';
+    assert!(!report.contains(controls), "{place}: {report:?}");
+    assert!(!report.contains("##["), "{place}: {report}");
+    for line in report.lines() {
+        assert!(!line.trim_start().starts_with("::"), "{place}: {line}");
+        // A text with several lines is indented. A line of it at the left edge would look like one
+        // of the report's own.
+        assert!(!line.starts_with(": :stop-commands"), "{place}: {report}");
+    }
+}
+
+/// Checks that Markdown has the same structure whatever its texts are.
+fn check_markdown(report: &str, place: &str) {
+    let mut cells = None;
+    for line in report.lines() {
+        // Texts in Markdown have one line.
+        assert!(!line.trim_start().starts_with(": :stop"), "{place}: {line}");
+        // A name in backticks is code, where HTML has no effect.
+        for (at, _) in line.match_indices("<script") {
+            let is_code = line[..at].matches('`').count() % 2 == 1;
+            assert!(is_code, "{place}: {line}");
+        }
+        let count = line.matches('|').count();
+        if line.starts_with('|') {
+            assert_eq!(*cells.get_or_insert(count), count, "{place}: {line}");
+        } else {
+            cells = None;
+        }
+    }
+}
+
+/// Checks all reports of a document with a nasty text anywhere. At least `least` of its texts can
+/// be nasty.
+fn check_reports<T: Serialize + DeserializeOwned>(
+    original: &T,
+    templates: &[&str],
+    least: usize,
+    render: impl Fn(&T, &str) -> Result<String, RenderError>,
+) {
+    let all = make_nasty(original, TOGETHER);
+    let count: usize = all.iter().map(|nasty| nasty.texts.len()).sum();
+    assert!(count >= least, "only {count} texts");
+    for NastyDocument { texts, document } in all {
+        for template in templates {
+            let place = format!("{template}, instead of {texts:?}");
+            let report = render(&document, template).unwrap();
+            check_harmless(&report, &place);
+            if template.ends_with(".md") {
+                check_markdown(&report, &place);
+            }
+        }
+    }
+}
+
+#[test]
+fn no_text_of_a_run_controls_its_reports() {
+    let record: Record = read("record-full");
+    check_reports(&record, &["summary.txt", "profile.md"], 90, of_run);
+}
+
+#[test]
+fn no_text_of_a_comparison_controls_its_reports() {
+    let compared: Comparison = read("comparison-full");
+    let templates = ["comparison.txt", "comparison.md"];
+    check_reports(&compared, &templates, 100, of_comparison);
+}
+
+#[test]
+fn no_text_of_a_bisect_controls_its_reports() {
+    let report: BisectReport = read("bisect-full");
+    check_reports(&report, &["bisect.txt", "bisect.md"], 110, of_bisect);
+}
+
+#[test]
+fn no_text_of_a_table_controls_its_reports() {
+    let table = "method,previous_ms,current_ms,previous_alloc_mb,current_alloc_mb,note,\
+        reported_status\nparse,1.00,0.50,1.5,2.5,x,improved\nparse_a,0.60,0.90,1,1,y,\n";
+    let compared = import::of_table("table.csv", table).unwrap();
+    let templates = ["import.txt", "comparison.md"];
+    check_reports(&compared, &templates, 20, of_comparison);
+}
+
+#[test]
+fn no_text_of_a_check_controls_its_report_and_the_annotations() {
+    let compared: Comparison = read("comparison-full");
+    let found = GateResult {
+        outcome: GateOutcome::Failed,
+        findings: findings(),
+        open_fails: true,
+    };
+    let again = [(format!("{NASTY}softmax"), "still fails")];
+    let next = [format!("{NASTY}orch bisect a")];
+    check_harmless(&gate_report(&compared, &found, &again, &next), "gate.txt");
+    for NastyDocument { texts, document } in make_nasty(&found.findings, 1) {
+        let found = GateResult {
+            findings: document,
+            outcome: GateOutcome::Failed,
+            open_fails: true,
+        };
+        let place = format!("a finding, instead of {texts:?}");
+        check_harmless(&gate_report(&compared, &found, &[], &[]), &place);
+        for line in github::annotations(&found) {
+            let controls: fn(char) -> bool = clean::is_control;
+            assert!(!line.contains(controls), "{place}: {line:?}");
+            let is_command = |word: &str| line.starts_with(&format!("::{word} title=orch"));
+            assert!(
+                ["error", "warning", "notice"].into_iter().any(is_command),
+                "{line}"
+            );
+            let title = line[2..].split("::").next().unwrap();
+            assert!(!title.contains([':', ',']), "{place}: {line}");
+        }
+    }
+}
+
+#[test]
+fn own_templates_insert_clean_texts() {
+    let folder = own_templates(&[
+        ("raw.txt", "{{ text }}, {{ texts }}, {{ texts | join }}"),
+        ("raw.html", "{{ text }}, {{ text | safe }}"),
+    ]);
+    let view = serde_json::json!({"text": NASTY, "texts": [NASTY]});
+    for name in ["raw.txt", "raw.html"] {
+        let report = render_here(name, folder.path(), view.clone(), usize::MAX).unwrap();
+        let controls = |c: char| clean::is_control(c) && c != '\n';
+        assert!(!report.contains(controls), "{name}: {report:?}");
+    }
+}
+
+/// A describe document with every field.
+const DESCRIPTION: &str = r#"{"plugin": "p", "version": "1", "sdk": "s", "build": "b", "workloads":
+    [{"id": "w", "about": "what it does", "iteration": "one step", "tags": ["t"], "needs": "n",
+    "params": {"type": "object", "required": ["n_rows"], "properties": {
+        "n_rows": {"type": "integer", "default": 3, "x-unit": "rows", "description": "its size"},
+        "of_mode": {"enum": ["a", "b"], "default": "a", "description": "its kind"}}},
+    "metrics": [{"id": "m", "unit": "u", "counter": "c", "better": "higher", "about": "metric"}]}]}"#;
+
+#[test]
+fn no_text_of_a_plugin_controls_the_list() {
+    let original: Value = serde_json::from_str(DESCRIPTION).unwrap();
+    let (mut refused, mut shown) = (0, 0);
+    for NastyDocument { texts, document } in make_nasty(&original, 1) {
+        let Ok(description) = PluginDescription::parse(&document.to_string()) else {
+            refused += 1;
+            continue;
+        };
+        shown += 1;
+        let mut list = String::new();
+        describe_plugin(&mut list, "p", &description);
+        for workload in &description.workloads {
+            describe_workload(&mut list, "p", workload);
+        }
+        check_harmless(&list, &format!("the list, instead of {texts:?}"));
+    }
+    // Names and units are refused, and sentences are cleaned.
+    assert!(
+        refused > 5 && shown > 10,
+        "{refused} refused, {shown} shown"
+    );
+}
