@@ -1,7 +1,8 @@
 //! Makes the linker keep the allocator entry points of `core/src/counting/entry.rs` and export
 //! them from the executable, so that plugins and the C library call them instead of the C
-//! library's own; and lists the files that `orch plugin new` writes, so that an installed `orch`
-//! needs no checkout.
+//! library's own. Leaves the table of symbols out of the release program; plugins keep theirs,
+//! because crash reports name their functions. Lists the files that `orch plugin new` writes, so
+//! that an installed `orch` needs no checkout.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,9 @@ fn main() {
     ] {
         println!("cargo::rustc-link-arg-bins=-Wl,-u,{name}");
         println!("cargo::rustc-link-arg-bins=-Wl,--export-dynamic-symbol={name}");
+    }
+    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+        println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
     }
     let plugins = Path::new("../plugins");
     let mut text = String::new();
