@@ -1,8 +1,9 @@
 //! Mutated inputs of every format that others write. None may end the process, and none may take
 //! long or much memory.
 //!
-//! A test run tries a few hundred inputs per format. `ORCH_MUTATIONS=1000000 cargo test --release
-//! -p orch --lib mutation_tests -- --nocapture` tries a million, and prints the slowest.
+//! A test run tries a few hundred inputs per format. `ORCH_MUTATIONS=1000000
+//! ORCH_MUTATIONS_REPORT=report.txt cargo test --release -p orch --lib mutation_tests` tries a
+//! million, and adds the slowest of each format to the file.
 
 use crate::bisect::state::{BisectHeader, BisectStep};
 use crate::bisect::{BisectDirection, BisectReport};
@@ -19,7 +20,10 @@ use crate::render;
 use crate::scenario::{self, ScenarioContext};
 use orch_core::protocol::{Phase, WorkerFarewell, WorkerReply, take_frame};
 use orch_core::random::SeededRandom;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -156,10 +160,20 @@ fn try_mutations(format: &str, corpus: &[Vec<u8>], accepts: impl Fn(&[u8]) -> bo
         }
     }
     let (time, input) = longest;
-    println!(
-        "{format}: {count} inputs, {accepted} valid, seed {seed}; longest {time:?}, {} bytes",
-        input.len()
-    );
+    if let Some(report) = std::env::var_os("ORCH_MUTATIONS_REPORT") {
+        let mut report = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(report)
+            .unwrap();
+        let bytes = input.len();
+        writeln!(
+            report,
+            "{format}: {count} inputs, {accepted} valid, seed {seed}; longest {time:?}, {bytes} \
+             bytes"
+        )
+        .unwrap();
+    }
 }
 
 fn read_examples(folder: &str, accept: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
@@ -244,39 +258,36 @@ fn describe_documents_survive_mutations() {
     );
 }
 
+/// Tries mutations of a kind of stored document, and renders those that are valid.
+fn try_documents<T: DeserializeOwned>(kind: &str, render: impl Fn(&T)) {
+    let begins_with_kind = |name: &str| name.starts_with(kind);
+    let corpus = read_examples("tests/fixtures/reports", begins_with_kind);
+    try_mutations(kind, &corpus, |input| {
+        let document = serde_json::from_slice::<T>(input);
+        document.as_ref().is_ok_and(|document| {
+            render(document);
+            true
+        })
+    });
+}
+
 #[test]
 fn records_and_reports_survive_mutations() {
-    let folder = "tests/fixtures/reports";
     let nowhere = Path::new("/nonexistent/templates");
-    let records = read_examples(folder, |name| name.starts_with("record-"));
-    try_mutations("record", &records, |input| {
-        let Ok(record) = serde_json::from_slice::<Record>(input) else {
-            return false;
-        };
+    try_documents::<Record>("record", |record| {
         for name in ["summary.txt", "profile.md"] {
-            let _ = render::render(name, nowhere, &record);
+            let _ = render::render(name, nowhere, record);
         }
-        true
     });
-    let comparisons = read_examples(folder, |name| name.starts_with("comparison-"));
-    try_mutations("comparison", &comparisons, |input| {
-        let Ok(comparison) = serde_json::from_slice::<Comparison>(input) else {
-            return false;
-        };
+    try_documents::<Comparison>("comparison", |comparison| {
         for name in ["comparison.txt", "comparison.md"] {
-            let _ = render::comparison(name, nowhere, &comparison);
+            let _ = render::comparison(name, nowhere, comparison);
         }
-        true
     });
-    let bisects = read_examples(folder, |name| name.starts_with("bisect-"));
-    try_mutations("bisect report", &bisects, |input| {
-        let Ok(report) = serde_json::from_slice::<BisectReport>(input) else {
-            return false;
-        };
+    try_documents::<BisectReport>("bisect", |report| {
         for name in ["bisect.txt", "bisect.md"] {
-            let _ = render::bisect(name, nowhere, &report);
+            let _ = render::bisect(name, nowhere, report);
         }
-        true
     });
 }
 

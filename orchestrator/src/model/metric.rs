@@ -59,7 +59,7 @@ impl Metric {
         self.is_own() && *self != Self::Time
     }
 
-    /// Returns whether the metric is a count of which fewer is better.
+    /// Returns whether the metric is a count, and lower counts are better.
     pub(crate) fn is_amount(&self) -> bool {
         self.is_counted() && *self != Self::Digest
     }
