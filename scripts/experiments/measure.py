@@ -179,7 +179,7 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _scenario(setup: Setup, task: Task) -> Path:
     """Writes the scenario of a task. Equal ones have equal names, so that only the sides of a comparison differ."""
     # One process is all that a rule of the unpaired kind gets.
-    budget = "time: 40ms, rounds: 1" if task.experiment == "unpaired" else "time: 100ms, rounds: 3"
+    budget = "time: 40ms, rounds: 1" if task.experiment == "unpaired" else "time: 300ms, rounds: 3"
     plugins = [f"  planted: {{ path: {json.dumps(str(setup.library))} }}"]
     jobs = [f"  - {{ id: {workload}, workload: planted/{workload} }}" for workload in WORKLOADS]
     if task.experiment == "unpaired":

@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::time::Duration;
 
-/// Approximate maximum time of the samples of one pair.
-const PAIR_BUDGET: Duration = Duration::from_millis(300);
+/// Approximate maximum time of the samples of one pair; a job's `time` may lower it.
+const LARGEST_BUDGET: Duration = Duration::from_millis(300);
 /// Maximum warm-up time of a worker of a pair.
 const WARM_UP: Duration = Duration::from_millis(20);
 /// For longer samples, the cost of cold caches is smaller than any detectable difference between
@@ -34,6 +34,14 @@ const SETTLED: usize = 6;
 pub(crate) struct PairSides<'a> {
     pub(crate) jobs: [&'a Job; 2],
     pub(crate) prepared: [&'a PreparedPlugin; 2],
+}
+
+impl PairSides<'_> {
+    /// Returns the time of the samples of one pair, in nanoseconds.
+    fn budget_ns(&self) -> f64 {
+        let [a, b] = self.jobs.map(|job| job.settings.time);
+        LARGEST_BUDGET.min(a).min(b).as_nanos() as f64
+    }
 }
 
 /// Settings that all pairs share.
@@ -130,8 +138,9 @@ impl PairSeries {
             stack: Some(coins.stack),
         });
         let mut chosen = self.plan;
+        let budget_ns = sides.budget_ns();
         let plan = |ready: [&PairReady; 2]| {
-            let chosen = *chosen.get_or_insert_with(|| plan_pairs(ready));
+            let chosen = *chosen.get_or_insert_with(|| plan_pairs(ready, budget_ns));
             PairTurns {
                 iterations: chosen.iterations,
                 count: chosen.turns.turns,
@@ -161,14 +170,14 @@ impl PairSeries {
                 self.plan = chosen;
                 self.wall += done.wall;
                 if let Some(chosen) = chosen {
-                    self.add_pair(*done, &coins, chosen);
+                    self.add_pair(*done, &coins, chosen, budget_ns);
                 }
             }
         }
         Ok(())
     }
 
-    fn add_pair(&mut self, done: PairDone, coins: &PairCoins, chosen: PairPlan) {
+    fn add_pair(&mut self, done: PairDone, coins: &PairCoins, chosen: PairPlan, budget_ns: f64) {
         let iterations = chosen.iterations.max(1) as f64;
         let per_iteration = |side: usize| -> Vec<f64> {
             done.turned[side]
@@ -233,12 +242,7 @@ impl PairSeries {
             let turn_ns = turns_ns / chosen.turns.turns as f64;
             let process_ns =
                 orch_core::judge::estimate::median(&self.process_ns).unwrap_or(turn_ns);
-            let turns = turns::reestimate_plan(
-                &self.summaries,
-                process_ns,
-                turn_ns,
-                PAIR_BUDGET.as_nanos() as f64,
-            );
+            let turns = turns::reestimate_plan(&self.summaries, process_ns, turn_ns, budget_ns);
             self.plan = Some(PairPlan { turns, ..chosen });
         }
     }
@@ -246,12 +250,12 @@ impl PairSeries {
 
 /// Chooses iterations and turns of a workload from the reports of both sides of its first pair. The
 /// choice is symmetric in the sides.
-fn plan_pairs(ready: [&PairReady; 2]) -> PairPlan {
+fn plan_pairs(ready: [&PairReady; 2], budget_ns: f64) -> PairPlan {
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
     // A sample is long enough for the faster side, but a sample of a much slower side must not use
     // up the pair's time.
-    let affordable = (PAIR_BUDGET.as_nanos() as f64 / 8.0 / slowest_ns) as u64;
+    let affordable = (budget_ns / 8.0 / slowest_ns) as u64;
     let iterations = a
         .iterations
         .max(b.iterations)
@@ -263,7 +267,7 @@ fn plan_pairs(ready: [&PairReady; 2]) -> PairPlan {
     PairPlan {
         iterations,
         untimed,
-        turns: turns::guess_plan(turn_ns, PAIR_BUDGET.as_nanos() as f64),
+        turns: turns::guess_plan(turn_ns, budget_ns),
     }
 }
 

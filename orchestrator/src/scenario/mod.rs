@@ -58,7 +58,8 @@ pub(crate) struct WorkloadEntry {
 /// Budgets and limits of a job.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct JobSettings {
-    /// Time of the timed samples over all rounds together.
+    /// Time of the timed samples over all rounds together, and the most that the samples of one
+    /// pair take.
     pub(crate) time: Duration,
     pub(crate) rounds: u32,
     /// Limit of one worker process, from spawn to result.

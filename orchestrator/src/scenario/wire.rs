@@ -161,7 +161,8 @@ pub(crate) enum WireSandbox {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename = "Settings", deny_unknown_fields)]
 pub(crate) struct WireSettings {
-    /// Total time of the timed samples of a job over all rounds, such as `500ms`.
+    /// Total time of the timed samples of a job over all rounds, such as `500ms`. It also limits
+    /// the samples of a pair, if it is less than 300 ms.
     #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
     /// Number of fresh processes in which a job is timed.
@@ -213,7 +214,8 @@ pub(crate) struct WireWorkloadEntry {
     /// Words to select and group jobs by.
     #[serde(default)]
     pub(crate) tags: Vec<String>,
-    /// Total time of the timed samples of each job over all rounds, such as `500ms`.
+    /// Total time of the timed samples of each job over all rounds, such as `500ms`. It also
+    /// limits the samples of a pair, if it is less than 300 ms.
     #[schemars(extend("x-expected" = "a duration, such as 500ms"))]
     pub(crate) time: Option<String>,
     /// Number of fresh processes in which each job is timed.
