@@ -168,7 +168,7 @@ impl<'a> CommitEvidence<'a> {
                 let probe = ground.probe(&ready, self.counted(0), self.observer)?;
                 self.ready.insert(position, ready);
                 probe
-                    .and_then(|probe| self.require_same_output(probe))
+                    .and_then(|probe| self.require_comparable(probe))
                     .map(Box::new)
             }
         };
@@ -178,7 +178,7 @@ impl<'a> CommitEvidence<'a> {
     /// Refuses a commit whose output differs from the good end's, because it is neither faster nor
     /// slower. Also refuses a commit whose iterations are too long to count as many as at the good
     /// end.
-    fn require_same_output(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
+    fn require_comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
         match self.find_probe(0) {
             Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
                 "its iterations are too long to run as many of them as at the good end".to_owned(),

@@ -33,7 +33,7 @@ pub(super) struct BisectProgress {
     builds: usize,
     pairs: usize,
     /// The last line that was logged.
-    said: String,
+    last_line: String,
 }
 
 impl BisectProgress {
@@ -52,7 +52,7 @@ impl BisectProgress {
             table: String::new(),
             builds: 0,
             pairs: 0,
-            said: String::new(),
+            last_line: String::new(),
         }
     }
 
@@ -77,9 +77,9 @@ impl BisectProgress {
 
     /// Logs a line unless it equals the previous one.
     fn say(&mut self, line: String) {
-        if line != self.said {
+        if line != self.last_line {
             self.log(&line);
-            self.said = line;
+            self.last_line = line;
         }
     }
 }

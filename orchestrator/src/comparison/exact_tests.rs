@@ -56,9 +56,9 @@ fn floating_point_sums_are_equal_within_rounding() {
             "{entry:?}"
         );
         assert!(
-            !entry.told().contains("->"),
+            !entry.describe_change().contains("->"),
             "one number for what is equal: {}",
-            entry.told()
+            entry.describe_change()
         );
     }
     for (a, b, verdict) in [

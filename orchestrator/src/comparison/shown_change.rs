@@ -70,12 +70,13 @@ impl MetricEntry {
 
     /// Returns the change as a sentence part, with its interval and both values. Returns the reason
     /// if there are no values.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn describe_change(&self) -> String {
         // Outputs can differ in other parts than their number, for example in a score.
-        let is_told = self.metric != Metric::Digest || self.a.as_f64() != self.b.as_f64();
+        let has_values_to_show =
+            self.metric != Metric::Digest || self.a.as_f64() != self.b.as_f64();
         let Some(values) = self
             .values()
-            .filter(|_| is_told)
+            .filter(|_| has_values_to_show)
             .map(|values| self.joined(values))
         else {
             return self.reason.clone();
@@ -177,7 +178,7 @@ mod tests {
 
     #[test]
     fn counts_are_a_percent_with_their_values_or_the_values_alone() {
-        for (metric, values, told, size) in [
+        for (metric, values, text, size) in [
             ("allocations", [2.0, 3.0], "+50.0 %, 2 -> 3", "+50.0 %"),
             ("allocations", [1.0, 99_986.0], "1 -> 99 986", "1 -> 99 986"),
             ("allocations", [0.0, 1.0], "0 -> 1", "0 -> 1"),
@@ -197,8 +198,8 @@ mod tests {
         ] {
             let entry = entry(metric, values, 0);
             assert_eq!(
-                (entry.told().as_str(), entry.size().as_deref()),
-                (told, Some(size)),
+                (entry.describe_change().as_str(), entry.size().as_deref()),
+                (text, Some(size)),
                 "{metric} {values:?}"
             );
             assert_eq!(entry.interval(), None);
@@ -215,7 +216,7 @@ mod tests {
         });
         time.fitted = Some([236.5, 236.5 * 17.73]);
         assert_eq!(
-            time.told(),
+            time.describe_change(),
             "18 times as long (at least 11 times, no upper bound), 236 ns -> 4.19 µs"
         );
         time.fitted = None;
@@ -230,7 +231,7 @@ mod tests {
             high: None,
         });
         assert_eq!(
-            time.told(),
+            time.describe_change(),
             "+6.25 % (no interval from 14 pairs), 292 ns -> 310.25 ns"
         );
         let outputs = |a: f64, b: f64| MetricEntry {
@@ -238,11 +239,11 @@ mod tests {
             ..entry("digest", [a, b], 0)
         };
         assert_eq!(
-            outputs(3_989_017.5, 3_989_018.5).told(),
+            outputs(3_989_017.5, 3_989_018.5).describe_change(),
             "3989017.5 -> 3989018.5"
         );
         assert_eq!(
-            outputs(7.0, 7.0).told(),
+            outputs(7.0, 7.0).describe_change(),
             "as scripted",
             "it is the score that differs"
         );
@@ -365,6 +366,9 @@ mod tests {
             high: Some(-0.39),
         });
         rate.fitted = Some([9.0, 5.4]);
-        assert_eq!(rate.told(), "-40.0 % (-41.0 % to -39.0 %), 9 -> 5.40");
+        assert_eq!(
+            rate.describe_change(),
+            "-40.0 % (-41.0 % to -39.0 %), 9 -> 5.40"
+        );
     }
 }

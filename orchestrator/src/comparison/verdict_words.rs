@@ -209,9 +209,9 @@ mod tests {
         let [surprise] = &surprises(&paid, &entries.each_ref())[..] else {
             panic!("one")
         };
-        let told =
+        let expected =
             "a trade-off: worse in time (8.3 times as long); better in allocations (-45.0 %)";
-        assert_eq!(surprise.sentence(), told);
+        assert_eq!(surprise.sentence(), expected);
         assert_eq!(word(paid.verdict, paid.trade_off), "regressed, trade-off");
         let plain = workload(Verdict::Regressed, false, CodeRelation::Different);
         assert_eq!(
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn same_machine_code_explains_an_interval_beyond_the_margin() {
-        let told = |shift: f64, pairs: usize, code: CodeRelation| {
+        let find_surprises = |shift: f64, pairs: usize, code: CodeRelation| {
             let (a, b) = (side(1.0, json!(1)), side(1.0, json!(1)));
             let found = paired_result(shift, pairs);
             let entries = entries::judge_workload(&facts(&a, &b, &code, Some(&found)));
@@ -267,26 +267,26 @@ mod tests {
         };
         let same = vec![VerdictSurprise::SameMachineCode { margin: 0.01 }];
         assert_eq!(
-            told(0.05, 20, CodeRelation::OnlyLayout),
+            find_surprises(0.05, 20, CodeRelation::OnlyLayout),
             (Verdict::Equivalent, same.clone()),
             "called changed by its times"
         );
         assert_eq!(
-            told(0.0105, 10, CodeRelation::OnlyLayout),
+            find_surprises(0.0105, 10, CodeRelation::OnlyLayout),
             (Verdict::Equivalent, same),
             "still open by its times"
         );
         assert_eq!(
-            told(0.0, 30, CodeRelation::OnlyLayout),
+            find_surprises(0.0, 30, CodeRelation::OnlyLayout),
             (Verdict::Equivalent, vec![]),
             "inside the margin anyhow"
         );
         assert_eq!(
-            told(0.0, 30, CodeRelation::Different),
+            find_surprises(0.0, 30, CodeRelation::Different),
             (Verdict::Equivalent, vec![])
         );
         assert_eq!(
-            told(0.0105, 10, CodeRelation::Different),
+            find_surprises(0.0105, 10, CodeRelation::Different),
             (Verdict::Inconclusive, vec![]),
             "the word says it"
         );
@@ -299,7 +299,7 @@ mod tests {
             b_range: Some(b),
             ..entry("allocations", Verdict::Inconclusive, [12.0, b[1]], 0, 0.0)
         };
-        let told = |entry: MetricEntry, verdict| {
+        let find_surprises = |entry: MetricEntry, verdict| {
             surprises(
                 &workload(verdict, false, CodeRelation::Different),
                 &[&entry],
@@ -309,7 +309,7 @@ mod tests {
             metrics: vec!["allocations".to_owned()],
         };
         assert_eq!(
-            told(ranges([11.0, 18.0]), Verdict::Equivalent),
+            find_surprises(ranges([11.0, 18.0]), Verdict::Equivalent),
             std::slice::from_ref(&loose)
         );
         assert_eq!(
@@ -317,7 +317,7 @@ mod tests {
             "allocations not exact: processes of the same build differ too"
         );
         assert_eq!(
-            told(ranges([200.0, 206.0]), Verdict::Inconclusive),
+            find_surprises(ranges([200.0, 206.0]), Verdict::Inconclusive),
             [],
             "an open question is no surprise"
         );
@@ -325,6 +325,6 @@ mod tests {
             a: Value::Null,
             ..entry("digest", Verdict::Equivalent, [1.0, 2.0], 0, 0.0)
         };
-        assert_eq!(told(digest, Verdict::Equivalent), []);
+        assert_eq!(find_surprises(digest, Verdict::Equivalent), []);
     }
 }

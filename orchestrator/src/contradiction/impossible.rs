@@ -46,15 +46,16 @@ pub(super) fn find_disorder(claims: &Claims) -> Vec<FoundContradiction> {
 /// Finds rows with one call whose total, mean, minimum and maximum are not the same time.
 pub(super) fn find_single_call(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_rows(claims, |row| {
-        let told: Vec<(&str, &Figure)> = figures(row)
+        let figures_of_row: Vec<(&str, &Figure)> = figures(row)
             .into_iter()
             .filter_map(|(name, figure)| Some((name, figure?)))
             .collect();
-        let apart = told.iter().any(|(_, one)| {
-            told.iter()
+        let apart = figures_of_row.iter().any(|(_, one)| {
+            figures_of_row
+                .iter()
                 .any(|(_, other)| one.reach.is_apart(other.reach))
         });
-        let texts: Vec<String> = told
+        let texts: Vec<String> = figures_of_row
             .iter()
             .map(|(name, figure)| format!("{name} {}", claims.printed(figure)))
             .collect();

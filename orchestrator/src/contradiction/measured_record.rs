@@ -197,9 +197,9 @@ mod tests {
             )
         };
         let slow = gelu("small", 1000, "on", 2000.0);
-        let told = found(&[slow.clone(), gelu("large", 10_000, "on", 1000.0)]);
+        let contradictions = found(&[slow.clone(), gelu("large", 10_000, "on", 1000.0)]);
         assert_eq!(
-            told,
+            contradictions,
             [(
                 "more-work-less-time".to_owned(),
                 vec!["small".to_owned(), "large".to_owned()]

@@ -36,7 +36,7 @@ pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
     if inner.is_empty() || sides.is_empty() {
         return Vec::new();
     }
-    let told = |outermost: bool| {
+    let sum_rows = |outermost: bool| {
         let rows = || {
             claims
                 .rows
@@ -56,9 +56,9 @@ pub(super) fn find_nested_total(claims: &Claims) -> Vec<FoundContradiction> {
          once; the {} outermost rows sum to {}",
         inner.len(),
         claims.rows.len(),
-        told(false),
+        sum_rows(false),
         claims.outermost().count(),
-        told(true)
+        sum_rows(true)
     );
     vec![FoundContradiction::new(inner, message)]
 }
@@ -262,7 +262,7 @@ pub(super) fn find_flat_growth(claims: &Claims) -> Vec<FoundContradiction> {
 
 /// Finds rows in which one call is most of the total, so that the mean is not typical.
 pub(super) fn find_dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
-    let told = |row: &ClaimedRow| {
+    let describe_call = |row: &ClaimedRow| {
         let (calls, total, max) = (row.calls?, row.total.as_ref()?, row.max.as_ref()?);
         let share = max.reach.over(total.reach)?;
         (calls >= ENOUGH_CALLS && share.low > DOMINANT_CALL).then(|| {
@@ -277,7 +277,7 @@ pub(super) fn find_dominant_call(claims: &Claims) -> Vec<FoundContradiction> {
     claims
         .rows
         .iter()
-        .filter_map(|row| Some(FoundContradiction::of(row, told(row)?)))
+        .filter_map(|row| Some(FoundContradiction::of(row, describe_call(row)?)))
         .collect()
 }
 

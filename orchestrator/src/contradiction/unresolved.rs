@@ -69,7 +69,7 @@ pub(super) fn find_flips(claims: &Claims) -> Vec<FoundContradiction> {
             changes.entry(name).or_default().push((run, change));
         }
     }
-    let told = |name: &String, of: &[(&ClaimedRun, &Figure)]| {
+    let describe_flip = |name: &String, of: &[(&ClaimedRun, &Figure)]| {
         let up = of
             .iter()
             .find(|(_, change)| nothing.is_below(change.reach))?;
@@ -83,7 +83,7 @@ pub(super) fn find_flips(claims: &Claims) -> Vec<FoundContradiction> {
     };
     let found: Vec<(String, String)> = changes
         .iter()
-        .filter_map(|(name, of)| Some(((*name).clone(), told(name, of)?)))
+        .filter_map(|(name, of)| Some(((*name).clone(), describe_flip(name, of)?)))
         .collect();
     let (names, texts): (Vec<String>, Vec<String>) = found.into_iter().unzip();
     if names.is_empty() {

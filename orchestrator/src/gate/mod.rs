@@ -294,9 +294,13 @@ fn judge_worse(
     };
     let what = match kind {
         FindingKind::TradeOff => {
-            format!("{}; better in {}", entry.told(), list_better(index, entry))
+            format!(
+                "{}; better in {}",
+                entry.describe_change(),
+                list_better(index, entry)
+            )
         }
-        _ => entry.told(),
+        _ => entry.describe_change(),
     };
     let Some(accepted) = find_acceptance(case, entry, kind) else {
         return build_finding(entry, kind, what);

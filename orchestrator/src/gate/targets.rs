@@ -106,7 +106,7 @@ fn judge_hold(entry: &MetricEntry) -> GateFinding {
     };
     let is_figure = entry.verdict == Verdict::Regressed || entry.metric == Metric::Digest;
     let figure = if kind == FindingKind::TargetMissed && is_figure {
-        entry.told()
+        entry.describe_change()
     } else {
         entry.reason.clone()
     };

@@ -397,9 +397,9 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
         &rules(vec![rule], Vec::new()),
         None,
     );
-    let said = "0 -> 1; the acceptance `as written` (known) does not cover a change from 0: limit \
-        the value with `to:`";
-    assert_eq!(gate.findings[0].message, said);
+    let expected = "0 -> 1; the acceptance `as written` (known) does not cover a change from 0: \
+        limit the value with `to:`";
+    assert_eq!(gate.findings[0].message, expected);
     // If processes differ, the one with the highest count decides.
     let apart = MetricEntry {
         verdict: Verdict::Regressed,
@@ -467,8 +467,8 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
 }
 
 #[test]
-fn change_is_told_with_what_is_known_of_it() {
-    let told = |entry: MetricEntry| {
+fn change_is_described_with_what_is_known_of_it() {
+    let find_message = |entry: MetricEntry| {
         judged(vec![entry], Vec::new(), &Rules::default(), None)
             .findings
             .remove(0)
@@ -476,7 +476,7 @@ fn change_is_told_with_what_is_known_of_it() {
     };
     let time = || entry("time", Verdict::Regressed, 1000.0, 1062.5, 13);
     assert_eq!(
-        told(time()),
+        find_message(time()),
         "+6.25 % (+6.25 % to +6.25 %), 1 µs -> 1.0625 µs"
     );
     let early = Some(RelativeChange {
@@ -485,7 +485,7 @@ fn change_is_told_with_what_is_known_of_it() {
         high: None,
     });
     assert_eq!(
-        told(MetricEntry {
+        find_message(MetricEntry {
             change: early,
             ..time()
         }),
@@ -496,11 +496,11 @@ fn change_is_told_with_what_is_known_of_it() {
         ..entry("digest", Verdict::OutputDiffers, a, b, 0)
     };
     assert_eq!(
-        told(outputs(3_989_017.5, 3_989_018.5)),
+        find_message(outputs(3_989_017.5, 3_989_018.5)),
         "3989017.5 -> 3989018.5"
     );
     assert_eq!(
-        told(outputs(7.0, 7.0)),
+        find_message(outputs(7.0, 7.0)),
         "as scripted",
         "it is the score that differs"
     );

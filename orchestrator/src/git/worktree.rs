@@ -104,7 +104,7 @@ impl BuildWorktree {
         options.read(true).write(true).create(true).truncate(false);
         let lock = file::open_regular_with(&place.join("lock"), LinkRule::Follow, &mut options)
             .map_err(failed)?;
-        let mut said = false;
+        let mut is_announced = false;
         loop {
             match lock.try_lock() {
                 Ok(()) => {
@@ -116,7 +116,7 @@ impl BuildWorktree {
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
                 Err(TryLockError::WouldBlock) if stop() => return Ok(None),
                 Err(TryLockError::WouldBlock) => {
-                    if !std::mem::replace(&mut said, true) {
+                    if !std::mem::replace(&mut is_announced, true) {
                         waiting();
                     }
                     std::thread::sleep(Duration::from_millis(100));

@@ -135,9 +135,9 @@ mod tests {
                 steal: 0.0
             }
         );
-        let told = "busy machine: other programs used 50 % of the CPUs' time while orch measured; \
-            `orch doctor` lists the other programs";
-        assert_eq!(shared.message().as_deref(), Some(told));
+        let expected = "busy machine: other programs used 50 % of the CPUs' time while orch \
+            measured; `orch doctor` lists the other programs";
+        assert_eq!(shared.message().as_deref(), Some(expected));
     }
 
     #[test]

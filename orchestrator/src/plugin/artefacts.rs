@@ -233,8 +233,8 @@ mod tests {
                     Ok(asked.get().to_string())
                 }
             };
-            let said = remember_answer(question, &folder.path().join(name), asking, ask);
-            assert_eq!(said.unwrap_or_else(|error| error), expected.to_string());
+            let answer = remember_answer(question, &folder.path().join(name), asking, ask);
+            assert_eq!(answer.unwrap_or_else(|error| error), expected.to_string());
         };
         check("rust native", "a", CompilerLookup::Remembered, 1);
         check("rust native", "a", CompilerLookup::Remembered, 1);

@@ -336,7 +336,7 @@ pub(crate) fn take_lock(
 /// Reports once the protections that the sandboxes of plugins lack on this machine. Records of runs
 /// contain them too.
 fn report_missing_sandbox(plugins: &PluginSet, observer: &mut dyn ProgressObserver) {
-    static SAID: Once = Once::new();
+    static REPORTED: Once = Once::new();
     let missing = plugins
         .prepared
         .values()
@@ -346,7 +346,7 @@ fn report_missing_sandbox(plugins: &PluginSet, observer: &mut dyn ProgressObserv
         .max_by_key(Vec::len)
         .filter(|missing| !missing.is_empty())
     {
-        SAID.call_once(|| {
+        REPORTED.call_once(|| {
             let text = format!(
                 "the sandbox of plugins is incomplete: {}",
                 missing.join("; ")

@@ -220,16 +220,19 @@ mod tests {
                 "{count} samples"
             );
         }
-        let told = list_warnings(
+        let warnings = list_warnings(
             &time(&vec![growing(100); 5], WarmUpEnd::Steady),
             &JobSettings::default(),
         )[0]
         .to_string();
         assert!(
-            told.starts_with("no steady state: its time grows inside each process, +4"),
-            "{told}"
+            warnings.starts_with("no steady state: its time grows inside each process, +4"),
+            "{warnings}"
         );
-        assert!(told.contains(" ns -> 1"), "of one iteration: {told}");
+        assert!(
+            warnings.contains(" ns -> 1"),
+            "of one iteration: {warnings}"
+        );
         let flat = || samples(100, |_| 1.0);
         assert_eq!(steady(&vec![flat(); 5]), []);
         assert_eq!(
@@ -270,7 +273,7 @@ mod tests {
             );
         }
         let start = samples(200, |at| if at < 0.6 { 9.7 } else { 1.0 });
-        let told: Vec<String> = list_warnings(
+        let warnings: Vec<String> = list_warnings(
             &time(&vec![start; 4], WarmUpEnd::Steady),
             &JobSettings::default(),
         )
@@ -278,9 +281,10 @@ mod tests {
         .map(JobWarning::to_string)
         .collect();
         assert!(
-            told.iter()
+            warnings
+                .iter()
                 .any(|text| text.contains("9.6 times as fast from the first to the last samples")),
-            "{told:?}"
+            "{warnings:?}"
         );
         let first_one = samples(200, |at| if at == 0.0 { 50.0 } else { 1.0 });
         assert_eq!(

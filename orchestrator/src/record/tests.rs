@@ -155,14 +155,14 @@ fn block_from_elsewhere_revokes_exact_and_is_told() {
             .iter()
             .copied()
             .filter(|kind| *kind != WarningKind::CounterUnused);
-        let told = record
+        let is_warned = record
             .warnings
             .iter()
             .any(|warning| warning.contains("without a counted allocation"));
         (
             record.allocations.unwrap().exact,
             memory.collect::<Vec<_>>(),
-            told,
+            is_warned,
         )
     };
     assert_eq!(assembled([0, 0], false), (true, vec![], false));

@@ -80,23 +80,23 @@ mod tests {
         };
         assert_eq!(of(Resource::Nofile, None, None), Ok(()));
         assert_eq!(of(Resource::Nofile, Some(128), Some(128)), Ok(()));
-        let said =
+        let expected =
             "this shell allows 32 open files, but orch needs 128; raise the limit: ulimit -n 128";
         assert_eq!(
             of(Resource::Nofile, Some(32), Some(4096)),
-            Err(said.to_owned())
+            Err(expected.to_owned())
         );
-        let said = "this shell allows 32 open files, but orch needs 128; raise the limit, as \
+        let expected = "this shell allows 32 open files, but orch needs 128; raise the limit, as \
             root, because the hard limit is also too low: ulimit -n 128";
         assert_eq!(
             of(Resource::Nofile, Some(32), Some(32)),
-            Err(said.to_owned())
+            Err(expected.to_owned())
         );
-        let said = "this shell allows 1024 KiB of one file, but orch needs 65536; raise the \
+        let expected = "this shell allows 1024 KiB of one file, but orch needs 65536; raise the \
             limit: ulimit -f 65536";
         assert_eq!(
             of(Resource::Fsize, Some(1 << 20), None),
-            Err(said.to_owned())
+            Err(expected.to_owned())
         );
     }
 }

@@ -124,9 +124,9 @@ fn call_with_fixed_addresses<T>(spawn: impl FnOnce() -> T) -> T {
 /// Returns whether the system allows workers without random addresses; `None` if /proc does not
 /// show the setting.
 pub(crate) fn can_fix_addresses() -> Option<bool> {
-    let told =
+    let personality =
         call_with_fixed_addresses(|| std::fs::read_to_string("/proc/thread-self/personality"));
-    let flags = i32::from_str_radix(told.ok()?.trim(), 16).ok()?;
+    let flags = i32::from_str_radix(personality.ok()?.trim(), 16).ok()?;
     Some(flags & libc::ADDR_NO_RANDOMIZE != 0)
 }
 

@@ -373,7 +373,7 @@ mod tests {
         assert_eq!(parse_relative_bound("100 %"), Ok(BoundSize::Share(1.0)));
         assert_eq!(parse_relative_bound(" 3x "), Ok(BoundSize::Factor(3.0)));
         assert_eq!(parse_relative_bound("1.5x"), Ok(BoundSize::Factor(1.5)));
-        for (text, said) in [
+        for (text, expected) in [
             ("0.5x", "accepts no change"),
             ("1x", "accepts no change"),
             ("-3x", "accepts no change"),
@@ -386,7 +386,7 @@ mod tests {
             ("3", "not the size"),
         ] {
             let message = parse_relative_bound(text).unwrap_err();
-            assert!(message.contains(said), "{text}: {message}");
+            assert!(message.contains(expected), "{text}: {message}");
         }
         assert_eq!(parse_value_bound(&"allocations".into(), "1"), Ok(1.0));
         assert_eq!(parse_value_bound(&"bytes".into(), "64KiB"), Ok(65536.0));

@@ -191,7 +191,7 @@ fn numbers_that_are_not_finite() {
 
 #[test]
 fn metadata_that_disagrees() {
-    for (key, said, has) in [
+    for (key, stated, has) in [
         ("n_head", "4", 2),
         ("n_embd", "8", 4),
         ("block_size", "many", 3),
@@ -199,10 +199,10 @@ fn metadata_that_disagrees() {
         let mut file = File::good();
         file.metadata
             .get_or_insert_default()
-            .insert(key.to_owned(), said.to_owned());
+            .insert(key.to_owned(), stated.to_owned());
         assert_eq!(
             file.refusal(),
-            format!("the metadata says '{key}' is {said}, the model has {has}")
+            format!("the metadata says '{key}' is {stated}, the model has {has}")
         );
     }
 }

@@ -85,7 +85,7 @@ mod tests {
             Prompt::from_json(&json!([3, 0])),
             Ok(Prompt::Tokens(vec![3, 0]))
         );
-        for (wrong, said) in [
+        for (wrong, expected) in [
             (json!(0), "expected 1 to 65536 tokens, got 0"),
             (json!([]), "expected 1 to 65536 tokens, got 0"),
             (
@@ -97,7 +97,11 @@ mod tests {
                 "element 1: expected an integer from 0 to 4294967295, got -1",
             ),
         ] {
-            assert_eq!(Prompt::from_json(&wrong), Err(said.to_owned()), "{wrong}");
+            assert_eq!(
+                Prompt::from_json(&wrong),
+                Err(expected.to_owned()),
+                "{wrong}"
+            );
         }
     }
 

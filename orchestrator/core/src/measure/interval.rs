@@ -84,7 +84,7 @@ mod tests {
     fn interval_covers_as_often_as_stated() {
         let mut random = SeededRandom::from_seed(7);
         let truth = std::f64::consts::LN_2.exp2();
-        let (mut covered, mut said) = (0, 0.0);
+        let (mut covered, mut confidence) = (0, 0.0);
         for _ in 0..2_000 {
             // The median of these values is 2^ln 2; each value is 2^(-ln u).
             let values: Vec<f64> = (0..7)
@@ -92,9 +92,12 @@ mod tests {
                 .collect();
             let interval = median_interval(&values).unwrap();
             covered += i32::from(interval.low <= truth && truth <= interval.high);
-            said = interval.confidence;
+            confidence = interval.confidence;
         }
         let share = f64::from(covered) / 2_000.0;
-        assert!((share - said).abs() < 0.015, "{share} instead of {said}");
+        assert!(
+            (share - confidence).abs() < 0.015,
+            "{share} instead of {confidence}"
+        );
     }
 }

@@ -136,7 +136,7 @@ fn collect_levels(
 
 /// Returns the evidence of earlier sections on the build effect: the log likelihood of each of
 /// `taus`. A build counts once, in the section that measured it last.
-fn told_elsewhere(
+fn weigh_elsewhere(
     history: &CommitGraph,
     earlier: &[SearchSection],
     own: &[CodeGroup],
@@ -186,13 +186,13 @@ impl Posterior {
             NONE_BESIDE
         };
         let section_levels = collect_levels(history, section, &codes, settings, none);
-        let elsewhere = told_elsewhere(history, earlier, &codes, known, settings);
+        let elsewhere = weigh_elsewhere(history, earlier, &codes, known, settings);
         let judged: Vec<(f64, f64, StepShares)> = taus(settings.tau)
             .into_iter()
             .zip(elsewhere)
-            .map(|((tau, prior), told)| {
+            .map(|((tau, prior), evidence)| {
                 let shares = weigh_chains(&section_levels, tau * tau);
-                (prior.ln() + told + shares.log_total, tau * tau, shares)
+                (prior.ln() + evidence + shares.log_total, tau * tau, shares)
             })
             .collect();
         let mut sums = WeighedSums::new(&section_levels, &judged);

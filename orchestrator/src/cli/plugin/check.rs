@@ -82,7 +82,7 @@ fn shown(examined: &[ExaminedPlugin]) -> String {
     for plugin in examined {
         text.push_str(&format!("{} ({})\n\n", plugin.key, plugin.path));
         for finding in &plugin.findings {
-            text.push_str(&told(finding));
+            text.push_str(&describe_finding(finding));
         }
         for workload in &plugin.workloads {
             let times = match (workload.setup_ns, workload.iteration_ns) {
@@ -119,7 +119,7 @@ fn shown(examined: &[ExaminedPlugin]) -> String {
     text + &counts.join(", ") + "; each set of parameters in a process of its own\n"
 }
 
-fn told(finding: &PluginFinding) -> String {
+fn describe_finding(finding: &PluginFinding) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
     let mut text = line(
         finding.level.name(),

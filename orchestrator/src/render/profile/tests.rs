@@ -77,7 +77,7 @@ fn nothing_is_concluded_from_a_median_that_says_little() {
         }))
         .unwrap()
     };
-    let told = |kinds: &[&str]| {
+    let view_warnings = |kinds: &[&str]| {
         let jobs = [job("sound", &[]), job("spoilt", kinds)];
         let scopes: Vec<ProfileRow> = jobs.iter().flat_map(rows).collect();
         let by_job = shown::grouped(scopes.iter().map(|row| (row.job.as_str(), row)));
@@ -91,13 +91,13 @@ fn nothing_is_concluded_from_a_median_that_says_little() {
             .filter(|text| text.starts_with(&format!("{id}: ")))
             .count()
     };
-    let sound = told(&["few_samples", "leak"]);
+    let sound = view_warnings(&["few_samples", "leak"]);
     assert!(
         of(&sound, "spoilt") > 0 && of(&sound, "spoilt") == of(&sound, "sound"),
         "{sound:?}"
     );
     for kind in ["scattered", "growing", "slow_start", "unsteady"] {
-        let texts = told(&[kind]);
+        let texts = view_warnings(&[kind]);
         assert_eq!(
             (of(&texts, "spoilt"), of(&texts, "sound")),
             (0, of(&sound, "sound")),

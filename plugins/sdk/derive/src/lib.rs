@@ -99,8 +99,8 @@ mod tests {
                 "`#[param(..)]` belongs on a field or a variant"),
         ];
         for (item, place, message) in cases {
-            let (said, at) = refusal(item);
-            assert_eq!(said, message, "{item}");
+            let (actual, at) = refusal(item);
+            assert_eq!(actual, message, "{item}");
             assert!(place.is_empty() || at == place, "{item}: points at `{at}`");
         }
     }
