@@ -81,6 +81,14 @@ pub(crate) fn explain_unusable(place: &Path, reason: &dyn std::fmt::Display) -> 
     })
 }
 
+/// Returns an error about a file of the cache as one of the cache, unless it is one.
+pub(crate) fn explain_refusal(error: io::Error) -> io::Error {
+    match folder() {
+        Ok(place) if !is_refusal(&error) => explain_unusable(&place, &error),
+        _ => error,
+    }
+}
+
 /// Returns whether the cache itself could not be used, whatever was to be stored in it.
 pub(crate) fn is_refusal(error: &io::Error) -> bool {
     error

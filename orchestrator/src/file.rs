@@ -181,8 +181,11 @@ pub(crate) struct UnfinishedFile {
 }
 
 impl UnfinishedFile {
-    /// Creates an empty file for `target`.
+    /// Creates an empty file for `target`, and removes those that killed processes left beside it.
     pub(crate) fn create(target: &Path) -> io::Result<Self> {
+        if let Some(folder) = target.parent() {
+            remove_leftovers(folder);
+        }
         loop {
             let beside = name_unfinished(target);
             // A new file follows no link.
@@ -242,6 +245,76 @@ impl Drop for UnfinishedFile {
     }
 }
 
+/// A folder that gets its name when all of its files are written, so that it exists completely or
+/// not at all. It is removed if it does not get that far; if this process is killed, by the next
+/// one.
+pub(crate) struct UnfinishedFolder {
+    /// Locked for as long as this value lives, so that no other process takes it for a leftover.
+    _claim: File,
+    beside: PathBuf,
+    target: PathBuf,
+    is_finished: bool,
+}
+
+impl UnfinishedFolder {
+    /// Creates an empty folder for `target`, and removes those that killed processes left beside
+    /// it.
+    pub(crate) fn create(target: &Path) -> io::Result<Self> {
+        if let Some(folder) = target.parent() {
+            remove_leftovers(folder);
+        }
+        loop {
+            let beside = name_unfinished(target);
+            std::fs::create_dir(&beside)?;
+            // Another process may take the folder for a leftover before it is locked.
+            match open_folder(&beside) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Ok(claim) if !claim_unfinished(&claim) => continue,
+                claim => {
+                    return Ok(Self {
+                        _claim: claim?,
+                        beside,
+                        target: target.to_owned(),
+                        is_finished: false,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Returns the path until the folder is finished.
+    pub(crate) fn path(&self) -> &Path {
+        &self.beside
+    }
+
+    /// Gives the folder its name.
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        std::fs::rename(&self.beside, &self.target)?;
+        self.is_finished = true;
+        Ok(())
+    }
+}
+
+impl Drop for UnfinishedFolder {
+    fn drop(&mut self) {
+        if !self.is_finished {
+            let _ = std::fs::remove_dir_all(&self.beside);
+        }
+    }
+}
+
+/// Removes a folder that others may use until the moment it is gone.
+pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
+    // Under another name, nobody takes the folder for a complete one. If this process is killed,
+    // the next one removes the rest.
+    let removed = name_unfinished(folder);
+    std::fs::rename(folder, &removed)?;
+    match std::fs::remove_dir_all(removed) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Claims an unfinished file or folder for as long as it is open, so that no other process takes it
 /// for a leftover. Returns `false` if another process has claimed it. Where the file system has no
 /// locks, leftovers are never removed, so no claim is needed.
@@ -266,7 +339,7 @@ pub(crate) fn name_unfinished(target: &Path) -> PathBuf {
 }
 
 /// Returns whether [`name_unfinished`] may have made a name.
-fn is_unfinished(path: &Path) -> bool {
+pub(crate) fn is_unfinished(path: &Path) -> bool {
     let is_digits = |digits: &str| {
         digits.len() == 16
             && digits

@@ -6,7 +6,7 @@
 use super::BisectDirection;
 use crate::cache;
 use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry};
-use crate::file;
+use crate::file::{self, UnfinishedFolder};
 use crate::journal::{self, JournalFile};
 use crate::model::metric::Metric;
 use crate::record::JobRecord;
@@ -133,25 +133,28 @@ impl BisectHeader {
 impl BisectState {
     /// Creates the folder and the journal of a new bisect.
     pub(crate) fn create(stamp: &str, header: &BisectHeader) -> io::Result<Self> {
-        let all = cache::subfolder("bisect")?;
+        Self::create_in(&cache::subfolder("bisect")?, stamp, header).map_err(cache::explain_refusal)
+    }
+
+    fn create_in(all: &Path, stamp: &str, header: &BisectHeader) -> io::Result<Self> {
         let folder = all.join(format!("{stamp}-{}", std::process::id()));
-        std::fs::create_dir(&folder)?;
-        // The file gets its name after its header is written, so that every state found is whole.
-        let beside = folder.join("journal.tmp");
-        let mut lines = JournalFile::create(&beside)?;
+        // The folder gets its name after the header is written, so that every state found is whole.
+        let unfinished = UnfinishedFolder::create(&folder)?;
+        let mut lines = JournalFile::create(&unfinished.path().join(FILE))?;
         lines.claim();
         lines.append(header)?;
-        std::fs::rename(&beside, folder.join(FILE))?;
+        unfinished.finish()?;
         Ok(Self { folder, lines })
     }
 
     pub(crate) fn add(&mut self, step: &BisectStep) -> io::Result<()> {
-        self.lines.append(step)
+        let explain = |error| io::Error::other(format!("{}: {error}", self.folder.display()));
+        self.lines.append(step).map_err(explain)
     }
 
     /// Removes the state after the bisect has ended and its report is on disk.
     pub(crate) fn remove(self) -> io::Result<()> {
-        std::fs::remove_dir_all(&self.folder)
+        file::remove_folder(&self.folder)
     }
 }
 
@@ -180,6 +183,7 @@ fn list_folders() -> io::Result<Vec<PathBuf>> {
     let mut folders: Vec<PathBuf> = std::fs::read_dir(cache::subfolder("bisect")?)?
         .flatten()
         .map(|entry| entry.path())
+        .filter(|path| !file::is_unfinished(path))
         .collect();
     // Names begin with the time.
     folders.sort();

@@ -103,7 +103,6 @@ pub(crate) fn keep(library: &Path, hash: &str) -> io::Result<KeptArtefact> {
         ArtefactState::Damaged(damaged) => Some(damaged),
     };
     let folder = subfolder(FOLDER)?;
-    file::remove_leftovers(&folder);
     let path = locate_artefact(hash)?;
     let refused = |error: io::Error| explain_unusable(&folder, &error);
     let mut copy = UnfinishedFile::create(&path).map_err(refused)?;

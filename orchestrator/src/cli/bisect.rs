@@ -11,6 +11,7 @@ use crate::context::CommandContext;
 use crate::error::{CommandError, ErrorKind};
 use crate::model::metric::Metric;
 use crate::project;
+use crate::record::result_folder::ResultFolder;
 use crate::record::store;
 use crate::render;
 use std::path::Path;
@@ -19,6 +20,9 @@ use std::path::Path;
 const TABLE: &str = "bisect.txt";
 /// The report for an issue or a mail.
 const REPORT: &str = "bisect.md";
+/// What the user can do if the report could not be stored.
+const UNSTORED: &str = "the state of the bisect is kept; once the disk has space, `orch bisect \
+     --resume` stores the report";
 
 /// Finds the commit that changed a workload, stores the report and prints it.
 pub(super) fn run_bisect(options: &BisectOptions) -> CommandResult {
@@ -66,15 +70,10 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
         root,
         results,
     } = found;
-    let print = if json {
-        output::print_as_is
-    } else {
-        output::print
-    };
     let mut exit = Exit::Fine;
-    let mut printed = String::new();
+    let mut storing = Ok(());
     if let Some(mut report) = report {
-        printed = store_report(&root, &results, &mut report, json)?;
+        storing = report_bisect(&root, &results, &mut report, json)?.finish(UNSTORED);
         exit = match report.outcome {
             bisect::BisectOutcome::First | bisect::BisectOutcome::Range => Exit::Regressed,
             bisect::BisectOutcome::None => Exit::Fine,
@@ -83,14 +82,16 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
     }
     match end {
         BisectEnd::Done => {
-            remove_state(state)?;
-            print(&printed)?;
+            storing?;
+            remove_state(state);
             Ok(exit)
         }
         BisectEnd::Stopped(error) => {
-            print(&printed)?;
+            if let Err(unstored) = storing {
+                output::report_error(&unstored);
+            }
             match error.kind() {
-                ErrorKind::Input => remove_state(state)?,
+                ErrorKind::Input => remove_state(state),
                 ErrorKind::Interrupted => {
                     output::note("stopped; `orch bisect --resume` continues this bisect");
                 }
@@ -99,66 +100,62 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
             Err(error)
         }
         BisectEnd::Unmeasurable(message) => {
-            print(&printed)?;
-            remove_state(state)?;
             output::note(&format!("error: {message}"));
+            storing?;
+            remove_state(state);
             Ok(Exit::Incomplete)
         }
     }
 }
 
-fn remove_state(kept: BisectState) -> Result<(), CommandError> {
-    kept.remove()
-        .map_err(|error| CommandError::system_while("cannot remove the bisect's state", &error))
+/// Removes the state of a bisect that is over. If it stays, it costs space and nothing else.
+fn remove_state(state: BisectState) {
+    if let Err(error) = state.remove() {
+        output::note(&format!(
+            "warning: cannot remove the bisect's state: {error}"
+        ));
+    }
 }
 
-/// Stores a report with its texts in a folder of its own, and returns the printed part.
-fn store_report(
+/// Stores a report with its texts in a folder of its own, and prints it.
+fn report_bisect(
     root: &Path,
     results: &Path,
     report: &mut BisectReport,
     json: bool,
-) -> Result<String, CommandError> {
+) -> Result<ResultFolder, CommandError> {
     let stamp = jiff::Timestamp::now()
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string();
     let name = format!("{}-bisect", report.scenario.name);
     let short: String = report.bad.commit.chars().take(10).collect();
-    let (id, folder) = store::new_folder(results, &stamp, &name, &short).map_err(|error| {
-        CommandError::system_while(
-            &format!("cannot make a folder in {}", results.display()),
-            &error,
-        )
-    })?;
+    let (id, mut folder) = ResultFolder::create(results, &stamp, &name, &short);
     report.id = id;
     let text = serde_json::to_string_pretty(report)
         .map_err(|error| CommandError::system_while("the report", &error))?
         + "\n";
-    write(&folder.join(bisect::FILE), &text)?;
+    folder.store_result(bisect::FILE, |file| {
+        store::write_whole(file, text.as_bytes())
+    });
     let templates = project::templates(root);
     let mut table = String::new();
     for name in [TABLE, REPORT] {
-        let rendered = render::bisect(name, &templates, report).map_err(|error| {
-            CommandError::system(format!(
-                "the report is stored in {}, but {error}",
-                folder.display()
-            ))
-        })?;
-        write(&folder.join(name), &rendered)?;
-        if name == TABLE {
-            table = rendered;
+        match render::bisect(name, &templates, report) {
+            Ok(rendered) => {
+                folder.store_report(name, &rendered);
+                if name == TABLE {
+                    table = rendered;
+                }
+            }
+            Err(error) => folder.refuse_report(&error),
         }
     }
     if json {
-        return Ok(text);
+        output::print_as_is(&text)?;
+    } else {
+        let place = folder.show_file(REPORT);
+        let place = place.map_or_else(String::new, |file| format!("report: {}\n", file.display()));
+        output::print(&format!("{table}{place}"))?;
     }
-    let here = std::env::current_dir().unwrap_or_default();
-    let shown = folder.strip_prefix(&here).unwrap_or(&folder);
-    Ok(format!("{table}report: {}\n", shown.join(REPORT).display()))
-}
-
-fn write(path: &Path, text: &str) -> Result<(), CommandError> {
-    store::write_whole(path, text.as_bytes()).map_err(|error| {
-        CommandError::system_while(&format!("cannot write {}", path.display()), &error)
-    })
+    Ok(folder)
 }

@@ -11,7 +11,6 @@ use crate::error::CommandError;
 use crate::file;
 use crate::gate::{self, FindingKind};
 use crate::project;
-use crate::record::store;
 use crate::render::{self, github};
 use std::path::Path;
 
@@ -41,12 +40,8 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         context.started,
         &found.root,
         &found.results,
-    )
-    .inspect_err(|_| {
-        // The results are printed even if they could not be stored.
-        let _ = output::print(&text);
-    })?;
-    print_check(options, &found, &text, &stored)?;
+    )?;
+    print_check(options, &found, &text, stored)?;
     Ok(choose_exit(options.for_git_bisect, &found))
 }
 
@@ -66,23 +61,19 @@ fn print_check(
     options: &CheckOptions,
     found: &CheckResult,
     text: &str,
-    stored: &StoredComparison,
+    mut stored: StoredComparison,
 ) -> Result<(), CommandError> {
+    stored.folder.store_report(REPORT, text);
     if options.output.json {
         output::print_as_is(&stored.json)?;
     } else {
-        let file = stored.shown_file();
-        output::print(&format!(
-            "{}\n{text}check: {}\n",
-            stored.table,
-            file.display()
-        ))?;
+        let place = stored.show_place("check");
+        output::print(&format!("{}\n{text}{place}", stored.table))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        report_to_github(found, text, stored, options.output.json)?;
+        report_to_github(found, text, &stored, options.output.json)?;
     }
-    store::write_whole(&stored.folder.join(REPORT), text.as_bytes())
-        .map_err(|error| CommandError::system_while(&format!("cannot write {REPORT}"), &error))
+    stored.finish()
 }
 
 /// Prints the annotations, and appends to the summary of the step if there is one.
@@ -103,8 +94,10 @@ fn report_to_github(
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
         return Ok(());
     };
-    let report = stored.folder.join("comparison.md");
-    let report = file::read_text(&report, file::MOST_RESULT_BYTES).unwrap_or_default();
+    let report = stored.folder.path().and_then(|folder| {
+        file::read_text(&folder.join("comparison.md"), file::MOST_RESULT_BYTES).ok()
+    });
+    let report = report.unwrap_or_default();
     // A failure to write the summary does not change the verdict.
     if let Err(error) = github::append_summary(Path::new(&path), text, &report) {
         let shown = Path::new(&path).display();

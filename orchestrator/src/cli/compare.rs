@@ -34,7 +34,7 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         &found.root,
         &found.results,
     )?;
-    stored_comparison::print_comparison(&stored, options.output.json)?;
+    stored_comparison::print_comparison(stored, options.output.json)?;
     Ok(choose_exit(
         found.comparison.interrupted,
         &found.comparison.jobs,

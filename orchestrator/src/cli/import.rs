@@ -37,7 +37,7 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
         commit: "import",
     };
     let stored = StoredComparison::store_as(&mut comparison, &place, REPORTS)?;
-    stored_comparison::print_comparison(&stored, options.output.json)?;
+    stored_comparison::print_comparison(stored, options.output.json)?;
     Ok(Exit::Fine)
 }
 

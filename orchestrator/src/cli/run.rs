@@ -7,10 +7,12 @@ use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::project::{self, LoadedScenario};
+use crate::record::result_folder::ResultFolder;
 use crate::record::{RunOutcome, store};
 use crate::render;
 use crate::run::{self, RunRequest, RunResult};
 use crate::runner::journal;
+use std::io;
 use std::path::Path;
 
 /// The report that every run prints and stores.
@@ -41,7 +43,6 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
         });
     }
     let found = run::run(&request, &has_report, &context, &mut progress)?;
-    store_record(&found)?;
     report_run(&found, options.output.json)?;
     Ok(match found.record.outcome {
         RunOutcome::Complete => Exit::Fine,
@@ -53,58 +54,58 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
     })
 }
 
-fn store_record(found: &RunResult) -> Result<(), CommandError> {
-    store::store(&found.folder, &found.record, journal::FILE).map_err(|error| {
-        // The results are printed even if they could not be stored.
-        if let Ok(summary) =
-            render::render(SUMMARY, &project::templates(&found.root), &found.record)
-        {
-            let _ = output::print(&summary);
-        }
-        let action = format!("cannot store the record in {}", found.folder.display());
-        CommandError::system_while(&action, &error)
-    })
-}
-
-/// Renders the reports into the folder, and prints the summary or the record.
+/// Renders the reports, stores them and the record, and prints the summary or the record. The
+/// record is the last file: a run that is killed before it has one is open, and `--resume` writes
+/// all of them.
 fn report_run(found: &RunResult, json: bool) -> Result<(), CommandError> {
-    let folder = &found.folder;
+    let mut folder = ResultFolder::open(found.folder.clone());
     let templates = project::templates(&found.root);
     let mut summary = String::new();
-    let mut failed = None;
     let others = found.reports.iter().map(String::as_str);
     for name in [SUMMARY]
         .into_iter()
         .chain(others.filter(|name| *name != SUMMARY))
     {
-        match write_report(found, name, &templates) {
-            Ok(text) if name == SUMMARY => summary = text,
-            Ok(_) => {}
+        match render::render(name, &templates, &found.record) {
+            Ok(text) => {
+                folder.store_report(name, &text);
+                if name == SUMMARY {
+                    summary = text;
+                }
+            }
             // The other reports may be right.
-            Err(error) => failed = failed.or(Some(error)),
+            Err(error) => folder.refuse_report(&error),
         }
     }
+    folder.store_result(store::FILE, |_| store::store(&found.folder, &found.record));
     if json {
         let text = serde_json::to_string_pretty(&found.record)
             .map_err(|error| CommandError::system_while("the record", &error))?;
         output::print_as_is(&(text + "\n"))?;
     } else {
-        let here = std::env::current_dir().unwrap_or_default();
-        let shown = folder.strip_prefix(&here).unwrap_or(folder);
-        let file = shown.join(store::FILE);
-        output::print(&format!("{summary}record: {}\n", file.display()))?;
+        let place = folder.show_file(store::FILE);
+        let place = place.map_or_else(String::new, |file| format!("record: {}\n", file.display()));
+        output::print(&format!("{summary}{place}"))?;
     }
-    failed.map_or(Ok(()), Err)
+    let is_over = found.record.outcome != RunOutcome::Interrupted;
+    if folder.path().is_some() && is_over {
+        remove_journal(&found.folder);
+    }
+    folder.finish(&format!(
+        "every measurement is in the journal beside it; once the disk has space, this stores them: \
+         {} --resume",
+        found.repeating_command
+    ))
 }
 
-/// Renders one report into the folder of the run.
-fn write_report(found: &RunResult, name: &str, templates: &Path) -> Result<String, CommandError> {
-    let folder = &found.folder;
-    let text = render::render(name, templates, &found.record).map_err(|error| {
-        let place = folder.display();
-        CommandError::system(format!("the record is stored in {place}, but {error}"))
-    })?;
-    store::write_whole(&folder.join(name), text.as_bytes())
-        .map_err(|error| CommandError::system_while(&format!("cannot write {name}"), &error))?;
-    Ok(text)
+/// Removes the journal of a stored run. If it stays, it costs space and nothing else.
+fn remove_journal(folder: &Path) {
+    let journal = folder.join(journal::FILE);
+    match std::fs::remove_file(&journal) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => output::note(&format!(
+            "warning: cannot remove {}: {error}",
+            journal.display()
+        )),
+        _ => {}
+    }
 }

@@ -5,9 +5,10 @@ use crate::comparison::{self, Comparison};
 use crate::error::CommandError;
 use crate::git;
 use crate::project;
+use crate::record::result_folder::ResultFolder;
 use crate::record::store;
 use crate::render;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reports of every comparison: the first is printed too, the second is for a merge request or a
 /// mail.
@@ -27,9 +28,9 @@ pub(super) struct ComparisonPlace<'a> {
 
 /// A comparison in its folder.
 pub(super) struct StoredComparison {
-    pub(super) folder: PathBuf,
+    pub(super) folder: ResultFolder,
     pub(super) json: String,
-    /// Text of the first report.
+    /// Text of the first report; empty if it could not be rendered.
     pub(super) table: String,
 }
 
@@ -58,42 +59,36 @@ impl StoredComparison {
         Self::store_as(comparison, &place, REPORTS)
     }
 
-    /// Gives a comparison its id and stores it with these reports.
+    /// Gives a comparison its id and stores it with these reports. A failure to store is part of
+    /// the folder.
     pub(super) fn store_as(
         comparison: &mut Comparison,
         place: &ComparisonPlace,
         reports: [&str; 2],
     ) -> Result<Self, CommandError> {
         let stamp = place.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let (id, folder) = store::new_folder(place.results, &stamp, place.name, place.commit)
-            .map_err(|error| {
-                let action = format!("cannot make a folder in {}", place.results.display());
-                CommandError::system_while(&action, &error)
-            })?;
+        let (id, mut folder) =
+            ResultFolder::create(place.results, &stamp, place.name, place.commit);
         comparison.id = id;
         let json = serde_json::to_string_pretty(&comparison)
             .map_err(|error| CommandError::system_while("the comparison", &error))?
             + "\n";
+        folder.store_result(comparison::FILE, |file| {
+            store::write_whole(file, json.as_bytes())
+        });
         let templates = project::templates(place.root);
-        let rendered = reports.map(|name| (name, render::comparison(name, &templates, comparison)));
-        let file = folder.join(comparison::FILE);
-        store::write_whole(&file, json.as_bytes()).map_err(|error| {
-            // The results are printed even if they could not be stored.
-            if let Ok(table) = &rendered[0].1 {
-                let _ = output::print(table);
-            }
-            CommandError::system_while(&format!("cannot store {}", file.display()), &error)
-        })?;
         let mut table = None;
-        for (name, rendered) in rendered {
-            let rendered = rendered.map_err(|error| {
-                let place = folder.display();
-                CommandError::system(format!("the comparison is stored in {place}, but {error}"))
-            })?;
-            store::write_whole(&folder.join(name), rendered.as_bytes()).map_err(|error| {
-                CommandError::system_while(&format!("cannot write {name}"), &error)
-            })?;
-            table.get_or_insert(rendered);
+        for name in reports {
+            match render::comparison(name, &templates, comparison) {
+                Ok(text) => {
+                    folder.store_report(name, &text);
+                    table.get_or_insert(text);
+                }
+                Err(error) => {
+                    folder.refuse_report(&error);
+                    table.get_or_insert_default();
+                }
+            }
         }
         Ok(Self {
             folder,
@@ -102,19 +97,26 @@ impl StoredComparison {
         })
     }
 
-    /// Returns the path of the comparison's file as the user would write it.
-    pub(super) fn shown_file(&self) -> PathBuf {
-        let here = std::env::current_dir().unwrap_or_default();
-        let shown = self.folder.strip_prefix(&here).unwrap_or(&self.folder);
-        shown.join(comparison::FILE)
+    /// Returns the line that names the comparison's file; empty if it is not stored.
+    pub(super) fn show_place(&self, label: &str) -> String {
+        let file = self.folder.show_file(comparison::FILE);
+        file.map_or_else(String::new, |file| format!("{label}: {}\n", file.display()))
+    }
+
+    /// Returns the first failure to store the comparison or its reports, after it was printed.
+    pub(super) fn finish(self) -> Result<(), CommandError> {
+        self.folder
+            .finish("the result is printed, but it is not stored anywhere")
     }
 }
 
 /// Prints the first report and the path of the comparison, or the comparison itself.
-pub(super) fn print_comparison(stored: &StoredComparison, json: bool) -> Result<(), CommandError> {
+pub(super) fn print_comparison(stored: StoredComparison, json: bool) -> Result<(), CommandError> {
     if json {
-        return output::print_as_is(&stored.json);
+        output::print_as_is(&stored.json)?;
+    } else {
+        let place = stored.show_place("comparison");
+        output::print(&format!("{}{place}", stored.table))?;
     }
-    let file = stored.shown_file();
-    output::print(&format!("{}comparison: {}\n", stored.table, file.display()))
+    stored.finish()
 }

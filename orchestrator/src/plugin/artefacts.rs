@@ -136,12 +136,6 @@ pub(super) fn store_entry(key: &str, artefact: &CachedArtefact) -> io::Result<()
         .map_err(|error| cache::explain_unusable(&path, &error))
 }
 
-/// Removes the entries that killed processes left unfinished.
-pub(super) fn remove_leftovers() -> io::Result<()> {
-    file::remove_leftovers(&cache::subfolder(ENTRIES_FOLDER)?);
-    Ok(())
-}
-
 fn locate_entry(key: &str) -> io::Result<PathBuf> {
     Ok(cache::subfolder(ENTRIES_FOLDER)?.join(format!("{key}.json")))
 }

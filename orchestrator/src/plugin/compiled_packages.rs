@@ -8,7 +8,7 @@
 
 use super::package_index::PackageIndex;
 use crate::cache;
-use crate::file::{self, UnfinishedFile};
+use crate::file::{self, UnfinishedFile, UnfinishedFolder};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -105,7 +105,7 @@ impl PackageStore {
                 None => {}
             }
             // A set that cannot be removed is found again, and not lent either.
-            let _ = remove_set(&set);
+            let _ = file::remove_folder(&set);
         }
         damaged
     }
@@ -123,47 +123,14 @@ impl PackageStore {
             return Ok(());
         }
         if set.exists() {
-            remove_set(&set)?;
+            file::remove_folder(&set)?;
         }
-        // Sets that killed builds began, or began to remove.
-        file::remove_leftovers(&self.folder);
-        let written = file::name_unfinished(&set);
-        std::fs::create_dir(&written)?;
-        // Held until the set has its name.
-        let claim = file::open_folder(&written)?;
-        if !file::claim_unfinished(&claim) {
-            // Another build took the folder for a leftover before it was claimed.
-            return Ok(());
+        let written = UnfinishedFolder::create(&set)?;
+        if fill_set(units, profile, written.path())? {
+            // Another build may have added the same set.
+            let _ = written.finish();
         }
-        let added = self.fill_set(units, profile, &written, &set);
-        if added.is_err() {
-            std::fs::remove_dir_all(&written)?;
-        }
-        added?;
         self.remove_oldest()
-    }
-
-    fn fill_set(
-        &self,
-        units: BTreeSet<CompiledUnit>,
-        profile: &Path,
-        written: &Path,
-        set: &Path,
-    ) -> io::Result<()> {
-        let files = list_by_hash(profile);
-        for unit in units {
-            for name in files.get(&unit.hash).into_iter().flatten() {
-                let copy = written.join(unit.folder_name()).join(name);
-                copy_missing(&profile.join(name), &copy)?;
-            }
-        }
-        let is_empty = std::fs::read_dir(written)?.next().is_none();
-        PackageIndex::create(written)?.store(written)?;
-        if is_empty || std::fs::rename(written, set).is_err() {
-            // Without files there is no set, and another build may have added the same set.
-            std::fs::remove_dir_all(written)?;
-        }
-        Ok(())
     }
 
     fn remove_oldest(&self) -> io::Result<()> {
@@ -178,7 +145,7 @@ impl PackageStore {
             if total <= self.size_limit {
                 break;
             }
-            remove_set(&set)?;
+            file::remove_folder(&set)?;
             total -= size;
         }
         Ok(())
@@ -198,16 +165,20 @@ fn lend_units(set: &Path, folders: &[String], profile: &Path) {
     let _ = std::fs::File::open(set).and_then(|set| set.set_modified(SystemTime::now()));
 }
 
-/// Removes a set.
-fn remove_set(set: &Path) -> io::Result<()> {
-    // Under another name, no build takes the set for a complete one.
-    let removed = file::name_unfinished(set);
-    std::fs::rename(set, &removed)?;
-    // Another build may remove the same files as leftovers.
-    match std::fs::remove_dir_all(removed) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
+/// Copies the files of units into an empty folder. Returns whether there are any.
+fn fill_set(units: BTreeSet<CompiledUnit>, profile: &Path, set: &Path) -> io::Result<bool> {
+    let files = list_by_hash(profile);
+    for unit in units {
+        for name in files.get(&unit.hash).into_iter().flatten() {
+            let copy = set.join(unit.folder_name()).join(name);
+            copy_missing(&profile.join(name), &copy)?;
+        }
     }
+    if std::fs::read_dir(set)?.next().is_none() {
+        return Ok(false);
+    }
+    PackageIndex::create(set)?.store(set)?;
+    Ok(true)
 }
 
 /// Lists the units in a set's folder.

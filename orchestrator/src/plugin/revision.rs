@@ -491,7 +491,6 @@ impl<'a> BuildOrder<'a> {
             outside,
             took_ms: u64::try_from(began.elapsed().as_millis()).ok(),
         };
-        artefacts::remove_leftovers()?;
         for key in keys {
             artefacts::store_entry(&key, &entry)?;
             failure::forget_failure(&key)?;

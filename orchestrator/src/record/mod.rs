@@ -8,6 +8,7 @@ pub(crate) mod anchored;
 pub(crate) mod assemble;
 mod contradiction;
 mod metrics;
+pub(crate) mod result_folder;
 pub(crate) mod samples;
 pub(crate) mod store;
 #[cfg(test)]

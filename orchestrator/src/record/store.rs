@@ -7,6 +7,7 @@ use crate::file;
 use crate::machine::Machine;
 use crate::sentinel::SentinelResult;
 use orch_core::format::clean;
+use rustix::fs::Access;
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::io;
@@ -45,9 +46,8 @@ pub(crate) fn new_folder(
 /// Makes a folder if needed, and checks that results can be stored in it.
 pub(crate) fn check_folder(results: &Path) -> io::Result<()> {
     fs::create_dir_all(results)?;
-    let trial = results.join(format!(".trial-{}", std::process::id()));
-    fs::create_dir(&trial)?;
-    fs::remove_dir(&trial)
+    rustix::fs::access(results, Access::WRITE_OK | Access::EXEC_OK)?;
+    Ok(())
 }
 
 /// The part of a record that later runs need. The rest, which is most of it, is not deserialized,
@@ -91,20 +91,11 @@ pub(crate) fn newest(
         .find(|record| record.scenario.name == scenario && wanted(record))
 }
 
-/// Stores a record permanently. Removes the journal beside it unless the run can be resumed.
-pub(crate) fn store(folder: &Path, record: &Record, journal: &str) -> io::Result<()> {
+/// Stores a record permanently.
+pub(crate) fn store(folder: &Path, record: &Record) -> io::Result<()> {
     let mut text = serde_json::to_vec_pretty(record)?;
     text.push(b'\n');
-    // Those of this run, if it was killed while it stored its record and then resumed.
-    file::remove_leftovers(folder);
-    write_whole(&folder.join(FILE), &text)?;
-    if record.outcome == RunOutcome::Interrupted {
-        return Ok(());
-    }
-    match fs::remove_file(folder.join(journal)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    write_whole(&folder.join(FILE), &text)
 }
 
 /// Writes a file so that it exists completely or not at all, even after a crash of the machine.

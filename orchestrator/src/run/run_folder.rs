@@ -1,10 +1,12 @@
 //! The folder of a run: a new one in the results, or that of a killed or interrupted run.
 
 use crate::error::CommandError;
+use crate::file::UnfinishedFolder;
 use crate::pass::PassEnd;
 use crate::record::store;
 use crate::runner::anchor_pairs::AnchorPair;
 use crate::runner::journal::{self, JournalError, RunIdentity, RunJournal};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A run whose folder and journal are open.
@@ -31,14 +33,27 @@ pub(super) fn create_run(
     identity: RunIdentity,
 ) -> Result<StartedRun, CommandError> {
     let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let (id, folder) = store::new_folder(results, &stamp, scenario, commit).map_err(|error| {
+    let refused = |error: &io::Error| {
         CommandError::system_while(
             &format!("cannot make a folder in {}", results.display()),
-            &error,
+            error,
         )
+    };
+    let (id, folder) =
+        store::new_folder(results, &stamp, scenario, commit).map_err(|error| refused(&error))?;
+    let begin = || -> io::Result<RunJournal> {
+        // A folder with a journal takes the place of the empty one, so that every journal that is
+        // found has its header.
+        let unfinished = UnfinishedFolder::create(&folder)?;
+        let journal = RunJournal::create(unfinished.path(), at.to_string(), seed, identity)?;
+        unfinished.finish()?;
+        Ok(journal)
+    };
+    let journal = begin().map_err(|error| {
+        // An empty folder is of no use.
+        let _ = std::fs::remove_dir(&folder);
+        refused(&error)
     })?;
-    let journal = RunJournal::create(&folder, at.to_string(), seed, identity)
-        .map_err(|error| CommandError::system_while(&folder.display().to_string(), &error))?;
     Ok(StartedRun {
         id,
         folder,

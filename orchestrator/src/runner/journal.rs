@@ -186,7 +186,7 @@ pub(crate) fn find_open_runs(results: &Path) -> io::Result<Vec<PathBuf>> {
         Ok(entries) => entries
             .flatten()
             .map(|entry| entry.path())
-            .filter(|path| is_open(path))
+            .filter(|path| !file::is_unfinished(path) && is_open(path))
             .collect(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),

@@ -453,7 +453,7 @@ fn filter_chooses_jobs_and_a_users_template_overrides() {
     let ran = project.orch(&["run", "s.yaml", "--filter", "good-1"]);
     assert_eq!(ran.code, 202);
     assert!(
-        ran.stderr.contains("the record is stored") && ran.stderr.contains("extra.html"),
+        ran.stderr.contains("the result itself is stored in") && ran.stderr.contains("extra.html"),
         "{}",
         ran.stderr
     );

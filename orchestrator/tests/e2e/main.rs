@@ -17,6 +17,7 @@ mod check;
 mod compare;
 mod contradictions;
 mod doctor;
+mod failing_io;
 mod import;
 mod interplay;
 mod json_keys;

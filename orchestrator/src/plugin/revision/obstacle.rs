@@ -25,6 +25,13 @@ impl From<String> for BuildObstacle {
 
 impl From<BuildError> for BuildObstacle {
     fn from(error: BuildError) -> Self {
+        // Everything that orch writes for a commit is in the cache.
+        let error = match error {
+            BuildError::Io(error) if is_refusal_of_place(&error) => {
+                BuildError::Io(cache::explain_refusal(error))
+            }
+            error => error,
+        };
         Self {
             cause: FailureCause::of(&error),
             message: error.to_string(),
@@ -42,7 +49,7 @@ impl From<WorktreeError> for BuildObstacle {
     fn from(error: WorktreeError) -> Self {
         match &error {
             // The worktree is part of the cache. Other errors may be due to the commit's files.
-            WorktreeError::Io { path, source } if is_refusal_of_place(source.kind()) => {
+            WorktreeError::Io { path, source } if is_refusal_of_place(source) => {
                 cache::explain_unusable(path, source).into()
             }
             _ => error.to_string().into(),
@@ -50,14 +57,15 @@ impl From<WorktreeError> for BuildObstacle {
     }
 }
 
-fn is_refusal_of_place(kind: io::ErrorKind) -> bool {
+/// Returns whether the disk or its owner refused, whatever the commit's files are.
+fn is_refusal_of_place(error: &io::Error) -> bool {
     matches!(
-        kind,
+        error.kind(),
         io::ErrorKind::StorageFull
             | io::ErrorKind::QuotaExceeded
             | io::ErrorKind::ReadOnlyFilesystem
             | io::ErrorKind::PermissionDenied
-    )
+    ) || error.raw_os_error() == Some(libc::EIO)
 }
 
 #[cfg(test)]
@@ -76,6 +84,14 @@ mod tests {
                 FailureCause::Plugin,
             ),
             (io::Error::other("disk").into(), FailureCause::Plugin),
+            (
+                io::Error::from_raw_os_error(libc::EIO).into(),
+                FailureCause::Cache,
+            ),
+            (
+                io::Error::from_raw_os_error(libc::ENOSPC).into(),
+                FailureCause::Cache,
+            ),
             (
                 cache::explain_unusable("/c".as_ref(), &"it is full").into(),
                 FailureCause::Cache,
