@@ -96,9 +96,15 @@ pub(crate) fn is_refusal(error: &io::Error) -> bool {
         .is_some_and(|inner| inner.is::<CacheRefusal>())
 }
 
-/// Checks that the cache accepts files, and that libraries can be loaded from it.
+/// Checks that the cache accepts files, and that libraries can be loaded from it. Removes what
+/// killed processes left unfinished in its folders.
 pub(crate) fn check() -> io::Result<()> {
     let folder = folder()?;
+    for entry in std::fs::read_dir(&folder)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            file::remove_leftovers(&entry.path());
+        }
+    }
     // On a full disk, an empty file could still be created. The trial is removed at once.
     UnfinishedFile::create(&folder.join("trial"))
         .and_then(|mut trial| trial.write_all(&[0; 4096]))

@@ -129,27 +129,29 @@ fn report_bisect(
         .to_string();
     let name = format!("{}-bisect", report.scenario.name);
     let short: String = report.bad.commit.chars().take(10).collect();
-    let (id, mut folder) = ResultFolder::create(results, &stamp, &name, &short);
-    report.id = id;
-    let text = serde_json::to_string_pretty(report)
-        .map_err(|error| CommandError::system_while("the report", &error))?
-        + "\n";
-    folder.store_result(bisect::FILE, |file| {
-        store::write_whole(file, text.as_bytes())
-    });
     let templates = project::templates(root);
-    let mut table = String::new();
-    for name in [TABLE, REPORT] {
-        match render::bisect(name, &templates, report) {
-            Ok(rendered) => {
-                folder.store_report(name, &rendered);
-                if name == TABLE {
-                    table = rendered;
+    let (mut text, mut table) = (String::new(), String::new());
+    let folder = ResultFolder::create(results, [&stamp, &name, &short], |id, folder| {
+        report.id = id.to_owned();
+        text = serde_json::to_string_pretty(report)
+            .map_err(|error| CommandError::system_while("the report", &error))?
+            + "\n";
+        folder.store_result(bisect::FILE, |file| {
+            store::write_whole(file, text.as_bytes())
+        });
+        for name in [TABLE, REPORT] {
+            match render::bisect(name, &templates, report) {
+                Ok(rendered) => {
+                    folder.store_report(name, &rendered);
+                    if name == TABLE {
+                        table = rendered;
+                    }
                 }
+                Err(error) => folder.refuse_report(&error),
             }
-            Err(error) => folder.refuse_report(&error),
         }
-    }
+        Ok(())
+    })?;
     if json {
         output::print_as_is(&text)?;
     } else {

@@ -40,6 +40,7 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         context.started,
         &found.root,
         &found.results,
+        Some((REPORT, &text)),
     )?;
     print_check(options, &found, &text, stored)?;
     Ok(choose_exit(options.for_git_bisect, &found))
@@ -61,9 +62,8 @@ fn print_check(
     options: &CheckOptions,
     found: &CheckResult,
     text: &str,
-    mut stored: StoredComparison,
+    stored: StoredComparison,
 ) -> Result<(), CommandError> {
-    stored.folder.store_report(REPORT, text);
     if options.output.json {
         output::print_as_is(&stored.json)?;
     } else {

@@ -33,6 +33,7 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         context.started,
         &found.root,
         &found.results,
+        None,
     )?;
     stored_comparison::print_comparison(stored, options.output.json)?;
     Ok(choose_exit(

@@ -35,25 +35,19 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
         started: context.started,
         name: &name_folder(&options.file),
         commit: "import",
+        reports: REPORTS,
+        gate: None,
     };
-    let stored = StoredComparison::store_as(&mut comparison, &place, REPORTS)?;
+    let stored = StoredComparison::store_as(&mut comparison, &place)?;
     stored_comparison::print_comparison(stored, options.output.json)?;
     Ok(Exit::Fine)
 }
 
 /// Returns the file's name in the form that a folder's name can contain.
 fn name_folder(file: &Path) -> String {
-    let stem = file.file_stem().map_or_else(
-        || "table".to_owned(),
-        |stem| stem.to_string_lossy().into_owned(),
-    );
-    stem.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "._-".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect()
+    let stem = file.file_stem().unwrap_or("table".as_ref());
+    let is_kept = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let letters = stem.to_string_lossy();
+    let kept = letters.chars().map(|c| if is_kept(c) { c } else { '-' });
+    kept.collect()
 }

@@ -24,6 +24,10 @@ pub(super) struct ComparisonPlace<'a> {
     pub(super) name: &'a str,
     /// The short commit, or its replacement.
     pub(super) commit: &'a str,
+    /// Names of the reports: the first is printed too.
+    pub(super) reports: [&'a str; 2],
+    /// The report of a gate: its name and its text.
+    pub(super) gate: Option<(&'a str, &'a str)>,
 }
 
 /// A comparison in its folder.
@@ -36,13 +40,15 @@ pub(super) struct StoredComparison {
 
 impl StoredComparison {
     /// Gives a comparison its id and stores it with its reports, in a folder of its own that is
-    /// named after the scenario and the verb. `root` is the project's root.
+    /// named after the scenario and the verb. `root` is the project's root, `gate` the name and the
+    /// text of one more report.
     pub(super) fn store(
         comparison: &mut Comparison,
         verb: &str,
         started: jiff::Timestamp,
         root: &Path,
         results: &Path,
+        gate: Option<(&str, &str)>,
     ) -> Result<Self, CommandError> {
         let scenario = comparison.scenario.as_ref();
         let name = scenario.map_or("records", |scenario| scenario.name.as_str());
@@ -55,41 +61,48 @@ impl StoredComparison {
             started,
             name: &name,
             commit: &commit,
+            reports: REPORTS,
+            gate,
         };
-        Self::store_as(comparison, &place, REPORTS)
+        Self::store_as(comparison, &place)
     }
 
-    /// Gives a comparison its id and stores it with these reports. A failure to store is part of
-    /// the folder.
+    /// Gives a comparison its id and stores it with its reports. A failure to store is part of the
+    /// folder.
     pub(super) fn store_as(
         comparison: &mut Comparison,
         place: &ComparisonPlace,
-        reports: [&str; 2],
     ) -> Result<Self, CommandError> {
         let stamp = place.started.strftime("%Y%m%dT%H%M%SZ").to_string();
-        let (id, mut folder) =
-            ResultFolder::create(place.results, &stamp, place.name, place.commit);
-        comparison.id = id;
-        let json = serde_json::to_string_pretty(&comparison)
-            .map_err(|error| CommandError::system_while("the comparison", &error))?
-            + "\n";
-        folder.store_result(comparison::FILE, |file| {
-            store::write_whole(file, json.as_bytes())
-        });
         let templates = project::templates(place.root);
-        let mut table = None;
-        for name in reports {
-            match render::comparison(name, &templates, comparison) {
-                Ok(text) => {
-                    folder.store_report(name, &text);
-                    table.get_or_insert(text);
-                }
-                Err(error) => {
-                    folder.refuse_report(&error);
-                    table.get_or_insert_default();
+        let (mut json, mut table) = (String::new(), None);
+        let parts = [stamp.as_str(), place.name, place.commit];
+        let folder = ResultFolder::create(place.results, parts, |id, folder| {
+            comparison.id = id.to_owned();
+            json = serde_json::to_string_pretty(&comparison)
+                .map_err(|error| CommandError::system_while("the comparison", &error))?
+                + "\n";
+            folder.store_result(comparison::FILE, |file| {
+                store::write_whole(file, json.as_bytes())
+            });
+            table = None;
+            for name in place.reports {
+                match render::comparison(name, &templates, comparison) {
+                    Ok(text) => {
+                        folder.store_report(name, &text);
+                        table.get_or_insert(text);
+                    }
+                    Err(error) => {
+                        folder.refuse_report(&error);
+                        table.get_or_insert_default();
+                    }
                 }
             }
-        }
+            if let Some((name, text)) = place.gate {
+                folder.store_report(name, text);
+            }
+            Ok(())
+        })?;
         Ok(Self {
             folder,
             json,

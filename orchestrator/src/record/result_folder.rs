@@ -2,6 +2,7 @@
 
 use super::store;
 use crate::error::CommandError;
+use crate::file::UnfinishedFolder;
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 /// until the command has printed its result.
 pub(crate) struct ResultFolder {
     folder: PathBuf,
+    /// Where files are written: a folder that is not finished yet, or the folder itself.
+    written: PathBuf,
     /// Whether anything can be stored: the folder exists, and the result was not refused.
     is_usable: bool,
     /// Whether the result itself is in the folder.
@@ -18,26 +21,68 @@ pub(crate) struct ResultFolder {
 }
 
 impl ResultFolder {
-    /// Makes a new folder in `results`, and returns it with the id of the result, which is empty if
-    /// there is no folder.
-    pub(crate) fn create(results: &Path, stamp: &str, name: &str, commit: &str) -> (String, Self) {
-        match store::new_folder(results, stamp, name, commit) {
-            Ok((id, folder)) => (id, Self::open(folder)),
-            Err(error) => {
-                let mut folder = Self::open(results.to_owned());
-                folder.is_usable = false;
-                folder.keep_failure(CommandError::system_while(
-                    &format!("cannot make a folder in {}", results.display()),
-                    &error,
-                ));
-                (String::new(), folder)
+    /// Makes a new folder in `results`, lets `fill` store a result and its reports there, and gives
+    /// it a name that is free. A command that is killed leaves nothing with such a name.
+    ///
+    /// `fill` gets the id of the result, which is the name of the folder. It is called again with
+    /// the next id if another process took the name, and with an empty id and an unusable folder if
+    /// there is none.
+    ///
+    /// # Errors
+    /// Those of `fill`.
+    pub(crate) fn create(
+        results: &Path,
+        parts: [&str; 3],
+        mut fill: impl FnMut(&str, &mut Self) -> Result<(), CommandError>,
+    ) -> Result<Self, CommandError> {
+        let [stamp, name, commit] = parts;
+        let mut refusal = store::no_free_name();
+        for id in store::list_folder_names(stamp, name, commit) {
+            let place = results.join(&id);
+            if place.exists() {
+                continue;
+            }
+            let begun = std::fs::create_dir_all(results);
+            let unfinished = match begun.and_then(|()| UnfinishedFolder::create(&place)) {
+                Ok(unfinished) => unfinished,
+                Err(error) => {
+                    refusal = error;
+                    break;
+                }
+            };
+            let mut folder = Self::open(place);
+            folder.written = unfinished.path().to_owned();
+            fill(&id, &mut folder)?;
+            if !folder.is_stored {
+                return Ok(folder);
+            }
+            match store::finish_folder(unfinished, results) {
+                Ok(true) => return Ok(folder),
+                Ok(false) => {}
+                Err(error) => {
+                    folder.is_stored = false;
+                    folder.keep_failure(CommandError::system_while(
+                        &format!("cannot store {}", folder.folder.display()),
+                        &error,
+                    ));
+                    return Ok(folder);
+                }
             }
         }
+        let mut folder = Self::open(results.to_owned());
+        folder.is_usable = false;
+        folder.keep_failure(CommandError::system_while(
+            &format!("cannot make a folder in {}", results.display()),
+            &refusal,
+        ));
+        fill("", &mut folder)?;
+        Ok(folder)
     }
 
     /// Takes a folder that exists.
     pub(crate) fn open(folder: PathBuf) -> Self {
         Self {
+            written: folder.clone(),
             folder,
             is_usable: true,
             is_stored: false,
@@ -50,13 +95,12 @@ impl ResultFolder {
         if !self.is_usable {
             return;
         }
-        let file = self.folder.join(name);
-        match write(&file) {
+        match write(&self.written.join(name)) {
             Ok(()) => self.is_stored = true,
             Err(error) => {
                 self.is_usable = false;
                 self.keep_failure(CommandError::system_while(
-                    &format!("cannot store {}", file.display()),
+                    &format!("cannot store {}", self.folder.join(name).display()),
                     &error,
                 ));
             }
@@ -68,10 +112,9 @@ impl ResultFolder {
         if !self.is_usable {
             return;
         }
-        let file = self.folder.join(name);
-        if let Err(error) = store::write_whole(&file, text.as_bytes()) {
+        if let Err(error) = store::write_whole(&self.written.join(name), text.as_bytes()) {
             self.keep_failure(CommandError::system_while(
-                &format!("cannot write {}", file.display()),
+                &format!("cannot write {}", self.folder.join(name).display()),
                 &error,
             ));
         }
@@ -110,5 +153,94 @@ impl ResultFolder {
         } else {
             remedy.to_owned()
         }))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+mod tests {
+    use super::*;
+
+    const PARTS: [&str; 3] = ["T", "../../x\n", "a/b"];
+
+    fn create(results: &Path) -> (Vec<String>, ResultFolder) {
+        let mut ids = Vec::new();
+        let folder = ResultFolder::create(results, PARTS, |id, folder| {
+            ids.push(id.to_owned());
+            folder.store_result("r.json", |file| std::fs::write(file, "{}"));
+            folder.store_report("r.txt", "text");
+            Ok(())
+        });
+        (ids, folder.unwrap())
+    }
+
+    fn list(results: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(results).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn names_of_other_people_choose_no_folder() {
+        let results = tempfile::tempdir().unwrap();
+        let (ids, folder) = create(results.path());
+        assert_eq!(ids, ["T-..-..-x--a-b"]);
+        let place = results.path().join(&ids[0]);
+        assert_eq!(folder.path(), Some(place.as_path()));
+        assert_eq!(list(&place), ["r.json", "r.txt"]);
+        folder.finish("").unwrap();
+    }
+
+    #[test]
+    fn taken_name_gets_a_number_at_any_moment() {
+        let results = tempfile::tempdir().unwrap();
+        create(results.path());
+        assert_eq!(create(results.path()).0, ["T-..-..-x--a-b-2"]);
+        let mut ids = Vec::new();
+        let folder = ResultFolder::create(results.path(), PARTS, |id, folder| {
+            ids.push(id.to_owned());
+            folder.store_result("r.json", |file| std::fs::write(file, id));
+            if ids.len() == 1 {
+                create(results.path());
+            }
+            Ok(())
+        });
+        assert_eq!(ids, ["T-..-..-x--a-b-3", "T-..-..-x--a-b-4"]);
+        let file = folder.unwrap().path().unwrap().join("r.json");
+        assert_eq!(std::fs::read_to_string(file).unwrap(), ids[1]);
+        assert_eq!(list(results.path()).len(), 4);
+    }
+
+    #[test]
+    fn refused_result_leaves_no_folder() {
+        let results = tempfile::tempdir().unwrap();
+        let folder = ResultFolder::create(results.path(), PARTS, |_, folder| {
+            folder.store_report("before.txt", "text");
+            folder.store_result("r.json", |_| Err(io::ErrorKind::StorageFull.into()));
+            folder.store_report("after.txt", "text");
+            Ok(())
+        });
+        let folder = folder.unwrap();
+        assert_eq!(folder.path(), None);
+        let error = folder.finish("it is printed").unwrap_err().to_string();
+        assert!(error.starts_with("error: cannot store "), "{error}");
+        assert!(error.ends_with("hint: it is printed"), "{error}");
+        assert_eq!(list(results.path()), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn result_without_a_folder_is_filled_all_the_same() {
+        let results = tempfile::tempdir().unwrap();
+        let file = results.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let (ids, folder) = create(&file.join("results"));
+        assert_eq!(ids, [""]);
+        let error = folder.finish("it is printed").unwrap_err().to_string();
+        assert!(
+            error.starts_with("error: cannot make a folder in "),
+            "{error}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 use super::anchored::AnchorRecord;
 use super::{Record, RunOutcome, ScenarioRecord};
-use crate::file;
+use crate::file::{self, UnfinishedFolder};
 use crate::machine::Machine;
 use crate::sentinel::SentinelResult;
 use orch_core::format::clean;
@@ -11,36 +11,47 @@ use rustix::fs::Access;
 use serde::Deserialize;
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Name of the record in its folder.
 pub(crate) const FILE: &str = crate::runner::journal::RECORD;
 
-/// Makes a new folder `<utc>-<scenario>-<short commit>`; a number is appended if that name is
-/// taken. The names may come from a record of someone else, so they choose no folder.
-pub(crate) fn new_folder(
-    results: &Path,
+/// Most results of one scenario and commit that begin in the same second.
+const MOST_EQUAL_NAMES: usize = 1000;
+
+/// Lists names for a folder: `<utc>-<scenario>-<short commit>`, then the same with a number, for if
+/// a name is taken. The parts may come from a record of someone else, so they choose no folder.
+pub(crate) fn list_folder_names(
     stamp: &str,
     scenario: &str,
     commit: &str,
-) -> io::Result<(String, PathBuf)> {
-    fs::create_dir_all(results)?;
+) -> impl Iterator<Item = String> + use<> {
     let [scenario, commit] = [scenario, commit].map(clean::name_file);
     let base = format!("{stamp}-{scenario}-{commit}");
-    for attempt in 1.. {
-        let id = if attempt == 1 {
-            base.clone()
-        } else {
-            format!("{base}-{attempt}")
-        };
-        let folder = results.join(&id);
-        match fs::create_dir(&folder) {
-            Ok(()) => return Ok((id, folder)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => {}
-            Err(error) => return Err(error),
-        }
+    (1..=MOST_EQUAL_NAMES).map(move |attempt| match attempt {
+        1 => base.clone(),
+        _ => format!("{base}-{attempt}"),
+    })
+}
+
+/// Gives a filled folder its name in `results`. Returns whether the name was free.
+pub(crate) fn finish_folder(folder: UnfinishedFolder, results: &Path) -> io::Result<bool> {
+    match folder.finish() {
+        // A folder of results is never empty, so none is replaced.
+        Err(error) if is_taken(&error) => Ok(false),
+        Err(error) => Err(error),
+        Ok(()) => File::open(results)?.sync_all().map(|()| true),
     }
-    Err(io::Error::other("no free name for a results folder"))
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    let kind = error.kind();
+    kind == io::ErrorKind::DirectoryNotEmpty || kind == io::ErrorKind::AlreadyExists
+}
+
+/// Returns the error of results in which no name is free.
+pub(crate) fn no_free_name() -> io::Error {
+    io::Error::other("no name is free")
 }
 
 /// Makes a folder if needed, and checks that results can be stored in it.
@@ -104,19 +115,5 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     match path.parent() {
         Some(folder) => File::open(folder)?.sync_all(),
         None => Ok(()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_other_people_choose_no_folder() {
-        let results = tempfile::tempdir().unwrap();
-        let (id, folder) = new_folder(results.path(), "T", "../../x\n", "a/b").unwrap();
-        assert_eq!(id, "T-..-..-x--a-b");
-        assert_eq!(folder, results.path().join(&id));
-        assert!(folder.is_dir());
     }
 }

@@ -33,27 +33,16 @@ pub(super) fn create_run(
     identity: RunIdentity,
 ) -> Result<StartedRun, CommandError> {
     let stamp = at.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let refused = |error: &io::Error| {
+    let begun = begin_folder(results, [&stamp, scenario, commit], |folder| {
+        RunJournal::create(folder, at.to_string(), seed, identity.clone())
+    });
+    let (id, journal) = begun.map_err(|error| {
         CommandError::system_while(
             &format!("cannot make a folder in {}", results.display()),
-            error,
+            &error,
         )
-    };
-    let (id, folder) =
-        store::new_folder(results, &stamp, scenario, commit).map_err(|error| refused(&error))?;
-    let begin = || -> io::Result<RunJournal> {
-        // A folder with a journal takes the place of the empty one, so that every journal that is
-        // found has its header.
-        let unfinished = UnfinishedFolder::create(&folder)?;
-        let journal = RunJournal::create(unfinished.path(), at.to_string(), seed, identity)?;
-        unfinished.finish()?;
-        Ok(journal)
-    };
-    let journal = begin().map_err(|error| {
-        // An empty folder is of no use.
-        let _ = std::fs::remove_dir(&folder);
-        refused(&error)
     })?;
+    let folder = results.join(&id);
     Ok(StartedRun {
         id,
         folder,
@@ -63,6 +52,28 @@ pub(super) fn create_run(
         done: Vec::new(),
         pairs: Vec::new(),
     })
+}
+
+/// Makes a folder with a journal. The folder gets its name when the journal has its header, so that
+/// every journal that is found can be read.
+fn begin_folder(
+    results: &Path,
+    [stamp, scenario, commit]: [&str; 3],
+    create_journal: impl Fn(&Path) -> io::Result<RunJournal>,
+) -> io::Result<(String, RunJournal)> {
+    std::fs::create_dir_all(results)?;
+    for id in store::list_folder_names(stamp, scenario, commit) {
+        let place = results.join(&id);
+        if place.exists() {
+            continue;
+        }
+        let unfinished = UnfinishedFolder::create(&place)?;
+        let journal = create_journal(unfinished.path())?;
+        if store::finish_folder(unfinished, results)? {
+            return Ok((id, journal));
+        }
+    }
+    Err(store::no_free_name())
 }
 
 /// Resumes the newest run that was killed or interrupted, if it is the same run.
