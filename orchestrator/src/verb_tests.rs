@@ -1,15 +1,23 @@
 //! Verbs as library calls: requests in, results and errors out, without a process or a terminal.
 
+use crate::bisect::commit_builds::BisectContext;
+use crate::bisect::replay::CommitProbe;
+use crate::bisect::{BisectDirection, BisectObserver, BisectRequest, bisect};
+use crate::cache;
 use crate::check::{CheckRequest, check};
 use crate::compare::{CompareRequest, compare};
 use crate::comparison::{SideKind, Verdict};
 use crate::context::CommandContext;
 use crate::error::ErrorKind;
+use crate::git::Revision;
+use crate::git::sample_repository::SampleRepository;
 use crate::import::import;
 use crate::run::{RunRequest, run};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
+use crate::runner::pair_series::PairRecord;
 use crate::scale;
+use orch_core::search::SectionView;
 use std::path::{Path, PathBuf};
 
 mod special_files;
@@ -18,6 +26,17 @@ struct IgnoredProgress;
 
 impl ProgressObserver for IgnoredProgress {
     fn see(&mut self, _: ProgressEvent<'_>) {}
+}
+
+impl BisectObserver for IgnoredProgress {
+    fn begin_probe(&mut self, _: &Revision, _: bool) {}
+    fn end_probe(&mut self, _: &Revision, _: &CommitProbe, _: f64) {}
+    fn end_pair(&mut self, _: &Revision, _: &[f64]) {}
+    fn end_batch(&mut self, _: &Revision, _: &Revision, _: &[PairRecord]) {}
+    fn begin_confirmation(&mut self, _: &Revision, _: &Revision) {}
+    fn show_search(&mut self, _: &SectionView<'_>, _: &BisectContext, _: f64, _: f64) {}
+    fn show_candidates(&mut self, _: usize, _: f64, _: f64) {}
+    fn end(&mut self) {}
 }
 
 fn request_compare(names: [String; 2], results: &Path) -> CompareRequest {
@@ -115,4 +134,51 @@ fn import_lists_what_contradicts_itself() {
         import(Path::new("/nonexistent.csv")).err().unwrap().kind(),
         ErrorKind::Input
     );
+}
+
+#[test]
+fn bisect_refuses_what_cannot_be_searched() {
+    let sample = SampleRepository::new();
+    let scenario = "plugins: { p: { dir: plugin, build: 'false' } }\n\
+        workloads: [{ id: w, workload: p/w }]\n";
+    sample.commit_files("c0", &[("s.yaml", scenario), ("plugin/x.c", "0")]);
+    sample.commit_files("c1", &[("plugin/x.c", "1")]);
+    cache::OF_THIS_TEST.set(Some(sample.path_beside("cache")));
+    let interrupt = Interrupt::without_signals().unwrap();
+    let context = CommandContext::begin(&interrupt);
+    let request = BisectRequest {
+        scenario: Some(sample.path().join("s.yaml")),
+        workload: Some("w".to_owned()),
+        good: Some("HEAD~1".to_owned()),
+        bad: Some("HEAD".to_owned()),
+        metric: None,
+        direction: BisectDirection::Worse,
+        all: false,
+        first: false,
+        verify_revert: false,
+        resume: false,
+        retry_failed: false,
+        pairs: 10,
+        repo: None,
+        results: None,
+        seed: Some(1),
+    };
+    let refuse = |change: &dyn Fn(&mut BisectRequest)| {
+        let mut wrong = request.clone();
+        change(&mut wrong);
+        let error = bisect(&wrong, &context, &mut IgnoredProgress)
+            .err()
+            .unwrap();
+        assert_eq!(error.kind(), ErrorKind::Input, "{error}");
+        error.to_string()
+    };
+    let nowhere = refuse(&|request| request.good = Some("nowhere".to_owned()));
+    assert!(nowhere.contains("does not name a revision of"), "{nowhere}");
+    let none = refuse(&|request| request.workload = Some("x".to_owned()));
+    assert!(none.contains("has no job 'x'"), "{none}");
+    let nothing = refuse(&|request| request.pairs = 0);
+    assert!(nothing.contains("measures nothing"), "{nothing}");
+    let left = refuse(&|request| request.resume = true);
+    assert!(left.contains("no stopped bisect of"), "{left}");
+    assert!(!sample.path().join("results").exists());
 }

@@ -2,7 +2,9 @@
 //! anywhere.
 
 use crate::support::{Project, Ran, job, landlock_version};
+use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 use serde_json::Value;
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -25,16 +27,20 @@ impl Place {
             crate::support::skipped(&format!("the sandbox: landlock {version} is no whole one"));
             return None;
         }
+        Some(Self::on_any_kernel())
+    }
+
+    fn on_any_kernel() -> Self {
         let project = Project::new();
         project.c_plugin("escape", ESCAPE);
         project.write("secret/file", "secret\n");
         let scratch = project.path().join("scratch");
         std::fs::create_dir(&scratch).unwrap();
-        Some(Self {
+        Self {
             project,
             scratch,
             jobs: String::new(),
-        })
+        }
     }
 
     /// Adds a job. A path that begins with `!` is told to the plugin without being named.
@@ -53,8 +59,14 @@ impl Place {
     }
 
     fn run(&self, plugins: &str) -> (Value, Ran) {
+        self.run_prepared(plugins, |_| ())
+    }
+
+    /// The same, after `prepare` has changed what the process is given.
+    fn run_prepared(&self, plugins: &str, prepare: impl FnOnce(&mut Command)) -> (Value, Ran) {
         self.project.write("s.yaml", self.scenario(plugins));
-        let mut command = self.project.command();
+        let mut command = self.project.plain_command();
+        prepare(&mut command);
         let output = command
             .env("TMPDIR", &self.scratch)
             .args(["run", "s.yaml", "--json", "--seed", "1"])
@@ -215,6 +227,107 @@ fn sandbox_denies_what_reaches_beyond_the_worker() {
         sandbox.starts_with("landlock ") && sandbox.ends_with(" and seccomp"),
         "{sandbox}"
     );
+}
+
+/// The user and group `nobody`.
+const NOBODY: u32 = 65_534;
+
+#[test]
+fn sandbox_is_the_same_for_root_and_for_others() {
+    // SAFETY: the call has no arguments and cannot fail.
+    if unsafe { libc::geteuid() } != 0 {
+        // The other tests of this file have shown it.
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["sandbox::", "--skip", "for_root_and_for_others"])
+        .env("TMPDIR", folder.path())
+        .env("HOME", folder.path())
+        .current_dir("/")
+        .uid(NOBODY)
+        .gid(NOBODY)
+        .output();
+    let output = match output {
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+            crate::support::skipped("the sandbox for other users: they cannot read this folder");
+            return;
+        }
+        output => output.unwrap(),
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{text}");
+    let passed = text.matches(" ... ok\n").count();
+    assert!(passed >= 7, "{passed}: {text}");
+}
+
+/// Makes the kernel look like one without these system calls.
+fn hide_calls(command: &mut Command, calls: &[libc::c_long]) {
+    let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
+    let errno = u32::try_from(libc::ENOSYS).unwrap();
+    let filter = SeccompFilter::new(
+        rules,
+        SeccompAction::Allow,
+        SeccompAction::Errno(errno),
+        TargetArch::x86_64,
+    );
+    let program: BpfProgram = filter.unwrap().try_into().unwrap();
+    // SAFETY: between fork and exec, the closure makes two system calls and allocates nothing
+    // unless they fail.
+    unsafe {
+        command
+            .pre_exec(move || seccompiler::apply_filter(&program).map_err(std::io::Error::other));
+    }
+}
+
+#[test]
+fn sandbox_without_landlock_says_so_and_still_denies_calls() {
+    let mut place = Place::on_any_kernel();
+    let denied = [
+        "inet",
+        "unix",
+        "kill_parent",
+        "stop_parent",
+        "attach",
+        "namespace",
+    ];
+    for act in denied {
+        place.tries(act, "boxed", act, "");
+    }
+    let secret = format!("!{}", place.path("secret/file"));
+    place.tries("reads", "boxed", "read", &secret);
+    let (record, ran) = place.run_prepared(BOXED, |command| {
+        hide_calls(
+            command,
+            &[
+                libc::SYS_landlock_create_ruleset,
+                libc::SYS_landlock_add_rule,
+                libc::SYS_landlock_restrict_self,
+            ],
+        );
+    });
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    let notes = ran
+        .stderr
+        .matches("the sandbox of plugins is incomplete")
+        .count();
+    assert_eq!(notes, 1, "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("this kernel has no landlock"),
+        "{}",
+        ran.stderr
+    );
+    for act in denied {
+        let refused = message(&record, act);
+        assert!(refused.contains("not permitted"), "{act}: {refused}");
+    }
+    assert_measured(&record, &["reads"]);
+    assert_eq!(
+        job(&record, "reads")["plugin"]["sandbox"],
+        "seccomp; no landlock"
+    );
+    assert_eq!(place.scratch_folders(), Vec::<PathBuf>::new());
 }
 
 #[test]
