@@ -32,6 +32,7 @@ mod plugin_check;
 mod project;
 mod record;
 mod render;
+mod report;
 mod run;
 mod runner;
 #[doc(hidden)]

@@ -29,6 +29,8 @@ pub(super) enum Command {
     Doctor(DoctorOptions),
     /// Check a table of two runs from another tool for contradictions
     Import(ImportOptions),
+    /// Render a stored result again, with a template of orch, the project or your own
+    Report(ReportOptions),
     /// List plugins, workloads, parameters and metrics
     List(ListOptions),
     /// Create a plugin, or check one for defects
@@ -69,6 +71,22 @@ pub(super) struct OutputOptions {
     /// Print the result as JSON instead of text
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReportOptions {
+    /// Result: its id, its folder, or its record.json, comparison.json or bisect.json
+    pub(super) result: String,
+    /// Template: a file, or the name of one in the project's templates/ or built into orch
+    /// [default: the report that the command printed]
+    #[arg(long, value_name = "FILE")]
+    pub(super) template: Option<String>,
+    /// Write the report to this file instead of printing it
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Results folder [default: results/ in the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,23 +6,11 @@ use super::exit::Exit;
 use super::progress::Progress;
 use super::{CommandResult, output};
 use crate::bisect::state::BisectState;
-use crate::bisect::{self, BisectDirection, BisectEnd, BisectReport, BisectRequest, BisectResult};
+use crate::bisect::{self, BisectDirection, BisectEnd, BisectRequest, BisectResult};
 use crate::context::CommandContext;
-use crate::error::{CommandError, ErrorKind};
+use crate::error::ErrorKind;
 use crate::model::metric::Metric;
-use crate::project;
-use crate::record::result_folder::ResultFolder;
-use crate::record::store;
-use crate::render;
-use std::path::Path;
-
-/// The report that every bisect prints and stores.
-const TABLE: &str = "bisect.txt";
-/// The report for an issue or a mail.
-const REPORT: &str = "bisect.md";
-/// What the user can do if the report could not be stored.
-const UNSTORED: &str = "the state of the bisect is kept; once the disk has space, `orch bisect \
-     --resume` stores the report";
+use crate::report::stored_bisect::StoredBisect;
 
 /// Finds the commit that changed a workload, stores the report and prints it.
 pub(super) fn run_bisect(options: &BisectOptions) -> CommandResult {
@@ -73,7 +61,13 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
     let mut exit = Exit::Fine;
     let mut storing = Ok(());
     if let Some(mut report) = report {
-        storing = report_bisect(&root, &results, &mut report, json)?.finish(UNSTORED);
+        let stored = StoredBisect::store(&mut report, &root, &results)?;
+        if json {
+            output::print_as_is(&stored.json)?;
+        } else {
+            output::print(&stored.show())?;
+        }
+        storing = stored.finish();
         exit = match report.outcome {
             bisect::BisectOutcome::First | bisect::BisectOutcome::Range => Exit::Regressed,
             bisect::BisectOutcome::None => Exit::Fine,
@@ -115,49 +109,4 @@ fn remove_state(state: BisectState) {
             "warning: cannot remove the bisect's state: {error}"
         ));
     }
-}
-
-/// Stores a report with its texts in a folder of its own, and prints it.
-fn report_bisect(
-    root: &Path,
-    results: &Path,
-    report: &mut BisectReport,
-    json: bool,
-) -> Result<ResultFolder, CommandError> {
-    let stamp = jiff::Timestamp::now()
-        .strftime("%Y%m%dT%H%M%SZ")
-        .to_string();
-    let name = format!("{}-bisect", report.scenario.name);
-    let short: String = report.bad.commit.chars().take(10).collect();
-    let templates = project::templates(root);
-    let (mut text, mut table) = (String::new(), String::new());
-    let folder = ResultFolder::create(results, [&stamp, &name, &short], |id, folder| {
-        report.id = id.to_owned();
-        text = serde_json::to_string_pretty(report)
-            .map_err(|error| CommandError::system_while("the report", &error))?
-            + "\n";
-        folder.store_result(bisect::FILE, |file| {
-            store::write_whole(file, text.as_bytes())
-        });
-        for name in [TABLE, REPORT] {
-            match render::bisect(name, &templates, report) {
-                Ok(rendered) => {
-                    folder.store_report(name, &rendered);
-                    if name == TABLE {
-                        table = rendered;
-                    }
-                }
-                Err(error) => folder.refuse_report(&error),
-            }
-        }
-        Ok(())
-    })?;
-    if json {
-        output::print_as_is(&text)?;
-    } else {
-        let place = folder.show_file(REPORT);
-        let place = place.map_or_else(String::new, |file| format!("report: {}\n", file.display()));
-        output::print(&format!("{table}{place}"))?;
-    }
-    Ok(folder)
 }

@@ -3,7 +3,6 @@
 use super::args::CheckOptions;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::stored_comparison::StoredComparison;
 use super::{CommandResult, output};
 use crate::check::{self, CheckRequest, CheckResult};
 use crate::context::CommandContext;
@@ -12,6 +11,7 @@ use crate::file;
 use crate::gate::{self, FindingKind};
 use crate::project;
 use crate::render::{self, github};
+use crate::report::stored_comparison::StoredComparison;
 use std::path::Path;
 
 /// The report of the gate, printed below the comparison.
@@ -67,8 +67,8 @@ fn print_check(
     if options.output.json {
         output::print_as_is(&stored.json)?;
     } else {
-        let place = stored.show_place("check");
-        output::print(&format!("{}\n{text}{place}", stored.table))?;
+        let whole = format!("{}\n{text}", stored.table);
+        output::print(&stored.show(&whole, "check"))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
         report_to_github(found, text, &stored, options.output.json)?;

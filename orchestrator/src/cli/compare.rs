@@ -3,11 +3,11 @@
 use super::args::CompareOptions;
 use super::exit::Exit;
 use super::progress::Progress;
-use super::stored_comparison::{self, StoredComparison};
 use super::{CommandResult, output};
 use crate::compare::{self, CompareRequest};
 use crate::comparison::{MetricEntry, Verdict, entries};
 use crate::context::CommandContext;
+use crate::report::stored_comparison::StoredComparison;
 
 /// Compares two targets, stores the comparison and prints it.
 pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
@@ -35,7 +35,7 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         &found.results,
         None,
     )?;
-    stored_comparison::print_comparison(stored, options.output.json)?;
+    output::print_comparison(stored, options.output.json)?;
     Ok(choose_exit(
         found.comparison.interrupted,
         &found.comparison.jobs,

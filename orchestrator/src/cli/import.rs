@@ -2,13 +2,13 @@
 
 use super::args::ImportOptions;
 use super::exit::Exit;
-use super::stored_comparison::{self, ComparisonPlace, StoredComparison};
 use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::import;
 use crate::project;
 use crate::record::store;
+use crate::report::stored_comparison::{ComparisonPlace, StoredComparison};
 use std::path::Path;
 
 /// Reports of an import: the first is printed too, the second is for a merge request or a mail.
@@ -39,7 +39,7 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
         gate: None,
     };
     let stored = StoredComparison::store_as(&mut comparison, &place)?;
-    stored_comparison::print_comparison(stored, options.output.json)?;
+    output::print_comparison(stored, options.output.json)?;
     Ok(Exit::Fine)
 }
 

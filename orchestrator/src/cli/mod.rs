@@ -13,8 +13,8 @@ pub(crate) mod output;
 mod plugin;
 mod progress;
 pub(crate) mod render_process;
+mod report;
 mod run;
-mod stored_comparison;
 
 use crate::error::CommandError;
 use crate::runner::{lock, shell_limits};
@@ -58,7 +58,7 @@ pub(crate) fn main() -> Exit {
     // Commands that only read and print start no worker.
     let starts_workers = !matches!(
         &arguments.command,
-        Command::Doctor(_) | Command::Import(_) | Command::Schema
+        Command::Doctor(_) | Command::Import(_) | Command::Report(_) | Command::Schema
     );
     if let (true, Err(message)) = (starts_workers, shell_limits::check_limits()) {
         return output::report_error(&CommandError::system(message));
@@ -70,6 +70,7 @@ pub(crate) fn main() -> Exit {
         Command::Bisect(options) => bisect::run_bisect(options),
         Command::Doctor(options) => doctor::run_doctor(options),
         Command::Import(options) => import::run_import(options),
+        Command::Report(options) => report::run_report(options),
         Command::List(options) => list::list(options),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Schema => list::schema(),

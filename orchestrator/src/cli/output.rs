@@ -3,6 +3,7 @@
 
 use super::exit::Exit;
 use crate::error::{CommandError, ErrorKind};
+use crate::report::stored_comparison::StoredComparison;
 use crate::runner::interrupt::Interrupt;
 use orch_core::format::clean;
 use std::borrow::Cow;
@@ -61,6 +62,17 @@ pub(crate) fn note(line: &str) {
 /// Writes a line that is clean, or a workflow command of orch itself, to standard error.
 pub(crate) fn note_as_is(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Prints the first report of a comparison with its path, or the comparison itself, and then what
+/// could not be stored.
+pub(super) fn print_comparison(stored: StoredComparison, json: bool) -> Result<(), CommandError> {
+    if json {
+        print_as_is(&stored.json)?;
+    } else {
+        print(&stored.show(&stored.table, "comparison"))?;
+    }
+    stored.finish()
 }
 
 /// Cleans a text for a terminal, and for the log of a job on GitHub.

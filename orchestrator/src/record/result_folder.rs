@@ -130,11 +130,15 @@ impl ResultFolder {
         self.failure.get_or_insert(failure);
     }
 
-    /// Returns the path of a file of a stored result as the user would write it.
-    pub(crate) fn show_file(&self, name: &str) -> Option<PathBuf> {
+    /// Appends a line to a text: a label, and the path of a file of the result as the user would
+    /// write it. There is no such line if nothing was stored.
+    pub(crate) fn show_with_place(&self, text: &str, label: &str, name: &str) -> String {
+        if !self.is_stored {
+            return text.to_owned();
+        }
         let here = std::env::current_dir().unwrap_or_default();
         let shown = self.folder.strip_prefix(&here).unwrap_or(&self.folder);
-        self.is_stored.then(|| shown.join(name))
+        format!("{text}{label}: {}\n", shown.join(name).display())
     }
 
     /// Returns the folder of a stored result.

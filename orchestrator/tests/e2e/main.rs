@@ -28,3 +28,4 @@ mod outcomes;
 mod overlay;
 mod precision;
 mod provenance;
+mod report;

@@ -49,6 +49,7 @@ const LAYERS: &[&str] = &[
     "plugin_check",
     "bisect",
     "render",
+    "report",
     "cli",
     "scale",
     "verb_tests",

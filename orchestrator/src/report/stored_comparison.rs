@@ -1,6 +1,5 @@
-//! Stores a comparison before anything else, then prints its reports.
+//! Stores a comparison with its reports.
 
-use super::output;
 use crate::comparison::{self, Comparison};
 use crate::error::CommandError;
 use crate::git;
@@ -15,34 +14,34 @@ use std::path::Path;
 const REPORTS: [&str; 2] = ["comparison.txt", "comparison.md"];
 
 /// Folder and file name of a stored comparison.
-pub(super) struct ComparisonPlace<'a> {
+pub(crate) struct ComparisonPlace<'a> {
     /// Root of the project.
-    pub(super) root: &'a Path,
-    pub(super) results: &'a Path,
-    pub(super) started: jiff::Timestamp,
+    pub(crate) root: &'a Path,
+    pub(crate) results: &'a Path,
+    pub(crate) started: jiff::Timestamp,
     /// Part of the folder's name.
-    pub(super) name: &'a str,
+    pub(crate) name: &'a str,
     /// The short commit, or its replacement.
-    pub(super) commit: &'a str,
+    pub(crate) commit: &'a str,
     /// Names of the reports: the first is printed too.
-    pub(super) reports: [&'a str; 2],
+    pub(crate) reports: [&'a str; 2],
     /// The report of a gate: its name and its text.
-    pub(super) gate: Option<(&'a str, &'a str)>,
+    pub(crate) gate: Option<(&'a str, &'a str)>,
 }
 
 /// A comparison in its folder.
-pub(super) struct StoredComparison {
-    pub(super) folder: ResultFolder,
-    pub(super) json: String,
+pub(crate) struct StoredComparison {
+    pub(crate) folder: ResultFolder,
+    pub(crate) json: String,
     /// Text of the first report; empty if it could not be rendered.
-    pub(super) table: String,
+    pub(crate) table: String,
 }
 
 impl StoredComparison {
     /// Gives a comparison its id and stores it with its reports, in a folder of its own that is
     /// named after the scenario and the verb. `root` is the project's root, `gate` the name and the
     /// text of one more report.
-    pub(super) fn store(
+    pub(crate) fn store(
         comparison: &mut Comparison,
         verb: &str,
         started: jiff::Timestamp,
@@ -69,7 +68,7 @@ impl StoredComparison {
 
     /// Gives a comparison its id and stores it with its reports. A failure to store is part of the
     /// folder.
-    pub(super) fn store_as(
+    pub(crate) fn store_as(
         comparison: &mut Comparison,
         place: &ComparisonPlace,
     ) -> Result<Self, CommandError> {
@@ -110,26 +109,14 @@ impl StoredComparison {
         })
     }
 
-    /// Returns the line that names the comparison's file; empty if it is not stored.
-    pub(super) fn show_place(&self, label: &str) -> String {
-        let file = self.folder.show_file(comparison::FILE);
-        file.map_or_else(String::new, |file| format!("{label}: {}\n", file.display()))
+    /// Returns a text with the path of the comparison, which follows a label.
+    pub(crate) fn show(&self, text: &str, label: &str) -> String {
+        self.folder.show_with_place(text, label, comparison::FILE)
     }
 
     /// Returns the first failure to store the comparison or its reports, after it was printed.
-    pub(super) fn finish(self) -> Result<(), CommandError> {
+    pub(crate) fn finish(self) -> Result<(), CommandError> {
         self.folder
             .finish("the result is printed, but it is not stored anywhere")
     }
-}
-
-/// Prints the first report and the path of the comparison, or the comparison itself.
-pub(super) fn print_comparison(stored: StoredComparison, json: bool) -> Result<(), CommandError> {
-    if json {
-        output::print_as_is(&stored.json)?;
-    } else {
-        let place = stored.show_place("comparison");
-        output::print(&format!("{}{place}", stored.table))?;
-    }
-    stored.finish()
 }

@@ -1,0 +1,73 @@
+//! Stored results and the reports on them. The verb `report` renders a stored result again.
+
+pub(crate) mod stored_bisect;
+pub(crate) mod stored_comparison;
+pub(crate) mod stored_result;
+pub(crate) mod stored_run;
+
+use crate::error::CommandError;
+use crate::project;
+use std::path::{Path, PathBuf};
+use stored_result::StoredResult;
+
+/// Request for a report on a stored result.
+#[derive(Debug, Clone)]
+pub(crate) struct ReportRequest {
+    /// Id, folder or file of the result.
+    pub(crate) result: String,
+    /// A template file, or the name of one of the project or of `orch`. By default, the report that
+    /// the command itself printed.
+    pub(crate) template: Option<String>,
+    /// Folder of the results, if it is not the project's.
+    pub(crate) results: Option<PathBuf>,
+}
+
+/// Renders a report on a stored result.
+///
+/// # Errors
+/// There is no such result, this version does not read it, or the template cannot be rendered.
+pub(crate) fn render_report(request: &ReportRequest) -> Result<String, CommandError> {
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+    let root = project::root_of(&here.join("x"));
+    let results = project::results_folder(request.results.as_deref(), &root);
+    let result = stored_result::find_result(&request.result, &results)?;
+    let templates = project::templates(&root);
+    let template = match &request.template {
+        Some(name) => locate_template(name, &templates)?,
+        None => (result.printed_report().to_owned(), templates),
+    };
+    render_result(&result, &template)
+}
+
+/// Returns the name and the folder of a template, which is a file or one of the known templates.
+fn locate_template(name: &str, templates: &Path) -> Result<(String, PathBuf), CommandError> {
+    let path = Path::new(name);
+    let is_file = path.components().count() > 1 || path.is_file();
+    let file = path.file_name().and_then(|file| file.to_str());
+    match file {
+        Some(file) if is_file => {
+            let folder = path.parent().filter(|folder| *folder != Path::new(""));
+            let folder = folder.unwrap_or(Path::new("."));
+            if !path.is_file() {
+                return Err(CommandError::input(format!(
+                    "--template {name}: there is no such file"
+                )));
+            }
+            Ok((file.to_owned(), folder.to_owned()))
+        }
+        Some(_) => Ok((name.to_owned(), templates.to_owned())),
+        None => Err(CommandError::input(format!(
+            "--template {name} names no file"
+        ))),
+    }
+}
+
+fn render_result(
+    result: &StoredResult,
+    (name, folder): &(String, PathBuf),
+) -> Result<String, CommandError> {
+    result
+        .render(name, folder)
+        .map_err(|error| CommandError::input(error.to_string()))
+}

@@ -1,0 +1,138 @@
+//! `orch report`: any stored result can be rendered again, with any template.
+
+use crate::support::{Project, fixture};
+use std::path::Path;
+
+/// A project whose results are stored ones.
+fn project_with_results() -> Project {
+    let project = Project::new();
+    for (stored, folder, file) in [
+        ("record-full.json", "one", "record.json"),
+        ("comparison-full.json", "two", "comparison.json"),
+        ("bisect-full.json", "three", "bisect.json"),
+    ] {
+        let text = std::fs::read(fixture("reports").join(stored)).unwrap();
+        project.write(&format!("results/{folder}/{file}"), text);
+    }
+    project
+}
+
+fn render(project: &Project, arguments: &[&str]) -> String {
+    let ran = project.orch(&[&["report"], arguments].concat());
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    ran.stdout
+}
+
+#[test]
+fn report_of_a_run_is_the_one_that_the_run_printed() {
+    let project = Project::new();
+    let sides = std::fs::read_to_string(fixture("sides.c")).unwrap();
+    let library = project.c_plugin("sides", &sides);
+    project.write(
+        "s.yaml",
+        format!(
+            "defaults: {{ time: 2ms, rounds: 1 }}\nplugins: {{ sides: {{ path: {} }} }}\n\
+             workloads: [{{ workload: sides/work }}]\n",
+            library.display()
+        ),
+    );
+    let ran = project.orch(&["run", "s.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let folder = project.results().pop().unwrap();
+    let id = folder.file_name().unwrap().to_str().unwrap();
+    let printed = ran.stdout.split("record: ").next().unwrap();
+    for name in [
+        id,
+        folder.to_str().unwrap(),
+        &format!("results/{id}/record.json"),
+    ] {
+        assert_eq!(render(&project, &[name]), printed, "{name}");
+    }
+    let profile = render(&project, &[id, "--template", "profile.md"]);
+    assert!(profile.starts_with("# Profile of s"), "{profile}");
+}
+
+#[test]
+fn every_kind_of_result_has_a_report_and_takes_a_template_of_the_users() {
+    let project = project_with_results();
+    project.write("mine/mark.txt", "!");
+    for (result, heading, own) in [
+        ("one", "jobs measured", "{{ record.scenario.name }}"),
+        ("two", "regressed", "{{ comparison.verdict }}"),
+        ("three", "bisect", "{{ report.outcome }}"),
+    ] {
+        let text = render(&project, &[result]);
+        assert!(text.contains(heading), "{result}: {text}");
+        let template = project.write(
+            "mine/own.txt",
+            format!("<{own}>{{% include 'mark.txt' %}}\n"),
+        );
+        let out = project.path().join(format!("{result}.txt"));
+        let shown = out.to_str().unwrap();
+        let printed = render(
+            &project,
+            &[
+                result,
+                "--template",
+                template.to_str().unwrap(),
+                "-o",
+                shown,
+            ],
+        );
+        assert_eq!(printed, "");
+        let text = std::fs::read_to_string(&out).unwrap();
+        assert!(text.starts_with('<') && text.ends_with(">!"), "{text}");
+        assert!(text.len() > "<>!".len(), "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_reported_is_refused_with_a_way_on() {
+    let project = project_with_results();
+    project.write("results/four/record.json", "{");
+    project.write("wrong.txt", "{{ recrd.id }}");
+    let missing = Path::new("mine").join("own.txt");
+    for (arguments, code, message) in [
+        (
+            vec!["five"],
+            200,
+            "'five' is neither a file nor a result in ",
+        ),
+        (vec!["five"], 200, "hint: the newest result there is two"),
+        (
+            vec!["four"],
+            200,
+            "is not a result that this version of orch reads: EOF",
+        ),
+        (
+            vec!["one", "--template", missing.to_str().unwrap()],
+            200,
+            "--template mine/own.txt: there is no such file",
+        ),
+        (
+            vec!["one", "--template", ".."],
+            200,
+            "--template .. names no file",
+        ),
+        (
+            vec!["one", "--template", "nightly.md"],
+            200,
+            "no template `nightly.md`",
+        ),
+        (vec!["one", "--template", "wrong.txt"], 200, "wrong.txt:1"),
+        (
+            vec!["one", "-o", "nowhere/out.txt"],
+            202,
+            "cannot write nowhere/out.txt: No such file or directory",
+        ),
+    ] {
+        let ran = project.orch(&[&["report"], &arguments[..]].concat());
+        assert_eq!(ran.code, code, "{arguments:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains(message),
+            "{arguments:?}: {}",
+            ran.stderr
+        );
+        assert_eq!(ran.stdout, "", "{arguments:?}");
+    }
+}
