@@ -43,6 +43,7 @@ mod starter;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod verb_tests;
+mod verify;
 mod versus;
 mod vetting;
 

@@ -93,10 +93,14 @@ pub(crate) fn is_exact(counts: &[&AllocationCounts]) -> bool {
 
 /// Returns the median time of an iteration in one process.
 pub(crate) fn process_median(timing: &TimedSamples) -> Option<f64> {
-    let per_iteration: Vec<f64> = timing
-        .samples_ns
+    median_of_samples(&timing.samples_ns, timing.iterations)
+}
+
+/// Returns the median time of an iteration (ns) over samples of `iterations` each.
+pub(crate) fn median_of_samples(samples_ns: &[u64], iterations: u64) -> Option<f64> {
+    let per_iteration: Vec<f64> = samples_ns
         .iter()
-        .map(|ns| *ns as f64 / timing.iterations.max(1) as f64)
+        .map(|ns| *ns as f64 / iterations.max(1) as f64)
         .collect();
     median(&per_iteration)
 }

@@ -31,6 +31,8 @@ pub(super) enum Command {
     Import(ImportOptions),
     /// Render a stored result again, with a template of orch, the project or your own
     Report(ReportOptions),
+    /// Compute the figures and verdicts of a stored result again, from its samples and pairs
+    Verify(VerifyOptions),
     /// List plugins, workloads, parameters and metrics
     List(ListOptions),
     /// Create a plugin, or check one for defects
@@ -84,6 +86,16 @@ pub(super) struct ReportOptions {
     /// Write the report to this file instead of printing it
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
+    /// Results folder [default: results/ in the project]
+    #[arg(long, value_name = "DIR")]
+    pub(super) results: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exit code: 0 if all of them agree, 1 if one differs.")]
+pub(super) struct VerifyOptions {
+    /// Result: its id, its folder, or its record.json, comparison.json or bisect.json
+    pub(super) result: String,
     /// Results folder [default: results/ in the project]
     #[arg(long, value_name = "DIR")]
     pub(super) results: Option<PathBuf>,

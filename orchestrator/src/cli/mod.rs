@@ -15,6 +15,7 @@ mod progress;
 pub(crate) mod render_process;
 mod report;
 mod run;
+mod verify;
 
 use crate::error::CommandError;
 use crate::runner::{lock, shell_limits};
@@ -58,7 +59,11 @@ pub(crate) fn main() -> Exit {
     // Commands that only read and print start no worker.
     let starts_workers = !matches!(
         &arguments.command,
-        Command::Doctor(_) | Command::Import(_) | Command::Report(_) | Command::Schema
+        Command::Doctor(_)
+            | Command::Import(_)
+            | Command::Report(_)
+            | Command::Verify(_)
+            | Command::Schema
     );
     if let (true, Err(message)) = (starts_workers, shell_limits::check_limits()) {
         return output::report_error(&CommandError::system(message));
@@ -71,6 +76,7 @@ pub(crate) fn main() -> Exit {
         Command::Doctor(options) => doctor::run_doctor(options),
         Command::Import(options) => import::run_import(options),
         Command::Report(options) => report::run_report(options),
+        Command::Verify(options) => verify::run_verify(options),
         Command::List(options) => list::list(options),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Schema => list::schema(),

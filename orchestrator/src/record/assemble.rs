@@ -5,12 +5,12 @@ use super::{
     ProfileRecord, ScopeRecord, SettingsRecord, TimeSummary, metrics, samples,
 };
 use crate::model::warning::JobWarning;
-use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, process_median};
+use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, median_of_samples};
 use crate::plugin::catalog::{CounterBasis, IterationCost, MetricInfo, WorkloadInfo};
 use crate::scenario::Job;
 use indexmap::IndexMap;
 use orch_core::judge::estimate::median;
-use orch_core::measure::interval::median_interval;
+use orch_core::measure::interval::{MedianInterval, median_interval};
 use orch_core::measure::rounding;
 use orch_core::protocol::{AllocationCounts, ScopeNode, ScopeProfile, WorkerReply};
 use std::time::Duration;
@@ -190,14 +190,22 @@ fn record_settings(job: &Job) -> SettingsRecord {
     }
 }
 
+/// Returns the median over processes of their medians (ns per iteration), with its interval; `None`
+/// without samples.
+pub(crate) fn summarise_processes(processes: &[ProcessTimes]) -> Option<MedianInterval> {
+    let medians: Vec<f64> = processes
+        .iter()
+        .filter_map(|process| median_of_samples(&process.samples_ns, process.iterations))
+        .collect();
+    median_interval(&medians)
+}
+
 fn summarise_time(ends: &[&PassEnd], seed: u64) -> Option<TimeSummary> {
-    let mut medians = Vec::new();
     let mut processes = Vec::new();
     for end in ends {
         let Some(WorkerReply::Timed(timing)) = find_reply(end) else {
             continue;
         };
-        medians.extend(process_median(timing));
         processes.push(ProcessTimes {
             round: end.round,
             seed,
@@ -211,7 +219,7 @@ fn summarise_time(ends: &[&PassEnd], seed: u64) -> Option<TimeSummary> {
             wall_ns: end.wall_ns,
         });
     }
-    let interval = median_interval(&medians)?;
+    let interval = summarise_processes(&processes)?;
     Some(TimeSummary {
         median_ns: interval.median,
         low_ns: interval.low,

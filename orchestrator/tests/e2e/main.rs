@@ -29,3 +29,4 @@ mod overlay;
 mod precision;
 mod provenance;
 mod report;
+mod verify;

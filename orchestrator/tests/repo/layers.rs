@@ -50,6 +50,7 @@ const LAYERS: &[&str] = &[
     "bisect",
     "render",
     "report",
+    "verify",
     "cli",
     "scale",
     "verb_tests",

@@ -1,0 +1,70 @@
+//! The verb `verify`: computes the figures and verdicts of a stored result once more, from the
+//! samples and pairs that are stored with it.
+
+mod comparison;
+mod figures;
+mod pairs;
+mod run;
+
+use crate::error::CommandError;
+use crate::project;
+use crate::report::stored_result::{self, StoredResult};
+pub(crate) use figures::FigureCheck;
+use std::path::PathBuf;
+
+/// Request to verify a stored result.
+#[derive(Debug, Clone)]
+pub(crate) struct VerifyRequest {
+    /// Id, folder or file of the result.
+    pub(crate) result: String,
+    /// Folder of the results, if it is not the project's.
+    pub(crate) results: Option<PathBuf>,
+}
+
+/// A verified result.
+#[derive(Debug)]
+pub(crate) struct VerifyResult {
+    pub(crate) check: FigureCheck,
+    /// Version of orch that stored the result.
+    pub(crate) stored_by: String,
+}
+
+/// Verifies a stored result.
+///
+/// # Errors
+/// There is no such result, or this version does not read it.
+pub(crate) fn verify(request: &VerifyRequest) -> Result<VerifyResult, CommandError> {
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+    let root = project::root_of(&here.join("x"));
+    let results = project::results_folder(request.results.as_deref(), &root);
+    let result = stored_result::find_result(&request.result, &results)?;
+    Ok(verify_result(&result))
+}
+
+fn verify_result(result: &StoredResult) -> VerifyResult {
+    let mut check = FigureCheck::default();
+    let stored_by = match result {
+        StoredResult::Run(record) => {
+            run::verify_run(record, &mut check);
+            &record.orch
+        }
+        StoredResult::Comparison(comparison) => {
+            comparison::verify_comparison(comparison, &mut check);
+            &comparison.orch
+        }
+        StoredResult::Bisect(report) => {
+            for measured in &report.measured {
+                pairs::verify_pairs(&report.workload, &measured.pairs, &mut check);
+            }
+            for culprit in &report.culprits {
+                pairs::verify_pairs(&report.workload, &culprit.comparison.pairs, &mut check);
+            }
+            &report.orch
+        }
+    };
+    VerifyResult {
+        stored_by: stored_by.clone(),
+        check,
+    }
+}
