@@ -20,6 +20,7 @@ mod templates;
 #[cfg(test)]
 mod tests;
 mod warnings;
+mod wrong_name;
 
 pub(crate) use templates::exists;
 
@@ -38,7 +39,7 @@ use std::path::Path;
 /// A report that could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
-    #[error("no template `{name}`: neither in {folder} nor built in (built in: {known})")]
+    #[error("no template `{name}`: neither in {folder} nor built in ({known})")]
     Unknown {
         name: String,
         folder: String,
@@ -172,7 +173,7 @@ fn render_here(name: &str, folder: &Path, view: Value, most: usize) -> Result<St
     };
     let rendered = environment.get_template(name).and_then(|compiled| {
         compiled
-            .render_captured_to(Serde(view), &mut report)
+            .render_captured_to(Serde(&view), &mut report)
             .map(|_| ())
     });
     if report.is_full {
@@ -181,7 +182,13 @@ fn render_here(name: &str, folder: &Path, view: Value, most: usize) -> Result<St
             limit: confined::TemplateExcess::Output,
         });
     }
-    rendered.map_err(wrong)?;
+    rendered.map_err(|error| RenderError::Template {
+        name: name.to_owned(),
+        message: match wrong_name::suggest_name(&error, &view) {
+            Some(hint) => format!("{}: {hint}", explain(&error)),
+            None => explain(&error),
+        },
+    })?;
     Ok(String::from_utf8_lossy(&report.text).into_owned())
 }
 

@@ -2,6 +2,7 @@
 
 use super::{RenderError, changes, origins, table};
 use crate::file;
+use crate::scenario::problem::nearest_name;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value};
 use orch_core::format::{self, clean};
@@ -88,7 +89,10 @@ pub(super) fn read(name: &str, folder: &Path) -> Result<String, RenderError> {
         RenderError::Unknown {
             name: name.to_owned(),
             folder: folder.display().to_string(),
-            known: format::listed(&known),
+            known: match nearest_name(name, known.iter().copied()) {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!("built in: {}", format::listed(&known)),
+            },
         }
     })?;
     Ok(text.to_owned())
@@ -105,6 +109,8 @@ fn find(all: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    // Errors name the expression that is undefined.
+    environment.set_debug(true);
     // A block tag on a line of its own must not leave an empty line.
     let syntax = SyntaxConfig::builder()
         .trim_blocks(true)

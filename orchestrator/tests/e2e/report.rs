@@ -91,6 +91,8 @@ fn what_cannot_be_reported_is_refused_with_a_way_on() {
     let project = project_with_results();
     project.write("results/four/record.json", "{");
     project.write("wrong.txt", "{{ recrd.id }}");
+    project.write("deep.txt", "{% include 'inner.txt' %}");
+    project.write("inner.txt", "\n{{ record.scenario.nmae | line }}");
     let missing = Path::new("mine").join("own.txt");
     for (arguments, code, message) in [
         (
@@ -113,6 +115,26 @@ fn what_cannot_be_reported_is_refused_with_a_way_on() {
             vec!["one", "--template", ".."],
             200,
             "--template .. names no file",
+        ),
+        (
+            vec!["one", "--template", "profil.md"],
+            200,
+            "no template `profil.md`: neither in ",
+        ),
+        (
+            vec!["one", "--template", "profil.md"],
+            200,
+            "did you mean `profile.md`?",
+        ),
+        (
+            vec!["one", "--template", "wrong.txt"],
+            200,
+            "there is no `recrd`; did you mean `record`?",
+        ),
+        (
+            vec!["one", "--template", "deep.txt"],
+            200,
+            "(in inner.txt:2): there is no `nmae`; did you mean `name`?",
         ),
         (
             vec!["one", "--template", "nightly.md"],
