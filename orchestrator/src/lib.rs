@@ -13,6 +13,7 @@ mod context;
 mod contradiction;
 mod doctor;
 mod error;
+mod export;
 mod file;
 mod gate;
 mod git;

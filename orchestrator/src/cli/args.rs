@@ -1,7 +1,9 @@
 //! The command line's arguments.
 
 use crate::compare::DEFAULT_TIME;
+use crate::export::ExportFormat;
 use crate::scenario::quantity;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -75,6 +77,11 @@ pub(super) struct OutputOptions {
     pub(super) json: bool,
 }
 
+/// Returns the parser of the names of formats.
+fn formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::name))
+}
+
 #[derive(Debug, Args)]
 pub(super) struct ReportOptions {
     /// Result: its id, its folder, or its record.json, comparison.json or bisect.json
@@ -83,6 +90,9 @@ pub(super) struct ReportOptions {
     /// [default: the report that the command printed]
     #[arg(long, value_name = "FILE")]
     pub(super) template: Option<String>,
+    /// Export the numbers in a format of other programs instead of rendering a template
+    #[arg(long, value_name = "NAME", conflicts_with = "template", value_parser = formats())]
+    pub(super) format: Option<String>,
     /// Write the report to this file instead of printing it
     #[arg(short, long, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,

@@ -1,9 +1,10 @@
-//! `orch report`: renders a stored result again.
+//! `orch report`: renders a stored result again, or exports it.
 
 use super::args::ReportOptions;
 use super::exit::Exit;
 use super::{CommandResult, output};
 use crate::error::CommandError;
+use crate::export::{self, ExportFormat};
 use crate::file;
 use crate::report::{self, ReportRequest};
 
@@ -14,8 +15,18 @@ pub(super) fn run_report(options: &ReportOptions) -> CommandResult {
         template: options.template.clone(),
         results: options.results.clone(),
     };
-    let text = report::render_report(&request)?;
+    let format = options.format.as_deref();
+    let format = ExportFormat::ALL
+        .into_iter()
+        .find(|one| Some(one.name()) == format);
+    let text = match format {
+        Some(format) => export::export_result(&report::find_result(&request)?, format)
+            .map_err(|error| CommandError::input(error.to_string()))?,
+        None => report::render_report(&request)?,
+    };
     match &options.output {
+        // An export is for programs. Its texts are clean.
+        None if format.is_some() => output::print_as_is(&text)?,
         None => output::print(&text)?,
         Some(path) => file::write_whole(path, text.as_bytes()).map_err(|error| {
             CommandError::system_while(&format!("cannot write {}", path.display()), &error)

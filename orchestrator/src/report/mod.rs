@@ -27,17 +27,29 @@ pub(crate) struct ReportRequest {
 /// # Errors
 /// There is no such result, this version does not read it, or the template cannot be rendered.
 pub(crate) fn render_report(request: &ReportRequest) -> Result<String, CommandError> {
-    let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
-    let root = project::root_of(&here.join("x"));
-    let results = project::results_folder(request.results.as_deref(), &root);
-    let result = stored_result::find_result(&request.result, &results)?;
-    let templates = project::templates(&root);
+    let result = find_result(request)?;
+    let templates = project::templates(&find_root()?);
     let template = match &request.template {
         Some(name) => locate_template(name, &templates)?,
         None => (result.printed_report().to_owned(), templates),
     };
     render_result(&result, &template)
+}
+
+/// Finds and reads the result of a request.
+///
+/// # Errors
+/// There is no such result, or this version does not read it.
+pub(crate) fn find_result(request: &ReportRequest) -> Result<StoredResult, CommandError> {
+    let results = project::results_folder(request.results.as_deref(), &find_root()?);
+    stored_result::find_result(&request.result, &results)
+}
+
+/// Returns the root of the project around the current folder.
+fn find_root() -> Result<PathBuf, CommandError> {
+    let here = std::env::current_dir()
+        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+    Ok(project::root_of(&here.join("x")))
 }
 
 /// Returns the name and the folder of a template, which is a file or one of the known templates.

@@ -23,6 +23,15 @@ pub(crate) enum StoredResult {
 }
 
 impl StoredResult {
+    /// Returns the word for what the result is of.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Comparison(_) => "comparison",
+            Self::Bisect(_) => "bisect",
+        }
+    }
+
     /// Returns the name of the report that the command printed.
     pub(crate) fn printed_report(&self) -> &'static str {
         match self {

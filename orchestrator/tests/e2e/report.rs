@@ -1,6 +1,7 @@
 //! `orch report`: any stored result can be rendered again, with any template.
 
 use crate::support::{Project, fixture};
+use serde_json::Value;
 use std::path::Path;
 
 /// A project whose results are stored ones.
@@ -157,4 +158,54 @@ fn what_cannot_be_reported_is_refused_with_a_way_on() {
         );
         assert_eq!(ran.stdout, "", "{arguments:?}");
     }
+}
+
+#[test]
+fn results_are_exported_for_other_programs() {
+    let project = project_with_results();
+    let export = |result: &str, format: &str| render(&project, &[result, "--format", format]);
+    let table = export("one", "csv");
+    let mut lines = table.lines();
+    assert_eq!(
+        lines.next(),
+        Some("job,outcome,metric,unit,value,low,high,exact")
+    );
+    assert!(table.contains("\nsum,measured,time,ns,545.4,539.946,556.308,false\n"));
+    let rows = |text: &str| text.lines().count();
+    assert_eq!(rows(&export("one", "jsonl")), rows(&table) - 1);
+    let samples = export("one", "samples-csv");
+    assert!(
+        samples.starts_with("job,round,sample,iterations,ns\n"),
+        "{samples}"
+    );
+    assert!(rows(&samples) > 10);
+    let changes = export("two", "csv");
+    assert!(
+        changes.starts_with("job,metric,unit,verdict,a,b,change,low,high,"),
+        "{changes}"
+    );
+    for (result, format) in [("one", "jsonl"), ("one", "samples-jsonl"), ("two", "jsonl")] {
+        for line in export(result, format).lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            assert!(row["job"].is_string(), "{line}");
+        }
+    }
+    let bencher: Value = serde_json::from_str(&export("one", "bencher")).unwrap();
+    assert_eq!(bencher["sum"]["latency"]["value"], 545.4);
+    assert_eq!(bencher["sum"]["latency"]["lower_value"], 539.946);
+    let points: Value = serde_json::from_str(&export("one", "github-action-benchmark")).unwrap();
+    assert_eq!(points[0]["name"], "sum");
+    assert_eq!(points[0]["unit"], "ns");
+    for line in export("one", "folded").lines() {
+        let (stack, number) = line.rsplit_once(' ').unwrap();
+        assert!(
+            stack.contains(';') && number.parse::<u64>().is_ok(),
+            "{line}"
+        );
+    }
+    let ran = project.orch(&["report", "two", "--format", "folded"]);
+    assert_eq!(ran.code, 200);
+    let message = "a comparison cannot be exported as `folded`; use csv, jsonl, samples-csv, \
+        samples-jsonl";
+    assert!(ran.stderr.contains(message), "{}", ran.stderr);
 }

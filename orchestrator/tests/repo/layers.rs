@@ -50,6 +50,7 @@ const LAYERS: &[&str] = &[
     "bisect",
     "render",
     "report",
+    "export",
     "verify",
     "cli",
     "scale",
@@ -144,7 +145,9 @@ fn outside_things_have_one_home() {
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
         for (name, home) in HOMES {
-            if module != home
+            // Tables are read by one module and written by another.
+            let is_home = module == home || (name, module.as_str()) == ("csv", "export");
+            if !is_home
                 && (text.contains(&format!("{name}::")) || text.contains(&format!("use {name}")))
             {
                 wrong.push(format!(

@@ -1,0 +1,73 @@
+//! Tables of samples: one row per sample of a run, or per turn of a comparison.
+
+use super::rows::clean_field;
+use crate::comparison::Comparison;
+use crate::record::Record;
+use serde::Serialize;
+
+/// A sample of a run.
+#[derive(Debug, Serialize)]
+pub(super) struct SampleRow {
+    job: String,
+    round: u32,
+    /// Place among the samples of the process, from 0.
+    sample: usize,
+    /// Iterations in the sample.
+    iterations: u64,
+    /// Time of all iterations together.
+    ns: u64,
+}
+
+/// A turn of one side of a pair.
+#[derive(Debug, Serialize)]
+pub(super) struct TurnRow {
+    job: String,
+    /// Place among the pairs of the workload, from 0.
+    pair: usize,
+    side: &'static str,
+    /// Place among the turns of the pair, from 0.
+    turn: usize,
+    /// Iterations in the turn.
+    iterations: u64,
+    /// Time of all iterations together.
+    ns: u64,
+}
+
+pub(super) fn list_of_run(record: &Record) -> Vec<SampleRow> {
+    let mut rows = Vec::new();
+    for job in &record.jobs {
+        for process in job.time.iter().flat_map(|time| &time.processes) {
+            for (sample, ns) in process.samples_ns.iter().enumerate() {
+                rows.push(SampleRow {
+                    job: clean_field(&job.id),
+                    round: process.round,
+                    sample,
+                    iterations: process.iterations,
+                    ns: *ns,
+                });
+            }
+        }
+    }
+    rows
+}
+
+pub(super) fn list_of_comparison(comparison: &Comparison) -> Vec<TurnRow> {
+    let mut rows = Vec::new();
+    for workload in &comparison.workloads {
+        for (number, pair) in workload.pairs.iter().enumerate() {
+            for (side, samples) in [("A", &pair.a_ns), ("B", &pair.b_ns)] {
+                for (turn, ns) in samples.iter().enumerate() {
+                    rows.push(TurnRow {
+                        job: clean_field(&workload.id),
+                        pair: number,
+                        side,
+                        turn,
+                        iterations: pair.iterations,
+                        ns: *ns,
+                    });
+                }
+            }
+        }
+    }
+    rows
+}
