@@ -4,7 +4,7 @@
     kills.py --orch target/release/orch [--kills 1000] [--seed 1]
 
 Each command has a project of its own: a git repository with a C plugin and twelve commits, the sixth of which allocates
-once more. After each kill, every result file must be whole. After every twentieth kill of a command, the command is
+once more. After each kill, every result file must be whole. After every twentieth start of a command, the command is
 carried out to its end, from its journal if there is one: it must give the right answer and leave no process, no
 unfinished file, no scratch folder and no journal. The exit code is 1 if anything of that does not hold.
 """
@@ -174,8 +174,10 @@ def main() -> int:
             begun = time.monotonic()
             finish(orch, command)
             command.seconds = time.monotonic() - begun
-        for number in range(arguments.kills):
+        number = 0
+        while sum(command.kills for command in chosen) < arguments.kills:
             command = chosen[number % len(chosen)]
+            number += 1
             run = start(orch, command, bool(command.resume and journals(command.folder)))
             try:
                 run.wait(random_.uniform(0.0, command.seconds))
@@ -184,7 +186,7 @@ def main() -> int:
                 run.wait()
             command.kills += run.returncode == -signal.SIGKILL
             check_results(command)
-            if number // len(chosen) % FINISH_EVERY == FINISH_EVERY - 1:
+            if (number - 1) // len(chosen) % FINISH_EVERY == FINISH_EVERY - 1:
                 finish(orch, command)
         for command in chosen:
             finish(orch, command)

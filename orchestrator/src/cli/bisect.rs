@@ -59,7 +59,7 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
         results,
     } = found;
     let mut exit = Exit::Fine;
-    let mut storing = Ok(());
+    let (mut storing, mut is_stored) = (Ok(()), true);
     if let Some(mut report) = report {
         let stored = StoredBisect::store(&mut report, &root, &results)?;
         if json {
@@ -67,6 +67,7 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
         } else {
             output::print(&stored.show())?;
         }
+        is_stored = stored.is_stored();
         storing = stored.finish();
         exit = match report.outcome {
             bisect::BisectOutcome::First | bisect::BisectOutcome::Range => Exit::Regressed,
@@ -76,8 +77,10 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
     }
     match end {
         BisectEnd::Done => {
+            if is_stored {
+                remove_state(state);
+            }
             storing?;
-            remove_state(state);
             Ok(exit)
         }
         BisectEnd::Stopped(error) => {
@@ -95,8 +98,10 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
         }
         BisectEnd::Unmeasurable(message) => {
             output::note(&format!("error: {message}"));
+            if is_stored {
+                remove_state(state);
+            }
             storing?;
-            remove_state(state);
             Ok(Exit::Incomplete)
         }
     }

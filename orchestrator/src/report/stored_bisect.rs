@@ -69,6 +69,11 @@ impl StoredBisect {
         self.folder.show_with_place(&self.table, "report", REPORT)
     }
 
+    /// Returns whether the report itself is stored, so that the state is not needed any more.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.folder.path().is_some()
+    }
+
     /// Returns the first failure to store the report, after it was printed.
     pub(crate) fn finish(self) -> Result<(), CommandError> {
         self.folder.finish(

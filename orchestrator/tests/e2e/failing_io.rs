@@ -185,6 +185,13 @@ fn list_journals(project: &Project) -> Vec<PathBuf> {
     found.extend(
         states(&project.path().join("cache"))
             .into_iter()
+            .filter(|folder| {
+                !folder
+                    .file_name()
+                    .unwrap()
+                    .to_string_lossy()
+                    .starts_with('.')
+            })
             .filter(|folder| folder.join("journal.jsonl").exists()),
     );
     found
