@@ -305,8 +305,8 @@ impl Drop for UnfinishedFolder {
 
 /// Removes a folder that others may use until the moment it is gone.
 pub(crate) fn remove_folder(folder: &Path) -> io::Result<()> {
-    // Under another name, nobody takes the folder for a complete one. If this process is killed,
-    // the next one removes the rest.
+    // Under another name, no process takes the folder for a complete one. If this process is
+    // killed, the next one removes the rest.
     let removed = name_unfinished(folder);
     std::fs::rename(folder, &removed)?;
     match std::fs::remove_dir_all(removed) {

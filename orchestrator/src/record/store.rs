@@ -19,7 +19,7 @@ pub(crate) const FILE: &str = crate::runner::journal::RECORD;
 /// Most results of one scenario and commit that begin in the same second.
 const MOST_EQUAL_NAMES: usize = 1000;
 
-/// Lists names for a folder: `<utc>-<scenario>-<short commit>`, then the same with a number, for if
+/// Lists names for a folder: `<utc>-<scenario>-<short commit>`, then the same with numbers, in case
 /// a name is taken. The parts may come from a record of someone else, so they choose no folder.
 pub(crate) fn list_folder_names(
     stamp: &str,

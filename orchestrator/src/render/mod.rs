@@ -36,6 +36,9 @@ use shown::MOST_BYTES;
 use std::io;
 use std::path::Path;
 
+/// Version of the model that templates see. It grows when a name disappears or changes its meaning.
+const VIEW: &str = "orch/view/1";
+
 /// A report that could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum RenderError {
@@ -137,10 +140,13 @@ fn through(
     view: impl Serialize,
 ) -> Result<String, RenderError> {
     let is_own = templates::is_own(name, folder);
-    let view = serde_json::to_value(view).map_err(|error| RenderError::Template {
+    let mut view = serde_json::to_value(view).map_err(|error| RenderError::Template {
         name: name.to_owned(),
         message: error.to_string(),
     })?;
+    if let Some(fields) = view.as_object_mut() {
+        fields.insert("view".to_owned(), VIEW.into());
+    }
     let text = if templates::has_own(folder) {
         confined::render(name, folder, view)?
     } else {

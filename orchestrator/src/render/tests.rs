@@ -1,6 +1,7 @@
 //! Snapshots of all reports through the built-in templates. The fixtures reach every section.
 
 mod nasty_texts;
+mod view_names;
 
 use super::*;
 use crate::gate::{FindingKind, GateFinding, GateOutcome};

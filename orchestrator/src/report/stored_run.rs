@@ -70,8 +70,8 @@ impl StoredRun {
     /// `repeating_command` is the command of the run.
     pub(crate) fn finish(self, repeating_command: &str) -> Result<(), CommandError> {
         self.folder.finish(&format!(
-            "every measurement is in the journal beside it; once the disk has space, this stores \
-             them: {repeating_command} --resume"
+            "the journal in the same folder has every measurement; when the disk has space, store \
+             the record with: {repeating_command} --resume"
         ))
     }
 }

@@ -136,7 +136,7 @@ impl FailingCommand {
                 let is_resumable = !list_journals(project).is_empty();
                 assert!(
                     !is_resumable || ran.stderr.contains("--resume"),
-                    "nobody learns how to continue: {case}"
+                    "no message says how to continue: {case}"
                 );
                 "refused"
             }

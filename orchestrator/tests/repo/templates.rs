@@ -9,7 +9,9 @@ const TEMPLATE_LINES: usize = 60;
 const TEMPLATE_COLUMNS: usize = 120;
 
 fn templates() -> Vec<(PathBuf, String)> {
-    read_files("templates", &[".md", ".txt"])
+    let mut files = read_files("templates", &[".md", ".txt"]);
+    files.retain(|(path, _)| !path.ends_with("README.md"));
+    files
 }
 
 /// The code of each tag of a template, without its texts in quotes, and the number of its line.
