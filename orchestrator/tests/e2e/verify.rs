@@ -34,8 +34,10 @@ fn time(result: &mut Value) -> &mut Value {
         .unwrap()
 }
 
+type Change = fn(&mut Value);
+
 /// Asserts that each change of a result is found, by its place and field.
-fn assert_found(history: &History, file: &Path, cases: &[(&str, fn(&mut Value))]) {
+fn assert_found(history: &History, file: &Path, cases: &[(&str, Change)]) {
     for (message, change) in cases {
         let mut result = read(file);
         change(&mut result);
