@@ -20,8 +20,11 @@ pub(super) fn run_report(options: &ReportOptions) -> CommandResult {
         .into_iter()
         .find(|one| Some(one.name()) == format);
     let text = match format {
-        Some(format) => export::export_result(&report::find_result(&request)?, format)
-            .map_err(|error| CommandError::input(error.to_string()))?,
+        Some(format) => export::export_result(
+            &report::find_result(&request.result, request.results.as_deref())?,
+            format,
+        )
+        .map_err(|error| CommandError::input(error.to_string()))?,
         None => report::render_report(&request)?,
     };
     match &options.output {

@@ -27,7 +27,7 @@ pub(crate) struct ReportRequest {
 /// # Errors
 /// There is no such result, this version does not read it, or the template cannot be rendered.
 pub(crate) fn render_report(request: &ReportRequest) -> Result<String, CommandError> {
-    let result = find_result(request)?;
+    let result = find_result(&request.result, request.results.as_deref())?;
     let templates = project::templates(&find_root()?);
     let template = match &request.template {
         Some(name) => locate_template(name, &templates)?,
@@ -36,13 +36,17 @@ pub(crate) fn render_report(request: &ReportRequest) -> Result<String, CommandEr
     render_result(&result, &template)
 }
 
-/// Finds and reads the result of a request.
+/// Finds and reads a result, which is given by its file, its folder, or its id in `results` or the
+/// project's results.
 ///
 /// # Errors
 /// There is no such result, or this version does not read it.
-pub(crate) fn find_result(request: &ReportRequest) -> Result<StoredResult, CommandError> {
-    let results = project::results_folder(request.results.as_deref(), &find_root()?);
-    stored_result::find_result(&request.result, &results)
+pub(crate) fn find_result(
+    name: &str,
+    results: Option<&Path>,
+) -> Result<StoredResult, CommandError> {
+    let results = project::results_folder(results, &find_root()?);
+    stored_result::find_result(name, &results)
 }
 
 /// Returns the root of the project around the current folder.

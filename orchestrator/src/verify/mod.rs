@@ -7,8 +7,8 @@ mod pairs;
 mod run;
 
 use crate::error::CommandError;
-use crate::project;
-use crate::report::stored_result::{self, StoredResult};
+use crate::report;
+use crate::report::stored_result::StoredResult;
 pub(crate) use figures::FigureCheck;
 use std::path::PathBuf;
 
@@ -34,11 +34,7 @@ pub(crate) struct VerifyResult {
 /// # Errors
 /// There is no such result, or this version does not read it.
 pub(crate) fn verify(request: &VerifyRequest) -> Result<VerifyResult, CommandError> {
-    let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
-    let root = project::root_of(&here.join("x"));
-    let results = project::results_folder(request.results.as_deref(), &root);
-    let result = stored_result::find_result(&request.result, &results)?;
+    let result = report::find_result(&request.result, request.results.as_deref())?;
     Ok(verify_result(&result))
 }
 
