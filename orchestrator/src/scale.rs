@@ -207,6 +207,8 @@ pub(crate) fn large_record(jobs: usize, allocations: u64) -> Record {
             hash: String::new(),
             path: "large.yaml".to_owned(),
             filter: None,
+            notes: Vec::new(),
+            reports: Vec::new(),
         },
         git: GitState {
             state: GitKind::Outside,
@@ -232,6 +234,7 @@ pub(crate) fn large_record(jobs: usize, allocations: u64) -> Record {
             ..record::RunWall::default()
         },
         contradictions: Vec::new(),
+        targets: Vec::new(),
     }
 }
 

@@ -103,6 +103,8 @@ pub(super) fn build_report(
             hash: header.scenario_hash.clone(),
             path: task.loaded.shown.clone(),
             filter: None,
+            notes: task.loaded.scenario.notes.clone(),
+            reports: Vec::new(),
         },
         machine: Machine::read(),
         toolchain: cargo::query_rustc_version(),

@@ -8,13 +8,13 @@ use self::baseline::CheckBaseline;
 use self::baseline_scenario::{
     expand_jobs, find_baseline_jobs, find_weaker_rules, list_dropped_jobs, list_ids,
 };
+use crate::compare::next_commands;
 use crate::compare::paired_comparison::PairedComparison;
 use crate::compare::target::CompareTarget;
-use crate::comparison::{self, Comparison};
+use crate::comparison::Comparison;
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::gate::{self, FindingKind, GateCase, GateResult, JobPresence};
-use crate::git::GitKind;
 use crate::model::metric::Metric;
 use crate::project::rules;
 use crate::project::{self, LoadedScenario, quoted};
@@ -167,7 +167,7 @@ pub(crate) fn check(
         .map(|before| rerun::compare_states(&before, &comparison, &mut gate))
         .unwrap_or_default();
     comparison.gate = serde_json::to_value(&gate).ok();
-    let next = list_bisects(&loaded, request.repo.as_deref(), &comparison, &gate);
+    let next = list_bisects(request.repo.as_deref(), &comparison, &gate);
     Ok(CheckResult {
         comparison,
         gate,
@@ -242,22 +242,7 @@ fn repeating_command(
 }
 
 /// Builds the commands that find the commits behind the regressions.
-fn list_bisects(
-    loaded: &LoadedScenario,
-    repo: Option<&Path>,
-    comparison: &Comparison,
-    gate: &GateResult,
-) -> Vec<String> {
-    let commit = |side: &comparison::ComparedSide| {
-        let git = side
-            .git
-            .as_ref()
-            .filter(|git| git.state == GitKind::Commit && !git.dirty)?;
-        Some(git.commit.as_ref()?.chars().take(10).collect::<String>())
-    };
-    let (Some(good), Some(bad)) = (commit(&comparison.a), commit(&comparison.b)) else {
-        return Vec::new();
-    };
+fn list_bisects(repo: Option<&Path>, comparison: &Comparison, gate: &GateResult) -> Vec<String> {
     let worse = |kind: FindingKind| {
         matches!(
             kind,
@@ -265,15 +250,8 @@ fn list_bisects(
         )
     };
     let command = |finding: &gate::GateFinding| {
-        let metric = match Metric::from(finding.metric.as_str()) {
-            Metric::Time => String::new(),
-            metric => format!(" --metric {}", quoted(metric.name())),
-        };
-        let (scenario, job) = (quoted(&loaded.shown), quoted(&finding.job));
-        let repo = repo
-            .map(|repo| format!(" --repo {}", quoted(&repo.display().to_string())))
-            .unwrap_or_default();
-        format!("orch bisect {scenario} --workload {job} --good {good} --bad {bad}{metric}{repo}")
+        let metric = Metric::from(finding.metric.as_str());
+        next_commands::write_bisect(comparison, &finding.job, &metric, repo)
     };
     // Changes of several metrics of a job most likely have the same culprit.
     let mut jobs = HashSet::new();
@@ -281,5 +259,5 @@ fn list_bisects(
         .findings
         .iter()
         .filter(|finding| worse(finding.kind) && jobs.insert(finding.job.as_str()));
-    findings.take(3).map(command).collect()
+    findings.filter_map(command).take(3).collect()
 }

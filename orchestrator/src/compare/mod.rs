@@ -1,6 +1,7 @@
 //! The verb `compare`: finds both sides, builds and measures them or reads their records, and
 //! judges.
 
+pub(crate) mod next_commands;
 pub(crate) mod paired_comparison;
 pub(crate) mod sides;
 pub(crate) mod target;

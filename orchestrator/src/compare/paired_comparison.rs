@@ -199,6 +199,8 @@ impl PairedComparison<'_> {
             hash: crate::hash::text(&loaded.text),
             path: loaded.shown.clone(),
             filter: self.filter.clone(),
+            notes: loaded.scenario.notes.clone(),
+            reports: Vec::new(),
         };
         let sides = [0, 1].map(|side| self.side(loaded, side, &targets[side], plugins[side]));
         let comparison = self.comparison(

@@ -19,6 +19,7 @@ pub(crate) use contradiction::{Contradiction, Severity};
 use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
+use crate::model::metric::Metric;
 use crate::model::warning::WarningKind;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::sentinel::SentinelResult;
@@ -68,6 +69,23 @@ pub(crate) struct Record {
     /// Figures that cannot be true.
     #[serde(default)]
     pub(crate) contradictions: Vec<Contradiction>,
+    /// Figures that jobs have to reach, from the scenario.
+    #[serde(default)]
+    pub(crate) targets: Vec<TargetRecord>,
+}
+
+/// A figure that jobs have to reach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TargetRecord {
+    /// Pattern of job ids.
+    pub(crate) job: String,
+    pub(crate) metric: Metric,
+    /// Text in the scenario, such as `<= 2ms`.
+    pub(crate) is: String,
+    /// Bounds in the metric's own unit: nanoseconds, bytes, or plain numbers. Both are null for
+    /// `hold`.
+    pub(crate) low: Option<f64>,
+    pub(crate) high: Option<f64>,
 }
 
 /// The verdicts, from the worst to the best.
@@ -119,6 +137,12 @@ pub(crate) struct ScenarioRecord {
     pub(crate) path: String,
     /// The `--filter` that selected its jobs.
     pub(crate) filter: Option<String>,
+    /// Notes for the reports.
+    #[serde(default)]
+    pub(crate) notes: Vec<String>,
+    /// Reports of a run beside its summary; empty for other results.
+    #[serde(default)]
+    pub(crate) reports: Vec<String>,
 }
 
 /// A plugin of the scenario.

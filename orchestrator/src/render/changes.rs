@@ -1,6 +1,7 @@
 //! The filters of templates that print changes and verdicts. All words come from
 //! `comparison::shown_change` and the verdicts.
 
+use super::marks;
 use crate::comparison::{MetricEntry, RelativeChange, Verdict};
 use crate::gate::FindingKind;
 use crate::model::metric::Metric;
@@ -35,6 +36,8 @@ pub(super) fn add(environment: &mut Environment) {
     environment.add_filter("value_b", |entry: Serde<MetricEntry>| side(&entry, 1));
     environment.add_filter("values", values);
     environment.add_filter("word", |verdict: Serde<Verdict>| verdict.word());
+    environment.add_filter("mark", |verdict: Serde<Verdict>| marks::mark(*verdict));
+    environment.add_filter("emoji", |verdict: Serde<Verdict>| marks::emoji(*verdict));
     environment.add_filter("finding", |kind: Serde<FindingKind>| kind.word());
 }
 

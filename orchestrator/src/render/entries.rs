@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// The cells of an entry. A missing value is an empty text.
-#[derive(Clone, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(super) struct EntryText {
     /// Values of both sides that belong to the change. A value that is not a number is shown as it
     /// is.

@@ -2,16 +2,27 @@
 //! computes and words; the template places the parts of the view.
 
 mod bisect;
+mod boxes;
 pub(crate) mod catalog;
 mod changes;
+mod chart;
 mod comparison;
 pub(crate) mod confined;
 mod entries;
+mod files;
 mod gate;
 pub(crate) mod github;
+mod growth;
+mod histogram;
+mod hot_paths;
+mod job_text;
+mod marks;
+mod memory;
 mod origins;
+mod page;
 mod places;
 mod profile;
+mod review;
 mod run;
 mod shown;
 mod summary;
@@ -27,7 +38,7 @@ pub(crate) use templates::exists;
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::gate::GateResult;
-use crate::record::{Record, store};
+use crate::record::Record;
 use minijinja::value::Serde;
 use orch_core::format::{self, clean};
 use serde::Serialize;
@@ -35,6 +46,7 @@ use serde_json::Value;
 use shown::MOST_BYTES;
 use std::io;
 use std::path::Path;
+use templates::ReportSubject;
 
 /// Version of the model that templates see. It grows when a name disappears or changes its meaning.
 const VIEW: &str = "orch/view/1";
@@ -47,6 +59,13 @@ pub(crate) enum RenderError {
         name: String,
         folder: String,
         known: String,
+    },
+    #[error("`{name}` is a report of {subject}, and this result is {result}; use {fitting}")]
+    OtherSubject {
+        name: String,
+        subject: &'static str,
+        result: &'static str,
+        fitting: String,
     },
     #[error("template `{name}`: {message}")]
     Template { name: String, message: String },
@@ -73,7 +92,7 @@ pub(crate) enum RenderError {
 /// Renders a record through the template `name`: the user's in `folder`, or else the built-in one.
 /// HTML templates escape the inserted texts.
 pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
-    through(name, folder, store::FILE, run::view(record))
+    through(name, folder, ReportSubject::Run, run::view(record))
 }
 
 /// Renders a record in this process, for tests: they are not the program that a process of its own
@@ -100,7 +119,7 @@ pub(crate) fn comparison(
     through(
         name,
         folder,
-        crate::comparison::FILE,
+        ReportSubject::Comparison,
         comparison::view(comparison),
     )
 }
@@ -111,7 +130,7 @@ pub(crate) fn bisect(
     folder: &Path,
     report: &BisectReport,
 ) -> Result<String, RenderError> {
-    through(name, folder, "bisect.json", bisect::view(report))
+    through(name, folder, ReportSubject::Bisect, bisect::view(report))
 }
 
 /// Renders the result of a gate through the template `name`, found in the same way. `again` has the
@@ -127,18 +146,19 @@ pub(crate) fn gate(
     through(
         name,
         folder,
-        crate::comparison::FILE,
+        ReportSubject::Gate,
         gate::view(comparison, gate, again, next),
     )
 }
 
-/// Renders a view. `whole` is the file that contains what the report leaves out.
+/// Renders a view.
 fn through(
     name: &str,
     folder: &Path,
-    whole: &str,
+    subject: ReportSubject,
     view: impl Serialize,
 ) -> Result<String, RenderError> {
+    templates::check_subject(name, folder, subject)?;
     let is_own = templates::is_own(name, folder);
     let mut view = serde_json::to_value(view).map_err(|error| RenderError::Template {
         name: name.to_owned(),
@@ -153,11 +173,12 @@ fn through(
         render_here(name, folder, view, usize::MAX)?
     };
     let text = clean::part_commands(&text).into_owned();
-    // The user decides how long a report of the user's own template may be.
-    Ok(if is_own {
+    // The user decides how long a report of the user's own template may be. A page that is cut is
+    // broken; its lists and texts are short enough.
+    Ok(if is_own || name.ends_with(".html") {
         text
     } else {
-        format::cut(text, MOST_BYTES, whole)
+        format::cut(text, MOST_BYTES, subject.whole())
     })
 }
 

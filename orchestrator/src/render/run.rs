@@ -1,5 +1,11 @@
 //! The view of runs for templates: the record itself, its profile, its summary and its warnings.
 
+use super::files::{self, ResultFile};
+use super::growth::{self, GrowthSeries};
+use super::histogram::{self, JobHistogram};
+use super::hot_paths::HotPaths;
+use super::memory::{self, JobMemory};
+use super::page::RunPage;
 use super::profile::{self, ProfileView};
 use super::shown::{MOST_TEXTS, ShownList};
 use super::summary::{self, SummaryView};
@@ -20,6 +26,14 @@ pub(super) struct RecordView<'a> {
     left_out_warnings: Option<String>,
     /// Message about a busy machine.
     busy: Option<String>,
+    /// Jobs that differ only in their size.
+    growth: ShownList<GrowthSeries>,
+    files: Vec<ResultFile>,
+    hot: HotPaths,
+    memory: ShownList<JobMemory>,
+    histograms: ShownList<JobHistogram>,
+    /// What the HTML page shows beside the rest.
+    page: RunPage,
 }
 
 /// Makes the view.
@@ -36,13 +50,20 @@ pub(super) fn view(record: &Record) -> RecordView<'_> {
     let line = |id: &str, text: &str| format!("{id}: {text}");
     let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_jobs, line))
         .counting("warning", store::FILE);
+    let profile = profile::view(record);
     RecordView {
         record,
-        profile: profile::view(record),
+        files: files::list_files(record),
+        hot: HotPaths::of(record, &profile.scopes),
+        profile,
         summary: summary::view(record),
         warnings: warnings.items,
         more_warnings: warnings.more,
         left_out_warnings: warnings.left_out,
         busy: record.load.and_then(|load| load.message()),
+        memory: memory::job_memory(record),
+        histograms: histogram::all_jobs(record),
+        growth: ShownList::first(MOST_TEXTS, growth::all_series(&record.jobs)),
+        page: RunPage::of(record),
     }
 }

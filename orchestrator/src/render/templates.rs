@@ -1,7 +1,9 @@
 //! Templates: those built into orch, and the folder in which a user's own take precedence.
 
-use super::{RenderError, changes, origins, table};
+use super::{RenderError, boxes, changes, origins, table};
+use crate::comparison;
 use crate::file;
+use crate::record::store;
 use crate::scenario::problem::nearest_name;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{AutoEscape, Environment, ErrorKind, TemplateSource, UndefinedBehavior, Value};
@@ -15,17 +17,80 @@ macro_rules! embedded {
     };
 }
 
+macro_rules! reports {
+    ($($name:literal of $subject:ident: $about:literal),* $(,)?) => {
+        &[$(BuiltInReport {
+            name: $name,
+            subject: ReportSubject::$subject,
+            about: $about,
+            template: include_str!(concat!("../../../templates/", $name)),
+        }),*]
+    };
+}
+
+/// Kind of result that a report is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReportSubject {
+    Run,
+    Comparison,
+    Gate,
+    Bisect,
+}
+
+impl ReportSubject {
+    /// Returns the words for one result of the kind.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Run => "a run",
+            Self::Comparison => "a comparison",
+            Self::Gate => "a check",
+            Self::Bisect => "a bisect",
+        }
+    }
+
+    /// Returns the file that contains what a report leaves out.
+    pub(super) fn whole(self) -> &'static str {
+        match self {
+            Self::Run => store::FILE,
+            Self::Comparison | Self::Gate => comparison::FILE,
+            Self::Bisect => "bisect.json",
+        }
+    }
+}
+
+/// A report built into orch.
+pub(super) struct BuiltInReport {
+    pub(super) name: &'static str,
+    pub(super) subject: ReportSubject,
+    /// Content in a few words.
+    pub(super) about: &'static str,
+    template: &'static str,
+}
+
 /// The reports built into orch, so that an installed `orch` needs no folder.
-const REPORTS: &[(&str, &str)] = embedded![
-    "bisect.md",
-    "bisect.txt",
-    "comparison.md",
-    "comparison.txt",
-    "gate.txt",
-    "import.txt",
-    "summary.txt",
-    "profile.md",
+pub(super) const REPORTS: &[BuiltInReport] = reports![
+    "allocations.md" of Run: "allocations of each job and scope",
+    "bisect.html" of Bisect: "a page with the culprit and the search",
+    "bisect.md" of Bisect: "the culprit, for a merge request or a mail",
+    "bisect.txt" of Bisect: "the culprit, as printed",
+    "chart.md" of Comparison: "all changes as bars",
+    "comparison.html" of Comparison: "a page with all changes and their samples",
+    "comparison.md" of Comparison: "all verdicts with the places of the changes",
+    "comparison.txt" of Comparison: "all verdicts, as printed",
+    "gate.txt" of Gate: "the result of the check, as printed",
+    "hot-paths.md" of Run: "a section for each of the hottest scopes",
+    "import.txt" of Comparison: "an imported table, as printed",
+    "index.md" of Run: "the files of the result",
+    "overview.txt" of Comparison: "one page for a terminal or a mail",
+    "performance.md" of Comparison: "all workloads by family, with evidence and actions",
+    "profile.md" of Run: "hot paths, allocators, calls and insights",
+    "run.html" of Run: "a page with jobs, samples and scopes",
+    "samples.txt" of Run: "the samples of each job as histograms",
+    "summary.txt" of Run: "all jobs, as printed",
 ];
+
+/// The report that links the files of a run.
+pub(super) const INDEX: &str = "index.md";
 
 /// Sections that the templates of reports include.
 const SECTIONS: &[(&str, &str)] = embedded![
@@ -46,6 +111,40 @@ const SECTIONS: &[(&str, &str)] = embedded![
     "comparison/times.md",
     "comparison/warnings.md",
     "comparison/workloads.md",
+    "hot-paths/configuration.md",
+    "hot-paths/distribution.md",
+    "hot-paths/growth.md",
+    "hot-paths/path.md",
+    "hot-paths/targets.md",
+    "overview/families.txt",
+    "page/bisect/commit.html",
+    "page/bisect/culprit.html",
+    "page/bisect/likely.html",
+    "page/bisect/open.html",
+    "page/bisect/skipped.html",
+    "page/comparison/allocations.html",
+    "page/comparison/details.html",
+    "page/comparison/different.html",
+    "page/comparison/workloads.html",
+    "page/counts.html",
+    "page/icicle.html",
+    "page/layout.html",
+    "page/mark.html",
+    "page/run/anchors.html",
+    "page/run/growth.html",
+    "page/run/insights.html",
+    "page/run/jobs.html",
+    "page/run/lost.html",
+    "page/run/scopes.html",
+    "page/script.html",
+    "page/strip.html",
+    "page/style.html",
+    "page/warnings.html",
+    "performance/actions.md",
+    "performance/families.md",
+    "performance/memory.md",
+    "performance/scaling.md",
+    "performance/trend.md",
     "profile/allocators.md",
     "profile/hierarchy.md",
     "profile/models.md",
@@ -58,7 +157,7 @@ const SECTIONS: &[(&str, &str)] = embedded![
 
 /// Returns whether a template of that name exists.
 pub(crate) fn exists(name: &str, folder: &Path) -> bool {
-    folder.join(name).is_file() || find(REPORTS, name).is_some()
+    folder.join(name).is_file() || find_report(name).is_some()
 }
 
 /// Returns whether the folder has templates of the user's own.
@@ -69,6 +168,26 @@ pub(super) fn has_own(folder: &Path) -> bool {
 /// Returns whether the template `name` is the user's own.
 pub(super) fn is_own(name: &str, folder: &Path) -> bool {
     folder.join(name).is_file()
+}
+
+/// Refuses a built-in report about another kind of result.
+pub(super) fn check_subject(
+    name: &str,
+    folder: &Path,
+    subject: ReportSubject,
+) -> Result<(), RenderError> {
+    let report = find_report(name).filter(|report| report.subject != subject);
+    let Some(report) = report.filter(|_| !is_own(name, folder)) else {
+        return Ok(());
+    };
+    let fitting = REPORTS.iter().filter(|other| other.subject == subject);
+    let names: Vec<&str> = fitting.map(|report| report.name).collect();
+    Err(RenderError::OtherSubject {
+        name: name.to_owned(),
+        subject: report.subject.words(),
+        result: subject.words(),
+        fitting: format::listed(&names),
+    })
 }
 
 /// Reads the template `name`: the user's in `folder`, or else the built-in one.
@@ -84,8 +203,8 @@ pub(super) fn read(name: &str, folder: &Path) -> Result<String, RenderError> {
             });
         }
     }
-    let text = find(REPORTS, name).ok_or_else(|| {
-        let known: Vec<&str> = REPORTS.iter().map(|(name, _)| *name).collect();
+    let report = find_report(name).ok_or_else(|| {
+        let known: Vec<&str> = REPORTS.iter().map(|report| report.name).collect();
         RenderError::Unknown {
             name: name.to_owned(),
             folder: folder.display().to_string(),
@@ -95,7 +214,16 @@ pub(super) fn read(name: &str, folder: &Path) -> Result<String, RenderError> {
             },
         }
     })?;
-    Ok(text.to_owned())
+    Ok(report.template.to_owned())
+}
+
+/// Returns the content of a built-in report in a few words.
+pub(super) fn describe(name: &str) -> Option<&'static str> {
+    find_report(name).map(|report| report.about)
+}
+
+fn find_report(name: &str) -> Option<&'static BuiltInReport> {
+    REPORTS.iter().find(|report| report.name == name)
 }
 
 fn find(all: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
@@ -120,7 +248,8 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     environment.set_syntax(syntax);
     let folder = folder.to_owned();
     environment.set_loader(move |name| {
-        let built_in = || find(SECTIONS, name).or_else(|| find(REPORTS, name));
+        let report = || find_report(name).map(|report| report.template);
+        let built_in = || find(SECTIONS, name).or_else(report);
         let own = read_included(&folder, name)?.map(TemplateSource::new);
         Ok(own.or_else(|| built_in().map(TemplateSource::new)))
     });
@@ -130,7 +259,9 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     });
     // Whatever a template inserts passes here, those of the user included.
     environment.set_formatter(|out, state, value| {
-        let clean = clean_value(value);
+        // No text of a page has lines of its own.
+        let is_page = matches!(state.auto_escape(), AutoEscape::Html);
+        let clean = clean_value(value, is_page);
         minijinja::escape_formatter(out, state, clean.as_ref().unwrap_or(value))
     });
     environment.add_filter("time", format::time);
@@ -151,6 +282,8 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     environment.add_filter("commit", commit);
     environment.add_filter("code", |text: String| code(&text));
     environment.add_function("table", table::table);
+    environment.add_function("heading", |text: String| boxes::heading(&text));
+    environment.add_function("rule", boxes::rule);
     Ok(environment)
 }
 
@@ -174,13 +307,18 @@ fn read_included(folder: &Path, name: &str) -> Result<Option<String>, minijinja:
 }
 
 /// Cleans an inserted value, in a list or an object too; `None` if it is clean.
-fn clean_value(value: &Value) -> Option<Value> {
+fn clean_value(value: &Value, is_one_line: bool) -> Option<Value> {
     let text = match value.as_str() {
         _ if value.is_number() => return None,
         Some(text) => Cow::Borrowed(text),
         None => Cow::Owned(value.to_string()),
     };
-    match clean::clean_lines(&text) {
+    let cleaned = if is_one_line {
+        clean::clean_line(&text)
+    } else {
+        clean::clean_lines(&text)
+    };
+    match cleaned {
         Cow::Borrowed(_) => None,
         Cow::Owned(text) if value.is_safe() => Some(Value::from_safe_string(text)),
         Cow::Owned(text) => Some(Value::from(text)),

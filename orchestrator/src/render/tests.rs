@@ -1,6 +1,7 @@
 //! Snapshots of all reports through the built-in templates. The fixtures reach every section.
 
 mod nasty_texts;
+mod profiler_reports;
 mod view_names;
 
 use super::*;
@@ -12,7 +13,26 @@ use serde_json::Value;
 /// A folder that does not exist, so that the built-in templates are used.
 const NOWHERE: &str = "/nonexistent/templates";
 
-fn read<T: DeserializeOwned>(name: &str) -> T {
+/// The reports of runs, and those of comparisons.
+const RUN_REPORTS: [&str; 7] = [
+    "allocations.md",
+    "hot-paths.md",
+    "index.md",
+    "profile.md",
+    "run.html",
+    "samples.txt",
+    "summary.txt",
+];
+const COMPARISON_REPORTS: [&str; 6] = [
+    "chart.md",
+    "comparison.html",
+    "comparison.md",
+    "comparison.txt",
+    "overview.txt",
+    "performance.md",
+];
+
+pub(super) fn read<T: DeserializeOwned>(name: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/reports")
         .join(format!("{name}.json"));
@@ -50,9 +70,9 @@ fn of_bisect(report: &BisectReport, template: &str) -> Result<String, RenderErro
 
 #[test]
 fn runs() {
-    for fixture in ["record-full", "record-bare", "record-plain"] {
+    for fixture in ["record-full", "record-bare", "record-night", "record-plain"] {
         let record: Record = read(fixture);
-        for template in ["summary.txt", "profile.md"] {
+        for template in RUN_REPORTS {
             check(fixture, template, &of_run(&record, template));
         }
     }
@@ -87,9 +107,14 @@ fn runs_of_many_jobs() {
 
 #[test]
 fn comparisons() {
-    for fixture in ["comparison-full", "comparison-bare", "comparison-plain"] {
+    for fixture in [
+        "comparison-full",
+        "comparison-bare",
+        "comparison-models",
+        "comparison-plain",
+    ] {
         let compared: Comparison = read(fixture);
-        for template in ["comparison.txt", "comparison.md"] {
+        for template in COMPARISON_REPORTS {
             check(fixture, template, &of_comparison(&compared, template));
         }
     }
@@ -245,7 +270,7 @@ fn bisects() {
         "bisect-bare",
     ] {
         let report: BisectReport = read(fixture);
-        for template in ["bisect.txt", "bisect.md"] {
+        for template in ["bisect.html", "bisect.txt", "bisect.md"] {
             check(fixture, template, &of_bisect(&report, template));
         }
     }

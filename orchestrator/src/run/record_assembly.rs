@@ -8,11 +8,12 @@ use crate::plugin::cargo;
 use crate::project;
 use crate::record::assemble::{self, JobFacts};
 use crate::record::{
-    self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord,
+    self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, TargetRecord,
 };
 use crate::runner::journal::RunIdentity;
 use crate::runner::plan_execution::ExecutionResult;
 use crate::scenario::Job;
+use crate::scenario::gate::{JobTarget, TargetBounds};
 use crate::sentinel::SentinelResult;
 use orch_core::protocol::WorkerReply;
 use std::path::Path;
@@ -103,6 +104,8 @@ impl PreparedRun {
                 hash: crate::hash::text(&self.loaded.text),
                 path: self.shown(&self.loaded.file),
                 filter: self.request.filter.clone(),
+                notes: self.loaded.scenario.notes.clone(),
+                reports: self.loaded.scenario.reports.clone(),
             },
             git: self.git.clone(),
             machine: self.machine.clone(),
@@ -124,6 +127,14 @@ impl PreparedRun {
             load: None,
             wall: record::RunWall::default(),
             contradictions: Vec::new(),
+            targets: self
+                .loaded
+                .scenario
+                .gate
+                .targets
+                .iter()
+                .map(record_target)
+                .collect(),
         }
     }
 
@@ -243,5 +254,21 @@ impl PreparedRun {
             .unwrap_or(path)
             .display()
             .to_string()
+    }
+}
+
+fn record_target(target: &JobTarget) -> TargetRecord {
+    let (low, high) = match target.wanted {
+        TargetBounds::AtLeast(low) => (Some(low), None),
+        TargetBounds::AtMost(high) => (None, Some(high)),
+        TargetBounds::Between(low, high) => (Some(low), Some(high)),
+        TargetBounds::Hold => (None, None),
+    };
+    TargetRecord {
+        job: target.job.clone(),
+        metric: target.metric.clone(),
+        is: target.text.clone(),
+        low,
+        high,
     }
 }

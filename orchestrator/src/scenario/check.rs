@@ -85,6 +85,7 @@ pub(crate) fn read_scenario(
         plugins,
         entries,
         reports: wire.reports,
+        notes: wire.notes,
         gate,
         anchor: wire.anchor,
         source,

@@ -34,6 +34,8 @@ pub(crate) struct Scenario {
     pub(crate) plugins: Vec<(String, PluginSpec)>,
     pub(crate) entries: Vec<WorkloadEntry>,
     pub(crate) reports: Vec<String>,
+    /// Notes for the reports: facts that no measurement has.
+    pub(crate) notes: Vec<String>,
     pub(crate) gate: GateRules,
     /// Revision whose build each job of a run is paired with.
     pub(crate) anchor: Option<String>,

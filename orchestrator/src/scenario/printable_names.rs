@@ -7,7 +7,9 @@ use orch_core::format::{self, clean};
 
 /// Keys whose values may have such characters: prose, shell commands, and inputs of plugins. The
 /// names of reports have a check of their own.
-const FREE: [&str; 6] = ["about", "build", "env", "params", "reason", "reports"];
+const FREE: [&str; 7] = [
+    "about", "build", "env", "notes", "params", "reason", "reports",
+];
 
 /// Returns a problem for each such key and value.
 pub(super) fn find_control_characters(root: &YamlNode) -> Vec<FileProblem> {

@@ -31,6 +31,10 @@ pub(crate) struct WireScenario {
     /// Templates that are rendered into the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
+    /// Notes that the reports repeat, such as a plan or the reason for a target.
+    #[serde(default)]
+    #[schemars(length(max = 50))]
+    pub(crate) notes: Vec<String>,
     /// Revision with whose build each job of a run is paired, so that runs of different days can be
     /// compared.
     #[schemars(length(min = 1))]

@@ -26,6 +26,7 @@ mod lock;
 mod measuring;
 mod outcomes;
 mod overlay;
+mod pages;
 mod precision;
 mod provenance;
 mod report;

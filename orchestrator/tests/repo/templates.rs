@@ -9,7 +9,7 @@ const TEMPLATE_LINES: usize = 60;
 const TEMPLATE_COLUMNS: usize = 120;
 
 fn templates() -> Vec<(PathBuf, String)> {
-    let mut files = read_files("templates", &[".md", ".txt"]);
+    let mut files = read_files("templates", &[".html", ".md", ".txt"]);
     files.retain(|(path, _)| !path.ends_with("README.md"));
     files
 }

@@ -7,6 +7,10 @@ mod listed;
 mod rows;
 mod texts;
 
+pub(super) use rows::WorkloadRow;
+
+use super::page::ComparisonPage;
+use super::review::ComparisonReview;
 use super::shown::{self, MOST_TEXTS, ShownList};
 use super::warnings::{self, GatheredWarning, JobTexts};
 use crate::comparison::{ComparedWorkload, Comparison, FILE, MetricEntry, verdict_words};
@@ -14,7 +18,6 @@ use crate::record::{Contradiction, Severity};
 use imported::{ImportedText, TableBranch};
 use indexmap::IndexMap;
 use listed::ShownLists;
-use rows::WorkloadRow;
 use serde::Serialize;
 use texts::ComparisonText;
 
@@ -44,6 +47,10 @@ pub(super) struct ComparisonView<'a> {
     tree: Vec<TableBranch<'a>>,
     /// Contradictions by severity.
     severities: SeverityCounts,
+    /// Parts of the long report and of the one-page report.
+    review: ComparisonReview,
+    /// What the HTML page shows beside the rest.
+    page: ComparisonPage,
 }
 
 #[derive(Serialize)]
@@ -76,6 +83,8 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
     let headline = verdict_words::headline(&comparison.workloads);
     let shown = listed::shown_lists(comparison, &rows, &tree);
     let severities = SeverityCounts::of(&comparison.contradictions);
+    let page = ComparisonPage::of(comparison, &rows);
+    let review = ComparisonReview::of(comparison, &rows);
     ComparisonView {
         comparison,
         a_set: texts::set_values(&comparison.a),
@@ -91,6 +100,8 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
         shown,
         tree,
         severities,
+        review,
+        page,
     }
 }
 

@@ -14,57 +14,57 @@ pub(super) const MOST_OF_ONE: usize = 20;
 
 /// A workload with its entries by metric.
 #[derive(Clone, Serialize)]
-pub(super) struct WorkloadRow<'a> {
-    pub(super) id: &'a str,
-    pub(super) verdict: Verdict,
-    pub(super) trade_off: bool,
-    pub(super) workload: &'a ComparedWorkload,
-    pub(super) time: Option<&'a MetricEntry>,
-    pub(super) allocations: Option<&'a MetricEntry>,
-    pub(super) bytes: Option<&'a MetricEntry>,
-    pub(super) peak_bytes: Option<&'a MetricEntry>,
-    pub(super) digest: Option<&'a MetricEntry>,
+pub(in super::super) struct WorkloadRow<'a> {
+    pub(in super::super) id: &'a str,
+    pub(in super::super) verdict: Verdict,
+    pub(in super::super) trade_off: bool,
+    pub(in super::super) workload: &'a ComparedWorkload,
+    pub(in super::super) time: Option<&'a MetricEntry>,
+    pub(in super::super) allocations: Option<&'a MetricEntry>,
+    pub(in super::super) bytes: Option<&'a MetricEntry>,
+    pub(in super::super) peak_bytes: Option<&'a MetricEntry>,
+    pub(in super::super) digest: Option<&'a MetricEntry>,
     /// The metrics that the plugin defines.
-    pub(super) metrics: Vec<&'a MetricEntry>,
+    pub(in super::super) metrics: Vec<&'a MetricEntry>,
     /// All entries that got better or worse.
-    pub(super) changed: Vec<&'a MetricEntry>,
+    pub(in super::super) changed: Vec<&'a MetricEntry>,
     /// The metrics that are open.
-    pub(super) open: Vec<&'a str>,
+    pub(in super::super) open: Vec<&'a str>,
     /// The verdict in words.
-    pub(super) word: String,
+    pub(in super::super) word: String,
     /// Reasons why the verdict is surprising, if it is.
-    pub(super) surprises: Vec<String>,
+    pub(in super::super) surprises: Vec<String>,
     /// The kind of each surprise, in the same order.
     surprise_kinds: Vec<&'static str>,
     /// Whether both sides run the same file.
-    pub(super) same_code: bool,
+    pub(in super::super) same_code: bool,
     /// Change of time in the profiles, if it differs from that of the pairs.
-    pub(super) profiles: Option<String>,
-    text: RowText,
+    pub(in super::super) profiles: Option<String>,
+    pub(in super::super) text: RowText,
     /// All its entries, in the comparison's order.
     #[serde(skip)]
-    pub(super) entries: Vec<&'a MetricEntry>,
+    pub(in super::super) entries: Vec<&'a MetricEntry>,
 }
 
 /// The cells of a row. A missing value is an empty text or an empty list. A list has one value if
 /// both sides have the same, otherwise both.
 #[derive(Clone, Default, Serialize)]
-struct RowText {
-    time_a: String,
-    time_b: String,
+pub(in super::super) struct RowText {
+    pub(in super::super) time_a: String,
+    pub(in super::super) time_b: String,
     /// Change of the time.
-    change: String,
+    pub(in super::super) change: String,
     /// The change, or `same code` if that is the reason why there is no change.
-    change_or_code: String,
-    interval: String,
-    pairs: String,
-    allocations: Vec<String>,
+    pub(in super::super) change_or_code: String,
+    pub(in super::super) interval: String,
+    pub(in super::super) pairs: String,
+    pub(in super::super) allocations: Vec<String>,
     /// The allocations in one cell: `~3 -> 4`, with a mark if they are not exact.
-    counted: String,
-    bytes: Vec<String>,
-    peak_bytes: Vec<String>,
+    pub(in super::super) counted: String,
+    pub(in super::super) bytes: Vec<String>,
+    pub(in super::super) peak_bytes: Vec<String>,
     /// Reasons for the verdict of the time, and for those of other open metrics.
-    why: String,
+    pub(in super::super) why: String,
 }
 
 pub(super) fn row<'a>(

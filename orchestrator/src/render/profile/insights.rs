@@ -107,7 +107,7 @@ pub(super) fn all_insights(
 }
 
 /// Returns whether the job's own warnings make its median unreliable.
-pub(super) fn is_spoilt(job: &JobRecord) -> bool {
+pub(in super::super) fn is_spoilt(job: &JobRecord) -> bool {
     job.warning_kinds.iter().any(|kind| kind.spoils_median())
 }
 

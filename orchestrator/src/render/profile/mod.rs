@@ -8,6 +8,9 @@ mod rows;
 mod tests;
 mod tree;
 
+pub(super) use insights::is_spoilt;
+pub(super) use rows::{ProfileRow, ShownScope};
+
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::git::GitState;
 use crate::record::{JobOutcome, JobRecord, Record};
@@ -15,7 +18,6 @@ use indexmap::IndexMap;
 use insights::ProfileInsight;
 use models::{ModelProfile, ModelScaling};
 use orch_core::format;
-use rows::{ProfileRow, ShownScope};
 use serde::Serialize;
 use tree::JobTree;
 
@@ -28,7 +30,7 @@ const MOST_TREES: usize = 20;
 #[derive(Debug, Serialize)]
 pub(super) struct ProfileView<'a> {
     /// Scopes, the longest per iteration first.
-    scopes: Vec<ProfileRow>,
+    pub(super) scopes: Vec<ProfileRow>,
     insights: Vec<String>,
     /// The insights as facts, in the same order.
     insight_facts: Vec<ProfileInsight>,

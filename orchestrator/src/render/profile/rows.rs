@@ -13,38 +13,38 @@ const MOST_CALLERS: usize = 20;
 
 /// A scope of a job, over all its places in the tree; figures of one iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct ProfileRow {
-    pub(super) job: String,
-    pub(super) scope: String,
-    pub(super) outermost: bool,
-    pub(super) calls: f64,
+pub(in super::super) struct ProfileRow {
+    pub(in super::super) job: String,
+    pub(in super::super) scope: String,
+    pub(in super::super) outermost: bool,
+    pub(in super::super) calls: f64,
     /// Time, without calls nested in a call of the same name.
-    pub(super) total_ns: f64,
-    pub(super) self_ns: f64,
+    pub(in super::super) total_ns: f64,
+    pub(in super::super) self_ns: f64,
     /// Share of the time of the job's outermost scopes; 0.1 = 10 %.
-    pub(super) share: f64,
+    pub(in super::super) share: f64,
     /// Average time of one call.
-    pub(super) average_ns: f64,
-    pub(super) min_ns: u64,
-    pub(super) max_ns: u64,
-    pub(super) allocations: f64,
-    pub(super) bytes: f64,
-    pub(super) callers: Vec<ScopeCaller>,
+    pub(in super::super) average_ns: f64,
+    pub(in super::super) min_ns: u64,
+    pub(in super::super) max_ns: u64,
+    pub(in super::super) allocations: f64,
+    pub(in super::super) bytes: f64,
+    pub(in super::super) callers: Vec<ScopeCaller>,
     /// Times of the first, second, ... call of an iteration; empty for a scope with several places
     /// in the tree.
-    pub(super) series_min_ns: Vec<u64>,
+    pub(in super::super) series_min_ns: Vec<u64>,
 }
 
 /// The scope that opened another one, and the calls per iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub(super) struct ScopeCaller {
+pub(in super::super) struct ScopeCaller {
     pub(super) scope: String,
     pub(super) calls: f64,
 }
 
 /// A row with its cells.
 #[derive(Debug, Serialize)]
-pub(super) struct ShownScope {
+pub(in super::super) struct ShownScope {
     #[serde(flatten)]
     row: ProfileRow,
     text: ProfileText,
@@ -72,7 +72,7 @@ struct ProfileText {
 }
 
 impl ShownScope {
-    pub(super) fn of(row: &ProfileRow) -> Self {
+    pub(in super::super) fn of(row: &ProfileRow) -> Self {
         let text = ProfileText {
             calls: format::number(row.calls),
             total: format::time(row.total_ns),

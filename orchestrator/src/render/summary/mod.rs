@@ -3,6 +3,7 @@
 
 mod anchors;
 
+use super::job_text::JobText;
 use super::origins;
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
 use crate::git::GitState;
@@ -57,20 +58,6 @@ struct JobRow<'a> {
     #[serde(flatten)]
     job: &'a JobRecord,
     text: JobText,
-}
-
-/// The cells of a job; empty where a value was not measured.
-#[derive(Default, Serialize)]
-struct JobText {
-    time: String,
-    /// The larger distance from the median to an end of the interval, relative to the median; `n/a`
-    /// for one process.
-    spread: String,
-    /// Allocations and bytes, marked if they are not exact.
-    allocations: String,
-    bytes: String,
-    /// The first metric of the plugin, with its unit.
-    metric: String,
 }
 
 #[derive(Serialize)]
@@ -169,32 +156,6 @@ fn lost_jobs<'a>(message: &'a str, jobs: &[&'a JobRecord]) -> LostJobs<'a> {
 
 fn ids<'a>(all: impl Iterator<Item = &'a str>) -> String {
     format::listed(&all.collect::<Vec<&str>>())
-}
-
-impl JobText {
-    fn of(job: &JobRecord) -> Self {
-        let mut text = Self::default();
-        if let Some(time) = &job.time {
-            let ends = [time.high_ns - time.median_ns, time.median_ns - time.low_ns];
-            let spread = ends[0].max(ends[1]) / time.median_ns;
-            text.time = format::time(time.median_ns);
-            text.spread = if time.processes.len() > 1 {
-                format!("±{}", format::percent(spread))
-            } else {
-                "n/a".to_owned()
-            };
-        }
-        if let Some(counted) = &job.allocations {
-            let mark = if counted.exact { "" } else { "~" };
-            text.allocations = format!("{mark}{}", format::number(counted.count));
-            text.bytes = format!("{mark}{}", format::bytes(counted.bytes));
-        }
-        if let Some((id, value)) = job.metrics.first() {
-            let unit = job.metrics_info.get(id).map_or("", |info| &info.unit);
-            text.metric = format!("{} {unit}", format::number(*value));
-        }
-        text
-    }
 }
 
 impl SummaryText {

@@ -153,6 +153,9 @@ fn check_reports<T: Serialize + DeserializeOwned>(
             check_harmless(&report, &place);
             if template.ends_with(".md") {
                 check_markdown(&report, &place);
+            } else if template.ends_with(".html") {
+                // The page's own script is the only one.
+                assert_eq!(report.matches("<script").count(), 1, "{place}");
             }
         }
     }
@@ -161,20 +164,24 @@ fn check_reports<T: Serialize + DeserializeOwned>(
 #[test]
 fn no_text_of_a_run_controls_its_reports() {
     let record: Record = read("record-full");
-    check_reports(&record, &["summary.txt", "profile.md"], 90, of_run);
+    check_reports(&record, &RUN_REPORTS, 90, of_run);
 }
 
 #[test]
 fn no_text_of_a_comparison_controls_its_reports() {
     let compared: Comparison = read("comparison-full");
-    let templates = ["comparison.txt", "comparison.md"];
-    check_reports(&compared, &templates, 100, of_comparison);
+    check_reports(&compared, &COMPARISON_REPORTS, 100, of_comparison);
 }
 
 #[test]
 fn no_text_of_a_bisect_controls_its_reports() {
     let report: BisectReport = read("bisect-full");
-    check_reports(&report, &["bisect.txt", "bisect.md"], 110, of_bisect);
+    check_reports(
+        &report,
+        &["bisect.html", "bisect.txt", "bisect.md"],
+        110,
+        of_bisect,
+    );
 }
 
 #[test]

@@ -1,0 +1,195 @@
+//! Workloads by family, with all their metrics, and the changes of their memory.
+
+use crate::comparison::{Comparison, FILE, MetricEntry, Verdict};
+use crate::render::comparison::WorkloadRow;
+use crate::render::entries::{self, EntryText};
+use crate::render::marks;
+use crate::render::shown::{self, MOST_ROWS, ShownList};
+use orch_core::format;
+use orch_core::format::change::{self, ChangedQuantity};
+use serde::Serialize;
+use std::collections::HashMap;
+
+/// Most families, and most metrics of a workload that a cell names.
+const MOST_FAMILIES: usize = 60;
+const MOST_METRICS: usize = 6;
+
+/// Workloads that run the same workload of a plugin.
+#[derive(Debug, Serialize)]
+pub(super) struct WorkloadFamily {
+    /// PLUGIN/WORKLOAD.
+    name: String,
+    rows: ShownList<FamilyRow>,
+    /// Verdicts of its workloads, in words.
+    line: String,
+}
+
+/// A workload of a family.
+#[derive(Debug, Serialize)]
+struct FamilyRow {
+    id: String,
+    verdict: Verdict,
+    /// The verdict in words, and its sign.
+    word: String,
+    mark: &'static str,
+    text: FamilyText,
+}
+
+/// The cells of a workload.
+#[derive(Debug, Serialize)]
+struct FamilyText {
+    params: String,
+    a: String,
+    b: String,
+    /// Difference of the times.
+    difference: String,
+    change: String,
+    interval: String,
+    allocations: String,
+    bytes: String,
+    /// Metrics of the plugin, with both values where they differ.
+    metrics: String,
+}
+
+/// A workload whose bytes differ.
+#[derive(Debug, Serialize)]
+pub(super) struct MemoryChange {
+    id: String,
+    /// Bytes of B minus those of A.
+    difference: f64,
+    text: MemoryChangeText,
+}
+
+/// The cells of a workload.
+#[derive(Debug, Serialize)]
+struct MemoryChangeText {
+    a: String,
+    b: String,
+    difference: String,
+    change: String,
+    verdict: &'static str,
+}
+
+/// Groups the workloads in the order of the comparison.
+pub(super) fn group(comparison: &Comparison, rows: &[WorkloadRow]) -> ShownList<WorkloadFamily> {
+    let by_id: HashMap<&str, &WorkloadRow> = rows.iter().map(|row| (row.id, row)).collect();
+    let ordered = comparison.workloads.iter().filter_map(|workload| {
+        let row = by_id.get(workload.id.as_str())?;
+        Some((workload.workload.as_str(), *row))
+    });
+    let families = shown::grouped(ordered);
+    ShownList::first(MOST_FAMILIES, families)
+        .map(|(name, rows)| WorkloadFamily {
+            name: name.to_owned(),
+            line: describe(&rows),
+            rows: ShownList::first(MOST_ROWS, rows)
+                .map(family_row)
+                .counting("workload", FILE),
+        })
+        .counting("family", FILE)
+}
+
+/// Counts the verdicts and names the exceptions: `2 of 4 regressed (a, b)`.
+fn describe(rows: &[&WorkloadRow]) -> String {
+    let mut by_word = shown::grouped(rows.iter().map(|row| (row.word.as_str(), row.id)));
+    by_word.sort_by(|_, one, _, other| other.len().cmp(&one.len()));
+    let all = rows.len();
+    if by_word.len() == 1 {
+        let word = rows[0].word.as_str();
+        return match all {
+            1 => word.to_owned(),
+            _ => format!("all {all} {word}"),
+        };
+    }
+    let parts: Vec<String> = by_word
+        .iter()
+        .map(|(word, ids)| format!("{} of {all} {word} ({})", ids.len(), format::listed(ids)))
+        .collect();
+    parts.join("; ")
+}
+
+fn family_row(row: &WorkloadRow) -> FamilyRow {
+    let params: Vec<String> = row
+        .workload
+        .params
+        .iter()
+        .map(|(name, value)| format!("{name} = {value}"))
+        .collect();
+    let both = |entry: Option<&MetricEntry>| entry.map(entries::values).unwrap_or_default();
+    FamilyRow {
+        id: row.id.to_owned(),
+        verdict: row.verdict,
+        word: row.word.clone(),
+        mark: marks::mark(row.verdict),
+        text: FamilyText {
+            params: params.join(", "),
+            a: row.text.time_a.clone(),
+            b: row.text.time_b.clone(),
+            difference: row.time.and_then(difference).unwrap_or_default(),
+            change: row.text.change_or_code.clone(),
+            interval: row.text.interval.clone(),
+            allocations: row.text.counted.clone(),
+            bytes: both(row.bytes).join(" -> "),
+            metrics: metrics(row),
+        },
+    }
+}
+
+/// Returns the difference of the printed times, with its sign.
+fn difference(time: &MetricEntry) -> Option<String> {
+    let [a, b] = time
+        .fitted
+        .or_else(|| Some([time.a.as_f64()?, time.b.as_f64()?]))?;
+    let sign = if b < a { "-" } else { "+" };
+    time.change?;
+    Some(format!("{sign}{}", format::time((b - a).abs())))
+}
+
+fn metrics(row: &WorkloadRow) -> String {
+    let shown = row.metrics.iter().take(MOST_METRICS).map(|entry| {
+        let values = entries::values(entry).join(" -> ");
+        let unit = match entry.unit.as_str() {
+            // The values contain the unit.
+            "" | "B" | "ns" => String::new(),
+            unit => format!(" {unit}"),
+        };
+        format!("{} {values}{unit}", entry.metric)
+    });
+    let mut text = shown.collect::<Vec<String>>().join("; ");
+    if let Some(more @ 1..) = row.metrics.len().checked_sub(MOST_METRICS) {
+        text.push_str(&format!("; {more} more"));
+    }
+    text
+}
+
+/// Lists the workloads whose bytes differ.
+pub(super) fn memory(rows: &[WorkloadRow]) -> ShownList<MemoryChange> {
+    let mut changes: Vec<MemoryChange> = rows.iter().filter_map(memory_change).collect();
+    changes.sort_by(|one, other| other.difference.abs().total_cmp(&one.difference.abs()));
+    ShownList::first(MOST_ROWS, changes).counting("workload", FILE)
+}
+
+fn memory_change(row: &WorkloadRow) -> Option<MemoryChange> {
+    let entry = row.bytes?;
+    let [a, b] = [entry.a.as_f64()?, entry.b.as_f64()?];
+    if a == b {
+        return None;
+    }
+    let text = EntryText::of(entry);
+    let sign = if b < a { "-" } else { "+" };
+    Some(MemoryChange {
+        id: row.id.to_owned(),
+        difference: b - a,
+        text: MemoryChangeText {
+            a: text.a,
+            b: text.b,
+            difference: format!("{sign}{}", format::bytes((b - a).abs())),
+            change: if a > 0.0 {
+                change::size(ChangedQuantity::Amount, b / a - 1.0)
+            } else {
+                String::new()
+            },
+            verdict: text.verdict,
+        },
+    })
+}
