@@ -28,7 +28,7 @@ pub struct ScalePiece {
 }
 
 /// All pieces.
-pub const PIECES: [ScalePiece; 7] = [
+pub const PIECES: [ScalePiece; 8] = [
     ScalePiece {
         name: "load and expand a scenario",
         unit: "jobs",
@@ -70,6 +70,12 @@ pub const PIECES: [ScalePiece; 7] = [
         unit: "rows",
         size: ROWS,
         prepare: imports,
+    },
+    ScalePiece {
+        name: "import results of a tool",
+        unit: "rows",
+        size: ROWS,
+        prepare: import_results,
     },
 ];
 
@@ -153,6 +159,46 @@ fn imports(rows: usize) -> Box<dyn Fn() -> usize> {
         let of = |name| size(&render::comparison(name, Path::new(NOWHERE), &comparison));
         of("import.txt") + of("comparison.md")
     })
+}
+
+fn import_results(rows: usize) -> Box<dyn Fn() -> usize> {
+    let (before, after) = (results(rows, 0), results(rows, 1));
+    Box::new(move || {
+        let texts = (
+            ("a.json", before.as_str()),
+            Some(("b.json", after.as_str())),
+        );
+        let Ok(comparison) = import::of_texts(texts.0, texts.1) else {
+            return 0;
+        };
+        let of = |name| size(&render::comparison(name, Path::new(NOWHERE), &comparison));
+        of("import.txt") + of("comparison.md")
+    })
+}
+
+/// Returns results of hyperfine with rows of every second name in both files, and every third one
+/// with a contradiction.
+fn results(rows: usize, side: usize) -> String {
+    let result = |row: usize| {
+        let number = if row.is_multiple_of(2) {
+            row
+        } else {
+            rows + 2 * row + side
+        };
+        let mean = 0.01 + row as f64 / 1e5;
+        let first = mean * if row.is_multiple_of(3) { 1.5 } else { 1.01 };
+        format!(
+            "{{\"command\": \"run {number}\", \"mean\": {mean:.6}, \"stddev\": 0.001, \
+             \"median\": {mean:.6}, \"min\": {:.6}, \"max\": {first:.6}, \
+             \"times\": [{first:.6}, {mean:.6}, {:.6}], \"exit_codes\": [0, 0, {}], \
+             \"parameters\": {{\"n\": \"{side}\"}}}}",
+            mean * 0.99,
+            mean * 0.99,
+            row % 5
+        )
+    };
+    let results: Vec<String> = (0..rows).map(result).collect();
+    format!("{{\"results\": [{}]}}", results.join(","))
 }
 
 /// Returns a table in which rows share prefixes, sizes, words and figures, so that all rules have
@@ -480,6 +526,20 @@ mod tests {
                 text.len()
             );
             assert!(text.contains("1800 more"), "{name}");
+        }
+    }
+
+    #[test]
+    fn reports_of_long_results_are_short() {
+        let (before, after) = (results(2000, 0), results(2000, 1));
+        let second = Some(("b.json", after.as_str()));
+        let comparison = import::of_texts(("a.json", &before), second).unwrap();
+        assert_eq!(comparison.workloads.len(), 3000);
+        assert!(comparison.contradictions.len() > 50);
+        for name in ["import.txt", "comparison.md"] {
+            let text = render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
+            assert!((1000..=MOST_BYTES).contains(&text.len()), "{name}");
+            assert!(text.contains("2800 more"), "{name}");
         }
     }
 

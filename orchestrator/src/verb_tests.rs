@@ -127,11 +127,14 @@ fn run_and_check_refuse_a_missing_scenario() {
 fn import_lists_what_contradicts_itself() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = package.join("tests/fixtures/comparison-2026-02-04.csv");
-    let comparison = import(&table).unwrap();
+    let comparison = import(&table, None).unwrap();
     assert_eq!(comparison.a.kind, SideKind::Imported);
     assert!(!comparison.contradictions.is_empty());
     assert_eq!(
-        import(Path::new("/nonexistent.csv")).err().unwrap().kind(),
+        import(Path::new("/nonexistent.csv"), None)
+            .err()
+            .unwrap()
+            .kind(),
         ErrorKind::Input
     );
 }

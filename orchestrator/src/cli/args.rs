@@ -29,7 +29,7 @@ pub(super) enum Command {
     Bisect(BisectOptions),
     /// Check this machine for sources of noise, or measure how reliable verdicts are on it
     Doctor(DoctorOptions),
-    /// Check a table of two runs from another tool for contradictions
+    /// Check the results of other benchmark tools, or a table of them, for contradictions
     Import(ImportOptions),
     /// Render a stored result again, with a template of orch, the project or your own
     Report(ReportOptions),
@@ -321,14 +321,21 @@ pub(super) struct DoctorOptions {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Required columns, in any order: method, previous_ms, current_ms. Optional \
-        columns: delta_ms, delta_percent, previous_alloc_mb, current_alloc_mb, reported_status. \
-        Nothing is judged, because one sample per side supports no verdict. Contradictions among \
-        the numbers are listed."
+    after_help = "Formats, recognised by content: hyperfine (--export-json), Google Benchmark \
+        (--benchmark_out), pytest-benchmark (--benchmark-json), criterion (estimates.json, or the \
+        folder target/criterion, whose `base` and `new` are the two sides), and tables of \
+        comma-separated values. Required columns of a table, in any order: method, previous_ms, \
+        current_ms. Optional columns: delta_ms, delta_percent, previous_alloc_mb, \
+        current_alloc_mb, reported_status. Nothing is judged, because neither one sample nor one \
+        session per side supports a verdict. Contradictions among the numbers are listed."
 )]
 pub(super) struct ImportOptions {
-    /// Table of comma-separated values whose first line names the columns
+    /// Table of two runs, or results of a benchmark tool
+    #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
+    /// Results of the same tool after a change; FILE is then what was measured before
+    #[arg(value_name = "AFTER")]
+    pub(super) after: Option<PathBuf>,
     #[command(flatten)]
     pub(super) output: OutputOptions,
 }

@@ -1,4 +1,4 @@
-//! `orch import`: a table to a comparison's stored and printed form.
+//! `orch import`: results of other tools to a comparison's stored and printed form.
 
 use super::args::ImportOptions;
 use super::exit::Exit;
@@ -14,11 +14,11 @@ use std::path::Path;
 /// Reports of an import: the first is printed too, the second is for a merge request or a mail.
 const REPORTS: [&str; 2] = ["import.txt", "comparison.md"];
 
-/// Imports a table, stores it as a comparison and prints its contradictions.
+/// Imports files, stores them as a comparison and prints their contradictions.
 pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
-    let mut comparison = import::import(&options.file)?;
+    let mut comparison = import::import(&options.file, options.after.as_deref())?;
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));

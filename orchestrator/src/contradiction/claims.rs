@@ -2,6 +2,8 @@
 
 use super::figure::{Figure, FigureRange};
 use super::names::{self, SizeFamily};
+use super::rules::FoundContradiction;
+use super::session::{ClaimedSession, ClaimedSource};
 use orch_core::format;
 
 /// Rows of one measured thing each, with claims about all of them.
@@ -18,6 +20,8 @@ pub(crate) struct Claims {
     pub(crate) peak: Option<Figure>,
     /// Several runs that were compared with one baseline.
     pub(crate) runs: Vec<ClaimedRun>,
+    /// Files of benchmark tools from which the sessions of the rows come.
+    pub(crate) sources: Vec<ClaimedSource>,
 }
 
 /// The unit of all times.
@@ -62,6 +66,8 @@ pub(crate) struct ClaimedRow {
     pub(crate) rate_percent: Option<Figure>,
     /// Word for the change.
     pub(crate) status: Option<String>,
+    /// Sessions of a benchmark tool, at most one per side.
+    pub(crate) sessions: Vec<(ClaimSide, ClaimedSession)>,
 }
 
 /// A claimed sum over all rows.
@@ -146,6 +152,12 @@ impl ClaimedRow {
         Some((self.before.as_ref()?, self.after.as_ref()?))
     }
 
+    /// Returns the session of a benchmark tool on a side.
+    pub(crate) fn session(&self, side: ClaimSide) -> Option<&ClaimedSession> {
+        let mut own = self.sessions.iter();
+        own.find(|(of, _)| *of == side).map(|(_, session)| session)
+    }
+
     /// Returns all ratios after / before that the printed times allow.
     pub(crate) fn ratio(&self) -> Option<FigureRange> {
         let (before, after) = self.both_times()?;
@@ -157,6 +169,11 @@ impl Claims {
     /// Iterates over the rows that are part of no other row.
     pub(crate) fn outermost(&self) -> impl Iterator<Item = &ClaimedRow> {
         self.rows.iter().filter(|row| row.parent.is_none())
+    }
+
+    /// Returns the file of a benchmark tool on a side.
+    pub(crate) fn source(&self, side: ClaimSide) -> Option<&ClaimedSource> {
+        self.sources.iter().find(|source| source.side == side)
     }
 
     /// Returns, for each row, the rows that are directly part of it.
@@ -194,6 +211,14 @@ impl Claims {
         }
     }
 
+    /// Formats a time that was computed here and stands beside a printed one.
+    pub(crate) fn precise(&self, value: f64) -> String {
+        match self.unit {
+            TimeUnit::Milliseconds => format!("{value:.2} ms"),
+            TimeUnit::Nanoseconds => print_time(value),
+        }
+    }
+
     /// Returns the seconds of one unit of time.
     pub(crate) fn seconds(&self) -> f64 {
         match self.unit {
@@ -221,4 +246,39 @@ pub(crate) fn listed(texts: &[String]) -> String {
         0..=MOST => texts.join(", "),
         more => format!("{}, and {} more", texts[..MOST].join(", "), more - MOST),
     }
+}
+
+/// Lists the rows that have something to report; empty if no row has.
+pub(super) fn list_rows(
+    claims: &Claims,
+    report: impl Fn(&ClaimedRow) -> Option<String>,
+    head: &str,
+) -> Vec<FoundContradiction> {
+    let rows = claims.rows.iter();
+    let (names, texts): (Vec<String>, Vec<String>) = rows
+        .filter_map(|row| Some((row.name.clone(), report(row)?)))
+        .unzip();
+    if names.is_empty() {
+        return Vec::new();
+    }
+    let text = format!("{head}: {}", listed(&texts));
+    vec![FoundContradiction::new(names, text)]
+}
+
+/// Formats a time with six digits, so that two times in one message differ.
+pub(crate) fn print_time(ns: f64) -> String {
+    const UNITS: [(f64, &str); 3] = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    let (size, name) = UNITS
+        .into_iter()
+        .find(|(size, _)| ns.abs() >= *size)
+        .unwrap_or((1.0, "ns"));
+    let value = ns / size;
+    let digits = match value.abs() {
+        size if size >= 100.0 => 3,
+        size if size >= 10.0 => 4,
+        _ => 5,
+    };
+    let text = format!("{value:.digits$}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text} {name}")
 }

@@ -4,6 +4,8 @@ use super::claims::{self, ClaimSide, ClaimedRow, Claims, SIDES};
 use super::figure::{Figure, FigureRange};
 use super::names;
 use super::rules::FoundContradiction;
+use super::scatter;
+use indexmap::IndexSet;
 use orch_core::format::change;
 
 /// Returns the total, mean, minimum and maximum of a row, as far as it has them.
@@ -37,10 +39,12 @@ pub(super) fn find_disorder(claims: &Claims) -> Vec<FoundContradiction> {
         })
         .collect::<Vec<String>>()
     };
-    find_in_rows(claims, |row| {
+    let mut found = find_in_rows(claims, |row| {
         let wrong = ordered(row);
         (!wrong.is_empty()).then(|| format!("{}: {}", row.name, wrong.join("; ")))
-    })
+    });
+    found.extend(scatter::find_disorder(claims));
+    found
 }
 
 /// Finds rows with one call whose total, mean, minimum and maximum are not the same time.
@@ -382,12 +386,18 @@ pub(super) fn find_negative(claims: &Claims) -> Vec<FoundContradiction> {
             &row.memory_after,
         ];
         let nothing = FigureRange::exact(0.0);
-        let wrong: Vec<&str> = own
+        let sessions = row.sessions.iter();
+        let of_sessions = sessions.flat_map(|(_, session)| session.amounts().map(|(_, it)| it));
+        // A time of a session is also the time of the row.
+        let wrong: IndexSet<&str> = own
             .into_iter()
+            .map(Option::as_ref)
+            .chain(of_sessions)
             .flatten()
             .filter(|figure| figure.reach.is_below(nothing))
             .map(|figure| figure.printed.as_str())
             .collect();
+        let wrong: Vec<&str> = wrong.into_iter().collect();
         (!wrong.is_empty()).then(|| {
             format!(
                 "{}: a negative time or size: {}",

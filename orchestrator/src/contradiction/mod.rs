@@ -5,6 +5,7 @@
 //! these intervals is never reported.
 
 mod box_index;
+mod circumstances;
 pub(crate) mod claims;
 pub(crate) mod figure;
 mod impossible;
@@ -14,6 +15,8 @@ pub(crate) mod names;
 pub(crate) mod nesting;
 mod order;
 pub(crate) mod rules;
+mod scatter;
+pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 mod unresolved;

@@ -2,7 +2,7 @@
 //! words the contradictions.
 
 use super::claims::{ClaimedRow, Claims};
-use super::{impossible, misleading, order, unresolved};
+use super::{circumstances, impossible, misleading, order, scatter, unresolved};
 use crate::record::Severity;
 
 /// One rule.
@@ -54,7 +54,7 @@ const fn rule(
 }
 
 /// All rules, the most severe first.
-pub(crate) const RULES: [ContradictionRule; 24] = {
+pub(crate) const RULES: [ContradictionRule; 43] = {
     use Severity::{Impossible, Misleading, Unresolved};
     [
         rule(
@@ -124,6 +124,30 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
             impossible::find_negative,
         ),
         rule(
+            "deviation-and-range",
+            Impossible,
+            "a standard deviation fits between the minimum and the maximum",
+            scatter::find_impossible_deviation,
+        ),
+        rule(
+            "statistics-and-samples",
+            Impossible,
+            "statistics follow from the listed samples",
+            scatter::find_other_statistics,
+        ),
+        rule(
+            "samples-and-count",
+            Impossible,
+            "as many samples are listed as stated",
+            scatter::find_other_count,
+        ),
+        rule(
+            "not-finite",
+            Impossible,
+            "every figure is a finite number",
+            circumstances::find_not_finite,
+        ),
+        rule(
             "nested-total",
             Misleading,
             "only outermost rows are added up",
@@ -184,6 +208,72 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
             order::find_two_words,
         ),
         rule(
+            "mean-off-median",
+            Misleading,
+            "a mean is near the median",
+            scatter::find_mean_off_median,
+        ),
+        rule(
+            "no-scatter",
+            Misleading,
+            "several samples scatter",
+            scatter::find_no_scatter,
+        ),
+        rule(
+            "failed-runs",
+            Misleading,
+            "every run succeeds",
+            circumstances::find_failed_runs,
+        ),
+        rule(
+            "repeated-row",
+            Misleading,
+            "a name belongs to one row of a file",
+            circumstances::find_repeated_rows,
+        ),
+        rule(
+            "same-session",
+            Misleading,
+            "two sides are two sessions",
+            circumstances::find_same_session,
+        ),
+        rule(
+            "other-parameters",
+            Misleading,
+            "both sides of a row have the same parameters",
+            circumstances::find_other_parameters,
+        ),
+        rule(
+            "other-machine",
+            Misleading,
+            "both sides ran on the same machine",
+            circumstances::find_other_machine,
+        ),
+        rule(
+            "other-version",
+            Misleading,
+            "both sides were measured with the same versions",
+            circumstances::find_other_version,
+        ),
+        rule(
+            "cpu-scaling",
+            Misleading,
+            "the CPU keeps its clock rate",
+            circumstances::find_scaling,
+        ),
+        rule(
+            "debug-library",
+            Misleading,
+            "the benchmark library is optimised",
+            circumstances::find_debug_library,
+        ),
+        rule(
+            "dirty-commit",
+            Misleading,
+            "the code that ran is that of the commit",
+            circumstances::find_dirty_commit,
+        ),
+        rule(
             "below-resolution",
             Unresolved,
             "a percentage needs figures of sufficient resolution",
@@ -200,6 +290,30 @@ pub(crate) const RULES: [ContradictionRule; 24] = {
             Unresolved,
             "runs against one baseline agree in sign",
             unresolved::find_flips,
+        ),
+        rule(
+            "change-in-scatter",
+            Unresolved,
+            "a change exceeds the scatter of the samples",
+            scatter::find_change_in_scatter,
+        ),
+        rule(
+            "short-samples",
+            Unresolved,
+            "a sample is long enough for the clock",
+            scatter::find_short_samples,
+        ),
+        rule(
+            "only-in-one-file",
+            Unresolved,
+            "both files have every row",
+            circumstances::find_one_sided_rows,
+        ),
+        rule(
+            "unknown-unit",
+            Unresolved,
+            "every time has a known unit",
+            circumstances::find_unknown_unit,
         ),
     ]
 };

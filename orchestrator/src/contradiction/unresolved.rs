@@ -27,24 +27,7 @@ pub(super) fn find_below_resolution(claims: &Claims) -> Vec<FoundContradiction> 
             )
         })
     };
-    list_rows(claims, open, "below the resolution of the figures")
-}
-
-/// Lists the rows that have something to report; empty if no row has.
-fn list_rows(
-    claims: &Claims,
-    report: impl Fn(&ClaimedRow) -> Option<String>,
-    head: &str,
-) -> Vec<FoundContradiction> {
-    let rows = claims.rows.iter();
-    let (names, texts): (Vec<String>, Vec<String>) = rows
-        .filter_map(|row| Some((row.name.clone(), report(row)?)))
-        .unzip();
-    if names.is_empty() {
-        return Vec::new();
-    }
-    let text = format!("{head}: {}", claims::listed(&texts));
-    vec![FoundContradiction::new(names, text)]
+    claims::list_rows(claims, open, "below the resolution of the figures")
 }
 
 /// Finds times of zero.
@@ -57,7 +40,7 @@ pub(super) fn find_zero_time(claims: &Claims) -> Vec<FoundContradiction> {
             .find(is_zero)
             .map(|figure| format!("{} {}", row.name, claims.printed(figure)))
     };
-    list_rows(claims, zero, "no time at all, so no change can be computed")
+    claims::list_rows(claims, zero, "no time at all, so no change can be computed")
 }
 
 /// Finds runs against one baseline that disagree in sign.

@@ -1,6 +1,7 @@
 //! Reads a table of two runs: finds columns by name, in any order, and reports every problem at
 //! once with its line and column.
 
+use super::problem::{ImportProblem, refuse};
 use crate::contradiction::claims::{ClaimedRow, Claims};
 use crate::contradiction::figure::Figure;
 use crate::error::CommandError;
@@ -40,16 +41,6 @@ const COLUMNS: [(&str, Column, bool); 8] = [
     ("reported_status", Column::ReportedStatus, false),
 ];
 
-/// Most problems that are shown; further ones are only counted.
-const MOST_SHOWN: usize = 20;
-
-/// A problem of the file.
-struct Problem {
-    line: u64,
-    message: String,
-    hint: String,
-}
-
 /// Reads a table; `file` is its name in messages.
 pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -76,7 +67,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
         let line = record.position().map_or(0, csv::Position::line);
         match row(line, &record, &header, &columns) {
             Ok(row) => match lines.get(&row.name) {
-                Some(first) => problems.push(Problem {
+                Some(first) => problems.push(ImportProblem {
                     line,
                     message: format!(
                         "{}: `{}` is already in line {first}",
@@ -95,7 +86,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
     }
     if rows.is_empty() && problems.is_empty() {
         let hint = "add a line per method below the line with the columns' names".to_owned();
-        problems.push(Problem {
+        problems.push(ImportProblem {
             line: 1,
             message: "the table has no rows".to_owned(),
             hint,
@@ -127,9 +118,9 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
     })
 }
 
-fn broken(error: &csv::Error) -> Problem {
+fn broken(error: &csv::Error) -> ImportProblem {
     let line = error.position().map_or(1, csv::Position::line);
-    Problem {
+    ImportProblem {
         line,
         message: format!("cannot read the table: {error}"),
         hint: "write a table of comma-separated values".to_owned(),
@@ -137,7 +128,7 @@ fn broken(error: &csv::Error) -> Problem {
 }
 
 /// Returns the meaning of each column of the file; `None` for an unknown column.
-fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
+fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<ImportProblem>> {
     let columns: Vec<Option<Column>> = header
         .iter()
         .map(|name| {
@@ -147,7 +138,8 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
                 .map(|(_, column, _)| *column)
         })
         .collect();
-    let mut problems: Vec<Problem> = header.iter().enumerate().filter_map(unprintable).collect();
+    let mut problems: Vec<ImportProblem> =
+        header.iter().enumerate().filter_map(unprintable).collect();
     for (name, column, needed) in COLUMNS {
         let count = columns
             .iter()
@@ -160,7 +152,7 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
             .map(|(name, _)| name.as_str());
         if count > 1 {
             let hint = "remove all but one of them".to_owned();
-            problems.push(Problem {
+            problems.push(ImportProblem {
                 line: 1,
                 message: format!("column `{name}` appears {count} times"),
                 hint,
@@ -173,7 +165,7 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
                     listed(header)
                 ),
             };
-            problems.push(Problem {
+            problems.push(ImportProblem {
                 line: 1,
                 message: format!("there is no column `{name}`"),
                 hint,
@@ -188,8 +180,8 @@ fn columns(header: &[String]) -> Result<Vec<Option<Column>>, Vec<Problem>> {
 }
 
 /// Returns the problem of a column whose name controls a terminal.
-fn unprintable((index, name): (usize, &String)) -> Option<Problem> {
-    clean::has_control(name).then(|| Problem {
+fn unprintable((index, name): (usize, &String)) -> Option<ImportProblem> {
+    clean::has_control(name).then(|| ImportProblem {
         line: 1,
         message: format!(
             "column {}: its name, {:?}, contains a line break or another control character",
@@ -234,14 +226,14 @@ fn row(
     record: &csv::StringRecord,
     header: &[String],
     columns: &[Option<Column>],
-) -> Result<ClaimedRow, Vec<Problem>> {
+) -> Result<ClaimedRow, Vec<ImportProblem>> {
     if record.len() != header.len() {
         let message = format!("{} values under {} columns", record.len(), header.len());
         let hint =
             "write one value per column, separated by commas, with quotes around a value that \
              contains a comma"
                 .to_owned();
-        return Err(vec![Problem {
+        return Err(vec![ImportProblem {
             line,
             message,
             hint,
@@ -253,7 +245,7 @@ fn row(
         let Some(column) = column else { continue };
         if let Err((message, hint)) = enter(&mut row, *column, value) {
             let place = place(index + 1, columns, *column);
-            problems.push(Problem {
+            problems.push(ImportProblem {
                 line,
                 message: format!("{place}: {message}"),
                 hint: hint.to_owned(),
@@ -309,31 +301,4 @@ fn enter(row: &mut ClaimedRow, column: Column, value: &str) -> Result<(), (Strin
         Column::Method | Column::ReportedStatus => {}
     }
     Ok(())
-}
-
-/// Converts all problems to the error that the user gets.
-fn refuse(file: &str, mut problems: Vec<Problem>) -> CommandError {
-    problems.sort_by_key(|problem| problem.line);
-    let count = problems.len();
-    let shown: Vec<String> = problems
-        .iter()
-        .take(MOST_SHOWN)
-        .map(
-            |Problem {
-                 line,
-                 message,
-                 hint,
-             }| format!("error: {file}:{line}: {message}\nhint: {hint}"),
-        )
-        .collect();
-    let more = if count > MOST_SHOWN {
-        format!(", the first {MOST_SHOWN} of which are shown")
-    } else {
-        String::new()
-    };
-    let plural = if count == 1 { "" } else { "s" };
-    CommandError::lines(format!(
-        "{}\n{count} problem{plural} in {file}{more}; nothing was imported",
-        shown.join("\n")
-    ))
 }

@@ -38,6 +38,8 @@ pub(crate) enum ReasonKind {
     Unpaired,
     MachineChanged,
     OneSample,
+    SeparateSessions,
+    OneSession,
 }
 
 /// A reason with its figures.
@@ -126,6 +128,16 @@ pub(crate) enum Reason {
     /// nothing.
     OneSample {
         memory: Option<[String; 2]>,
+    },
+    /// One session of another tool per side, with the number of samples of each.
+    SeparateSessions {
+        samples: [Option<u64>; 2],
+    },
+    /// One session of another tool, and no second one. `only_in` is the file that has it, if there
+    /// are two.
+    OneSession {
+        samples: Option<u64>,
+        only_in: Option<String>,
     },
 }
 
@@ -234,6 +246,8 @@ impl Reason {
             Self::Unpaired(_) => ReasonKind::Unpaired,
             Self::MachineChanged(_) => ReasonKind::MachineChanged,
             Self::OneSample { .. } => ReasonKind::OneSample,
+            Self::SeparateSessions { .. } => ReasonKind::SeparateSessions,
+            Self::OneSession { .. } => ReasonKind::OneSession,
         }
     }
 }
@@ -364,8 +378,39 @@ impl fmt::Display for Reason {
             Self::OneSample {
                 memory: Some([before, after]),
             } => write!(f, "one sample per side; {before} MB became {after} MB"),
+            Self::SeparateSessions { samples } => {
+                let sessions = match samples {
+                    [Some(a), Some(b)] if a == b => {
+                        format!("one session of {} per side", count_samples(*a))
+                    }
+                    [Some(a), Some(b)] => {
+                        format!("one session per side ({a} and {})", count_samples(*b))
+                    }
+                    _ => "one session per side".to_owned(),
+                };
+                write!(
+                    f,
+                    "{sessions}, one after the other: a change of the machine looks like a change \
+                     of the code"
+                )
+            }
+            Self::OneSession { samples, only_in } => {
+                let counts = match samples {
+                    Some(count) => format!(" of {}", count_samples(*count)),
+                    None => String::new(),
+                };
+                write!(f, "one session{counts}")?;
+                match only_in {
+                    Some(file) => write!(f, ", only in {file}"),
+                    None => f.write_str(", and none to compare it with"),
+                }
+            }
         }
     }
+}
+
+fn count_samples(count: u64) -> String {
+    format::counted(usize::try_from(count).unwrap_or(usize::MAX), "sample")
 }
 
 impl fmt::Display for ComparisonObstacle {

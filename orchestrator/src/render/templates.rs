@@ -107,6 +107,7 @@ const SECTIONS: &[(&str, &str)] = embedded![
     "comparison/contradictions.md",
     "comparison/different.md",
     "comparison/missing.md",
+    "comparison/sessions.md",
     "comparison/table.md",
     "comparison/times.md",
     "comparison/warnings.md",

@@ -178,6 +178,32 @@ fn imported_tables() {
     }
 }
 
+#[test]
+fn imported_results() {
+    for tool in ["hyperfine", "google", "pytest"] {
+        let [before, after] = ["before", "after"].map(|side| {
+            let name = format!("{tool}-{side}.json");
+            let path = Path::new(env!("CARGO_MANIFEST_DIR"));
+            let path = path.join("tests/fixtures/imports").join(&name);
+            (name, std::fs::read_to_string(path).unwrap())
+        });
+        let (first, second) = ((&*before.0, &*before.1), (&*after.0, &*after.1));
+        for (name, second) in [("both", Some(second)), ("one", None)] {
+            let compared = import::of_texts(first, second).unwrap();
+            check_import(&format!("import-{tool}-{name}"), &compared);
+        }
+    }
+    let folder = Path::new("tests/fixtures/imports/criterion");
+    let compared = import::import(folder, None).unwrap();
+    check_import("import-criterion", &compared);
+}
+
+fn check_import(name: &str, compared: &Comparison) {
+    for template in ["import.txt", "comparison.md"] {
+        check(name, template, &of_comparison(compared, template));
+    }
+}
+
 /// Returns a finding of each kind.
 fn findings() -> Vec<GateFinding> {
     let kinds = [

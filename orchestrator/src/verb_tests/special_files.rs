@@ -76,11 +76,22 @@ fn scenario_is_a_regular_file() {
 
 #[test]
 fn table_is_a_regular_file() {
-    check_each("t.csv", |folder| {
-        let error = import(&folder.join("t.csv")).err().unwrap();
+    for (placed, words) in ALL {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("t.csv");
+        placed.put(&table);
+        let error = import(&table, None).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Input);
-        error.to_string()
-    });
+        let message = error.to_string();
+        // A folder may hold results of criterion.
+        let is_folder = matches!(placed, PlacedFile::Folder);
+        let words = if is_folder {
+            "is a folder without"
+        } else {
+            words
+        };
+        assert!(message.contains(words), "{placed:?}: {message}");
+    }
 }
 
 #[test]

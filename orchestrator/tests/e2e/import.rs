@@ -359,7 +359,7 @@ fn wrong_table_is_refused_with_every_place() {
         "#);
     insta::assert_snapshot!(refused(b"method,previous_ms,current_ms\nA,1,2\n\xff,1,2\n"), @r#"
         error: table.csv:3: is not UTF-8 text
-        hint: store the table as UTF-8
+        hint: store the file as UTF-8
         "#);
     let many = format!("method,previous_ms,current_ms\n{}", "A,x,1\n".repeat(30));
     assert!(refused(many).ends_with(
@@ -420,5 +420,32 @@ fn imported_comparison_is_no_measured_one() {
         nowhere.stderr.contains("cannot read nowhere.csv"),
         "{}",
         nowhere.stderr
+    );
+}
+
+#[test]
+fn results_of_two_sessions_are_compared() {
+    let project = Project::new();
+    let folder = crate::support::fixture("imports");
+    let file = |name: &str| folder.join(name).display().to_string();
+    let (before, after) = (file("hyperfine-before.json"), file("hyperfine-after.json"));
+    let ran = project.orch(&["import", &before, &after, "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let found: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(found["imported"]["format"], "hyperfine");
+    assert_eq!(found["verdict"], "inconclusive");
+    assert_eq!(found["jobs"][0]["reason_kind"], "separate_sessions");
+    let stored = project.results().pop().unwrap();
+    for name in ["comparison.json", "import.txt", "comparison.md"] {
+        assert!(stored.join(name).is_file(), "{name}");
+    }
+    let criterion = project.orch(&["import", &file("criterion")]);
+    assert_eq!(criterion.code, 0, "{}", criterion.stderr);
+    let mixed = project.orch(&["import", &before, &file("pytest-after.json")]);
+    assert_eq!(mixed.code, 200);
+    assert!(
+        mixed.stderr.contains("hint: name two files of one tool"),
+        "{}",
+        mixed.stderr
     );
 }

@@ -1,6 +1,7 @@
 //! Claims with and without contradictions, by rule. `T` numbers belong to the cases from which the
 //! rules were made.
 
+use super::session_cases;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedRun, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 
@@ -116,6 +117,7 @@ pub(super) fn all() -> Vec<RuleCase> {
     let mut cases = impossible();
     cases.extend(misleading());
     cases.extend(unresolved());
+    cases.extend(session_cases::all());
     cases
 }
 

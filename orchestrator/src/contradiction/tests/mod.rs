@@ -2,6 +2,7 @@
 //! reported.
 
 mod fixtures;
+mod session_cases;
 mod truth;
 
 use super::claims::Claims;

@@ -1,13 +1,16 @@
-//! The view of an imported table for templates: its rows, each below the row around it, and
-//! sentences about the whole table.
+//! The view of imported results for templates: their rows, each below the row around it, and
+//! sentences about all of them.
 
 use super::super::shown;
 use super::{EntriesById, SeverityCounts};
-use crate::comparison::imported::ImportedRow;
+use crate::comparison::imported::{
+    ImportedFormat, ImportedRow, ImportedSession, ImportedSource, ImportedTable,
+};
 use crate::comparison::{Comparison, MetricEntry};
 use crate::model::metric::Metric;
 use orch_core::format::{self, change};
 use serde::Serialize;
+use serde_json::Value;
 
 /// Depth from which rows are no longer indented further.
 const MOST_DEPTH: usize = 8;
@@ -38,21 +41,40 @@ struct BranchText {
     memory: String,
     /// The table's own word for the change.
     status: String,
+    /// Number of samples, and their standard deviation as a share of the time; of both sides, if
+    /// they differ.
+    samples: String,
+    scatter: String,
 }
 
-/// Sentences about an imported table.
+/// Sentences about imported results.
 #[derive(Serialize)]
 pub(super) struct ImportedText {
-    /// Its file, the number of its rows, and the conclusions that one sample per side allows.
+    /// The files, the number of rows, and the conclusions that they allow.
     headline: String,
-    /// Columns that were not read; null if all were.
+    /// What was not read; null if everything was.
     ignored: Option<String>,
     /// Number of contradictions by severity, or a sentence if there are none.
     contradictions: String,
+    /// Whether a benchmark tool measured the rows.
+    is_measured: bool,
+    titles: ColumnTitles,
+    /// What each file of a benchmark tool states about its session.
+    sources: Vec<String>,
+}
+
+/// Titles of the columns; empty for a column without values.
+#[derive(Serialize)]
+struct ColumnTitles {
+    before: &'static str,
+    after: &'static str,
+    change: &'static str,
+    samples: &'static str,
+    scatter: &'static str,
 }
 
 impl ImportedText {
-    /// Returns the sentences about a table. `rows` is the number of rows in the tree.
+    /// Returns the sentences about imported results. `rows` is the number of rows in the tree.
     pub(super) fn of(
         comparison: &Comparison,
         rows: usize,
@@ -60,13 +82,15 @@ impl ImportedText {
     ) -> Option<Self> {
         let table = comparison.imported.as_ref()?;
         let is_whole = table.ignored.is_empty();
+        let is_measured = table.format != ImportedFormat::Table;
+        let ignored = if is_measured {
+            format!("not imported: {}", format::listed(&table.ignored))
+        } else {
+            format!("ignored columns: {}", table.ignored.join(", "))
+        };
         Some(Self {
-            headline: format!(
-                "{}: {}, one sample per side: every verdict is inconclusive",
-                table.file,
-                format::counted(rows, "row")
-            ),
-            ignored: (!is_whole).then(|| format!("ignored columns: {}", table.ignored.join(", "))),
+            headline: headline(comparison, table, rows),
+            ignored: (!is_whole).then_some(ignored),
             contradictions: match comparison.contradictions.len() {
                 0 if is_whole => "no contradictions: the figures agree with each other".to_owned(),
                 0 => "no contradictions: the imported figures agree with each other".to_owned(),
@@ -79,11 +103,107 @@ impl ImportedText {
                     severities.unresolved
                 ),
             },
+            is_measured,
+            titles: ColumnTitles::of(table),
+            sources: table.sources.iter().filter_map(describe_source).collect(),
         })
     }
 }
 
-/// Returns the rows of an imported table, each below the row around it.
+fn headline(comparison: &Comparison, table: &ImportedTable, rows: usize) -> String {
+    let rows = format::counted(rows, "row");
+    let tool = table.format.name();
+    match &table.sources[..] {
+        [] => format!(
+            "{}: {rows}, one sample per side: every verdict is inconclusive",
+            table.file
+        ),
+        [_] => format!(
+            "{} ({tool}): {rows}, one session and nothing to compare it with",
+            table.file
+        ),
+        [before, after, ..] => {
+            let alone = |is_alone: &dyn Fn(&ImportedRow) -> bool, source: &ImportedSource| {
+                let count = table.rows.iter().filter(|row| is_alone(row)).count();
+                match count {
+                    0 => String::new(),
+                    count => format!(", {count} only in {}", source.file),
+                }
+            };
+            format!(
+                "{} -> {} ({tool}): {rows}{}{}, one session per side: every verdict is \
+                 inconclusive",
+                comparison.a.name,
+                comparison.b.name,
+                alone(&|row| row.after.is_none(), before),
+                alone(&|row| row.before.is_none(), after),
+            )
+        }
+    }
+}
+
+/// Words what a file states about its session; `None` if it states nothing.
+fn describe_source(source: &ImportedSource) -> Option<String> {
+    let state = match source.dirty {
+        Some(true) => " with changed files",
+        _ => "",
+    };
+    let commit = source.commit.as_ref();
+    let commit = commit.map(|commit| format!("commit {}{state}", format::shortened(commit)));
+    let named = |(name, value): (&String, &String)| format!("{name} {}", format::shortened(value));
+    let facts: Vec<String> = source
+        .date
+        .iter()
+        .cloned()
+        .chain(commit)
+        .chain(source.versions.iter().map(named))
+        .chain(source.machine.iter().map(named))
+        .collect();
+    (!facts.is_empty()).then(|| format!("{}: {}", source.file, facts.join(", ")))
+}
+
+impl ColumnTitles {
+    fn of(table: &ImportedTable) -> Self {
+        let is_measured = table.format != ImportedFormat::Table;
+        let [before, after, change] = match table.sources.len() {
+            _ if !is_measured => ["before (ms)", "after (ms)", "change"],
+            1 => ["time", "", ""],
+            _ => ["before", "after", "change"],
+        };
+        let has = |is_there: &dyn Fn(&ImportedSession) -> bool| {
+            let mut sessions = table.rows.iter().flat_map(|row| [&row.before, &row.after]);
+            sessions.any(|session| session.as_ref().is_some_and(is_there))
+        };
+        let shown_if = |is_shown: bool, title| if is_shown { title } else { "" };
+        Self {
+            before,
+            after,
+            change,
+            samples: shown_if(has(&|session| session.samples.is_some()), "samples"),
+            scatter: shown_if(has(&|session| session.deviation_ns.is_some()), "deviation"),
+        }
+    }
+}
+
+/// Formats a figure of both sessions of a row: one text if they are equal, or both.
+fn of_sessions(row: &ImportedRow, form: impl Fn(&ImportedSession) -> Option<String>) -> String {
+    let text = |session: &Option<ImportedSession>| session.as_ref().map(&form);
+    let texts =
+        [text(&row.before), text(&row.after)].map(|text| text.map(Option::unwrap_or_default));
+    match texts {
+        [Some(before), Some(after)] if before != after => format!("{before}, {after}"),
+        [Some(text), _] | [None, Some(text)] => text,
+        [None, None] => String::new(),
+    }
+}
+
+fn scatter(session: &ImportedSession) -> Option<String> {
+    let time = session.median_ns.or(session.mean_ns)?;
+    let share = session.deviation_ns? / time;
+    share.is_finite().then(|| format::percent(share))
+}
+
+/// Returns the imported rows, each below the row around it.
 pub(super) fn tree<'a>(
     comparison: &'a Comparison,
     entries: &EntriesById<'a>,
@@ -125,9 +245,21 @@ impl BranchText {
             _ => String::new(),
         };
         let printed = |figure: &Option<String>| figure.clone().unwrap_or_default();
+        // Times of sessions are rounded here, and those of a table are shown as they were printed.
+        let side = |figure: &Option<String>, value: fn(&MetricEntry) -> &Value| {
+            let ns = || value(time?).as_f64();
+            figure
+                .clone()
+                .or_else(|| ns().map(format::time))
+                .unwrap_or_default()
+        };
         Self {
-            before: printed(&row.previous_ms),
-            after: printed(&row.current_ms),
+            before: side(&row.previous_ms, |time| &time.a),
+            after: side(&row.current_ms, |time| &time.b),
+            samples: of_sessions(row, |session| {
+                session.samples.map(|count| count.to_string())
+            }),
+            scatter: of_sessions(row, scatter),
             before_mb: printed(&row.previous_alloc_mb),
             after_mb: printed(&row.current_alloc_mb),
             status: printed(&row.reported_status),
