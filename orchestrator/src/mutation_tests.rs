@@ -367,6 +367,30 @@ fn imported_tables_survive_mutations() {
 }
 
 #[test]
+fn imported_results_survive_mutations() {
+    let folders = ["", "/criterion/fib_20/new"];
+    let corpus: Vec<Vec<u8>> = folders
+        .iter()
+        .flat_map(|folder| {
+            let folder = format!("tests/fixtures/imports{folder}");
+            let is_example = |name: &str| {
+                name.ends_with(".json") && !["sample.json", "benchmark.json"].contains(&name)
+            };
+            read_examples(&folder, is_example)
+        })
+        .collect();
+    try_mutations("imported results", &corpus, |input| {
+        let text = text_of(input);
+        let file = ("a.json", text.as_str());
+        let Ok(comparison) = import::of_texts(file, Some(file)) else {
+            return false;
+        };
+        let _ = render::comparison("import.txt", Path::new("/nonexistent"), &comparison);
+        true
+    });
+}
+
+#[test]
 fn frames_survive_mutations() {
     let bodies = [
         r#"{"described":{"document":"{}"}}"#,

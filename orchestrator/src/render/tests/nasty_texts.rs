@@ -194,6 +194,16 @@ fn no_text_of_a_table_controls_its_reports() {
 }
 
 #[test]
+fn no_text_of_imported_results_controls_its_reports() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/imports");
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let (before, after) = (read("pytest-before.json"), read("pytest-after.json"));
+    let compared = import::of_texts(("a.json", &before), Some(("b.json", &after))).unwrap();
+    let templates = ["import.txt", "comparison.md"];
+    check_reports(&compared, &templates, 20, of_comparison);
+}
+
+#[test]
 fn no_text_of_a_check_controls_its_report_and_the_annotations() {
     let compared: Comparison = read("comparison-full");
     let found = GateResult {
