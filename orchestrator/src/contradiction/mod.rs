@@ -15,7 +15,7 @@ pub(crate) mod names;
 pub(crate) mod nesting;
 mod order;
 pub(crate) mod rules;
-mod scatter;
+pub(crate) mod scatter;
 pub(crate) mod session;
 #[cfg(test)]
 mod tests;

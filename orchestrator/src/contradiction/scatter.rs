@@ -81,8 +81,20 @@ pub(super) fn find_impossible_deviation(claims: &Claims) -> Vec<FoundContradicti
             low: least,
             high: most,
         };
-        deviation.reach.is_apart(reachable).then(|| {
-            let side = if reachable.is_below(deviation.reach) {
+        // A zero has no digits of its own, so it is as precise as the ends.
+        let stated = if deviation.value == 0.0 {
+            FigureRange {
+                low: 0.0,
+                high: deviation
+                    .reach
+                    .high
+                    .min(min.reach.width() + max.reach.width()),
+            }
+        } else {
+            deviation.reach
+        };
+        stated.is_apart(reachable).then(|| {
+            let side = if reachable.is_below(stated) {
                 "too large"
             } else {
                 "too small"
@@ -157,7 +169,10 @@ pub(super) fn find_no_scatter(claims: &Claims) -> Vec<FoundContradiction> {
     find_in_sessions(claims, |session| {
         let count = session.samples().filter(|count| *count > 1)?;
         let is_zero = session.deviation.as_ref()?.value == 0.0;
-        is_zero.then(|| {
+        // Samples that certainly differ have a rule of their own.
+        let ends = session.min.as_ref().zip(session.max.as_ref());
+        let differ = ends.is_some_and(|(min, max)| min.reach.is_below(max.reach));
+        (is_zero && !differ).then(|| {
             format!(
                 "{count} samples with a standard deviation of 0: the clock is too coarse, or one \
                  value was stored several times"
@@ -278,8 +293,9 @@ fn mean_of(samples: &[FigureRange]) -> FigureRange {
     sum.through(|sum| sum / count)
 }
 
-/// Returns the median. The smallest possible one is the median of all lower ends.
-fn median_of(samples: &[FigureRange]) -> FigureRange {
+/// Returns the median of at least one sample. The smallest possible one is the median of all lower
+/// ends.
+pub(crate) fn median_of(samples: &[FigureRange]) -> FigureRange {
     let median = |mut ends: Vec<f64>| {
         ends.sort_by(f64::total_cmp);
         let half = ends.len() / 2;

@@ -9,6 +9,7 @@ use super::problem::ImportProblem;
 use crate::comparison::imported::ImportedFormat;
 use crate::contradiction::claims;
 use crate::contradiction::figure::{Figure, FigureRange};
+use crate::contradiction::scatter;
 use crate::contradiction::session::{ClaimedSession, FigureDefect, RunEnding, ShortestSpan};
 use indexmap::IndexMap;
 use std::collections::HashMap;
@@ -311,22 +312,20 @@ impl BenchmarkEntries {
         let count = session.count.map(|count| count.saturating_sub(failed));
         session.count = count.filter(|count| *count > 0);
         if session.mean.is_none() && session.median.is_none() {
-            session.mean = mean_of(&session.samples);
+            session.median = compute_median(&session.samples);
         }
         self.session
     }
 }
 
-/// Returns the mean of repetitions without aggregates.
-fn mean_of(samples: &[FigureRange]) -> Option<Figure> {
-    let count = samples.len() as f64;
-    let reach = samples
-        .iter()
-        .copied()
-        .sum::<FigureRange>()
-        .through(|sum| sum / count);
+/// Returns the median of repetitions without aggregates.
+fn compute_median(samples: &[FigureRange]) -> Option<Figure> {
+    if samples.is_empty() {
+        return None;
+    }
+    let reach = scatter::median_of(samples);
     let value = f64::midpoint(reach.low, reach.high);
-    (!samples.is_empty()).then(|| Figure {
+    Some(Figure {
         printed: claims::print_time(value),
         value,
         reach,

@@ -182,6 +182,18 @@ fn impossible() -> Vec<RuleCase> {
         ),
         case(
             "deviation-and-range",
+            "none at all between different ends",
+            Some("a standard deviation of 0 ms is too small"),
+            "before A: count 3, sd 0, min 9.00, max 11.00",
+        ),
+        case(
+            "deviation-and-range",
+            "none at all between equal ends",
+            None,
+            "before A: count 3, sd 0, min 9.00, max 9.00",
+        ),
+        case(
+            "deviation-and-range",
             "an unknown number of samples",
             None,
             "only A: sd 1.41, min 9.00, max 11.00",
@@ -287,6 +299,12 @@ fn misleading() -> Vec<RuleCase> {
             "one sample",
             None,
             "only A: count 1, mean 1.00, sd 0",
+        ),
+        case(
+            "no-scatter",
+            "samples that differ",
+            None,
+            "only A: count 9, sd 0, min 1.00, max 2.00",
         ),
         case(
             "failed-runs",
