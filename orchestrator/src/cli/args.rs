@@ -323,7 +323,7 @@ pub(super) struct DoctorOptions {
 #[command(
     after_help = "Formats, recognised by content: hyperfine (--export-json), Google Benchmark \
         (--benchmark_out), pytest-benchmark (--benchmark-json), criterion (estimates.json, or the \
-        folder target/criterion, whose `base` and `new` are the two sides), and tables of \
+        folder target/criterion, whose baseline and `new` are the two sides), and tables of \
         comma-separated values. Required columns of a table, in any order: method, previous_ms, \
         current_ms. Optional columns: delta_ms, delta_percent, previous_alloc_mb, \
         current_alloc_mb, reported_status. Nothing is judged, because neither one sample nor one \
