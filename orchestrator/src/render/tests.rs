@@ -150,6 +150,28 @@ fn comparisons_of_many_workloads() {
 }
 
 #[test]
+fn imported_rows_keep_their_figures_beside_the_verdict() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/comparison-2026-02-04.csv");
+    let table = std::fs::read_to_string(path).unwrap();
+    let compared = import::of_table("table.csv", &table).unwrap();
+    let report = of_comparison(&compared, "comparison.md").unwrap();
+    let mut rows = 0;
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let [name, before, after, difference, percent, before_mb, after_mb, status] =
+            cells.try_into().unwrap();
+        let expected = format!(
+            "{name} | {before} | {after} | {difference} | {percent} % | {before_mb} → {after_mb} | \
+             {status} | inconclusive |"
+        );
+        assert!(report.contains(&expected), "{expected}");
+        rows += 1;
+    }
+    assert_eq!(rows, 29);
+}
+
+#[test]
 fn imported_tables() {
     let path =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/comparison-2026-02-04.csv");

@@ -35,6 +35,10 @@ struct BranchText {
     change: String,
     before: String,
     after: String,
+    /// Difference of the printed times, with as many digits; empty for sessions.
+    difference: String,
+    /// The verdict on the time, in words.
+    verdict: &'static str,
     before_mb: String,
     after_mb: String,
     /// Allocated memory of both sides, or the one figure that both print.
@@ -236,6 +240,17 @@ pub(super) fn tree<'a>(
     tree
 }
 
+/// Subtracts two printed times. The result has the digits of the longer one.
+fn difference(row: &ImportedRow) -> Option<String> {
+    let (before, after) = (row.previous_ms.as_ref()?, row.current_ms.as_ref()?);
+    let digits = |figure: &str| figure.split_once('.').map_or(0, |(_, digits)| digits.len());
+    let digits = digits(before).max(digits(after));
+    let [before, after]: [f64; 2] = [before.parse().ok()?, after.parse().ok()?];
+    // Equal figures have no sign.
+    let difference = after - before + 0.0;
+    Some(format!("{difference:+.digits$}"))
+}
+
 impl BranchText {
     fn of(row: &ImportedRow, time: Option<&MetricEntry>, depth: usize) -> Self {
         let indent = "  ".repeat(depth);
@@ -260,6 +275,8 @@ impl BranchText {
                 session.samples.map(|count| count.to_string())
             }),
             scatter: of_sessions(row, scatter),
+            difference: difference(row).unwrap_or_default(),
+            verdict: time.map_or("", |time| time.verdict.word()),
             before_mb: printed(&row.previous_alloc_mb),
             after_mb: printed(&row.current_alloc_mb),
             status: printed(&row.reported_status),
