@@ -24,59 +24,52 @@ pub struct ScalePiece {
     pub size: usize,
     /// Makes an input of a size. The returned closure does the work and returns the bytes of its
     /// output.
-    pub prepare: fn(usize) -> Box<dyn Fn() -> usize>,
+    pub prepare: PrepareWork,
+}
+
+/// Makes an input of a size, and returns the work on it.
+type PrepareWork = fn(usize) -> Box<dyn Fn() -> usize>;
+
+impl ScalePiece {
+    const fn of_jobs(name: &'static str, prepare: PrepareWork) -> Self {
+        Self {
+            name,
+            unit: "jobs",
+            size: JOBS,
+            prepare,
+        }
+    }
+
+    const fn of_rows(name: &'static str, prepare: PrepareWork) -> Self {
+        Self {
+            name,
+            unit: "rows",
+            size: ROWS,
+            prepare,
+        }
+    }
 }
 
 /// All pieces.
-pub const PIECES: [ScalePiece; 8] = [
-    ScalePiece {
-        name: "load and expand a scenario",
-        unit: "jobs",
-        size: JOBS,
-        prepare: load,
-    },
-    ScalePiece {
-        name: "render summary.txt",
-        unit: "jobs",
-        size: JOBS,
-        prepare: |n| reports(n, "summary.txt"),
-    },
-    ScalePiece {
-        name: "render profile.md",
-        unit: "jobs",
-        size: JOBS,
-        prepare: |n| reports(n, "profile.md"),
-    },
-    ScalePiece {
-        name: "render comparison.txt",
-        unit: "jobs",
-        size: JOBS,
-        prepare: |n| comparisons(n, "comparison.txt"),
-    },
-    ScalePiece {
-        name: "render comparison.md",
-        unit: "jobs",
-        size: JOBS,
-        prepare: |n| comparisons(n, "comparison.md"),
-    },
-    ScalePiece {
-        name: "judge and render gate.txt",
-        unit: "jobs",
-        size: JOBS,
-        prepare: gates,
-    },
-    ScalePiece {
-        name: "import a table",
-        unit: "rows",
-        size: ROWS,
-        prepare: imports,
-    },
-    ScalePiece {
-        name: "import results of a tool",
-        unit: "rows",
-        size: ROWS,
-        prepare: import_results,
-    },
+pub const PIECES: [ScalePiece; 12] = [
+    ScalePiece::of_jobs("load and expand a scenario", load),
+    ScalePiece::of_jobs("render summary.txt", |n| reports(n, "summary.txt")),
+    ScalePiece::of_jobs("render profile.md", |n| reports(n, "profile.md")),
+    ScalePiece::of_jobs("render hot-paths.md", |n| reports(n, "hot-paths.md")),
+    ScalePiece::of_jobs("render run.html", |n| reports(n, "run.html")),
+    ScalePiece::of_jobs("render comparison.txt", |n| {
+        comparisons(n, "comparison.txt")
+    }),
+    ScalePiece::of_jobs("render comparison.md", |n| comparisons(n, "comparison.md")),
+    ScalePiece::of_jobs("render performance.md", |n| {
+        comparisons(n, "performance.md")
+    }),
+    ScalePiece::of_jobs("render comparison.html", |n| {
+        comparisons(n, "comparison.html")
+    }),
+    ScalePiece::of_jobs("judge and render gate.txt", gates),
+    ScalePiece::of_rows("import a table", imports),
+    ScalePiece::of_rows("import results of a tool", import_results),
 ];
 
 /// Jobs of a large scenario.

@@ -149,6 +149,52 @@ fn comparisons_of_many_workloads() {
     }
 }
 
+/// Most bytes of a page with 600 rows.
+const MOST_PAGE_BYTES: usize = 3 << 20;
+
+#[test]
+fn pages_of_600_rows_are_small() {
+    let mut record: Record = read("record-night");
+    // Samples that fill every column of the histograms, in as many processes as are drawn.
+    let mut job = record.jobs[0].clone();
+    let time = job.time.as_mut().unwrap();
+    time.processes.truncate(1);
+    time.processes[0].samples_ns = (0..200).map(|sample| 1000 + sample * sample).collect();
+    time.processes = vec![time.processes[0].clone(); 12];
+    record.jobs = (0..600)
+        .map(|index| {
+            let mut job = job.clone();
+            job.id = format!("kernels/matmul[m={index},k={index},n={index},pool=on]");
+            job
+        })
+        .collect();
+    let page = of_run(&record, "run.html").unwrap();
+    assert!(page.contains("n=599,"));
+    assert!(page.len() < MOST_PAGE_BYTES, "{} bytes", page.len());
+
+    let mut compared: Comparison = read("comparison-models");
+    let (workload, entries) = (compared.workloads.remove(0), compared.jobs.clone());
+    let mut workload = workload;
+    workload.pairs = vec![workload.pairs[0].clone(); 30];
+    compared.workloads.clear();
+    compared.jobs.clear();
+    for index in 0..600 {
+        let id = format!("job[n={index}]");
+        let mut workload = workload.clone();
+        let own = entries.iter().filter(|entry| entry.id == workload.id);
+        let own = own.cloned().map(|mut entry| {
+            entry.id.clone_from(&id);
+            entry
+        });
+        compared.jobs.extend(own);
+        workload.id = id;
+        compared.workloads.push(workload);
+    }
+    let page = of_comparison(&compared, "comparison.html").unwrap();
+    assert!(page.contains("n=599]"));
+    assert!(page.len() < MOST_PAGE_BYTES, "{} bytes", page.len());
+}
+
 #[test]
 fn imported_rows_keep_their_figures_beside_the_verdict() {
     let path =
@@ -159,8 +205,16 @@ fn imported_rows_keep_their_figures_beside_the_verdict() {
     let mut rows = 0;
     for line in table.lines().skip(1) {
         let cells: Vec<&str> = line.split(',').collect();
-        let [name, before, after, difference, percent, before_mb, after_mb, status] =
-            cells.try_into().unwrap();
+        let [
+            name,
+            before,
+            after,
+            difference,
+            percent,
+            before_mb,
+            after_mb,
+            status,
+        ] = cells.try_into().unwrap();
         let expected = format!(
             "{name} | {before} | {after} | {difference} | {percent} % | {before_mb} → {after_mb} | \
              {status} | inconclusive |"

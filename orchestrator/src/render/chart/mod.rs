@@ -18,14 +18,19 @@ pub(super) fn coordinate(value: f64) -> String {
     }
 }
 
-/// Draws bars that stand on one line, as the data of an SVG path: `x` and height of each, from left
-/// to right.
-fn draw_bars(baseline: f64, bars: impl Iterator<Item = (f64, f64)>) -> String {
-    let mut path = String::new();
-    for (x, height) in bars {
-        let [x, y, height] = [x, baseline, height].map(coordinate);
-        let _ = write!(path, "M{x} {y}v-{height}");
+/// Draws adjacent bars of one width that stand on a line, as the data of one closed SVG path. Equal
+/// neighbours are one step, which keeps the path short.
+pub(super) fn draw_steps(baseline: usize, width: usize, heights: &[usize]) -> String {
+    let mut path = format!("M0 {baseline}");
+    let mut level = 0;
+    for equal in heights.chunk_by(|one, other| one == other) {
+        if equal[0] != level {
+            let _ = write!(path, "v{}", level as i64 - equal[0] as i64);
+            level = equal[0];
+        }
+        let _ = write!(path, "h{}", width * equal.len());
     }
+    let _ = write!(path, "V{baseline}z");
     path
 }
 
@@ -51,8 +56,7 @@ mod tests {
 
     #[test]
     fn bars_stand_on_the_baseline_and_marks_around_places() {
-        let path = draw_bars(8.0, [(0.0, 8.0), (2.5, 1.0)].into_iter());
-        assert_eq!(path, "M0 8v-8M2.5 8v-1");
+        assert_eq!(draw_steps(8, 5, &[0, 8, 1, 1]), "M0 8h5v-8h5v7h10V8z");
         let path = draw_marks(4.0, [(10.0, 5.0)].into_iter());
         assert_eq!(path, "M8 5h4");
     }

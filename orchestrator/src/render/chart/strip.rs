@@ -1,18 +1,19 @@
 //! The samples of a job as one small histogram per process or side, all on one scale, so that a
 //! second state of the machine or of the code is seen at a glance.
 
-use super::{coordinate, draw_bars};
+use super::coordinate;
 use crate::record::TimeSummary;
+use crate::render::chart;
 use crate::runner::pair_series::PairRecord;
 use orch_core::format;
 use serde::Serialize;
 
 /// Columns of a histogram, and the width of one.
 const COLUMNS: usize = 48;
-const COLUMN_WIDTH: f64 = 5.0;
+const COLUMN_WIDTH: usize = 5;
 /// Height of a row, and of its highest bar.
-const ROW_HEIGHT: f64 = 12.0;
-const BAR_HEIGHT: f64 = 10.0;
+const ROW_HEIGHT: usize = 12;
+const BAR_HEIGHT: usize = 10;
 /// Most rows that are drawn.
 const MOST_ROWS: usize = 12;
 /// Share of the samples that the scale may leave out at its right end.
@@ -21,8 +22,8 @@ const MOST_BEYOND: f64 = 0.02;
 /// The samples of one job or workload.
 #[derive(Debug, Serialize)]
 pub(in super::super) struct SampleStrip {
-    width: String,
-    height: String,
+    width: usize,
+    height: usize,
     /// One path per process from the first round on, or one for each side.
     rows: Vec<String>,
     /// Place of the job's median, or of that of side A.
@@ -95,10 +96,10 @@ fn draw(rows: &[Vec<f64>], median: f64, row: &str, row_plural: &str) -> Option<S
         count => format!("{count} {row_plural}"),
     };
     Some(SampleStrip {
-        width: coordinate(COLUMNS as f64 * COLUMN_WIDTH),
-        height: coordinate(shown as f64 * ROW_HEIGHT),
+        width: COLUMNS * COLUMN_WIDTH,
+        height: shown * ROW_HEIGHT,
         rows: rows.iter().take(shown).enumerate().map(draw_row).collect(),
-        median: coordinate(column(median.clamp(first, end)) * COLUMN_WIDTH + 2.0),
+        median: coordinate((column(median.clamp(first, end)) + 0.5) * COLUMN_WIDTH as f64),
         low: format::time(first),
         high: format::time(end),
         beyond,
@@ -118,15 +119,12 @@ fn draw_histogram(row: usize, columns: impl Iterator<Item = usize>) -> String {
         counts[column.min(COLUMNS - 1)] += 1;
     }
     let most = counts.iter().copied().max().unwrap_or(0).max(1);
-    let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0);
-    let baseline = (row + 1) as f64 * ROW_HEIGHT - 1.0;
-    draw_bars(
-        baseline,
-        bars.map(|(column, count)| {
-            // A single sample stays visible beside thousands.
-            let height = (*count as f64 / most as f64 * BAR_HEIGHT).max(1.5);
-            (column as f64 * COLUMN_WIDTH + 2.0, height)
-        }),
+    // A single sample stays visible beside thousands.
+    let height = |count: usize| (count * BAR_HEIGHT).div_ceil(most);
+    chart::draw_steps(
+        (row + 1) * ROW_HEIGHT - 1,
+        COLUMN_WIDTH,
+        &counts.map(height),
     )
 }
 
@@ -175,7 +173,7 @@ mod tests {
         let heaps: Vec<usize> = strip
             .rows
             .iter()
-            .map(|path| path.matches('M').count())
+            .map(|path| path.matches("v-10").count())
             .collect();
         assert_eq!(heaps, [1, 2]);
         assert_eq!((strip.beyond, strip.more), (0, 0));
@@ -191,7 +189,7 @@ mod tests {
         samples.push(1_000_000);
         let strip = draw_samples(vec![samples]);
         assert!((1..=4).contains(&strip.beyond), "{}", strip.beyond);
-        assert!(strip.rows[0].matches('M').count() > 30);
+        assert_eq!(strip.rows[0], "M0 11v-5h120v-5h5v5h115V11z");
     }
 
     #[test]
