@@ -65,6 +65,8 @@ pub(super) struct ImportedText {
     titles: ColumnTitles,
     /// What each file of a benchmark tool states about its session.
     sources: Vec<String>,
+    /// Reason why no row has a verdict.
+    conclusion: &'static str,
 }
 
 /// Titles of the columns; empty for a column without values.
@@ -110,6 +112,17 @@ impl ImportedText {
             is_measured,
             titles: ColumnTitles::of(table),
             sources: table.sources.iter().filter_map(describe_source).collect(),
+            conclusion: match table.sources.len() {
+                0 => {
+                    "One sample per side supports no verdict: every row is inconclusive, whatever \
+                     its percentage."
+                }
+                1 => "One session supports no verdict: there is nothing to compare it with.",
+                _ => {
+                    "One session per side supports no verdict: a change of the machine between \
+                     the two looks like a change of the code."
+                }
+            },
         })
     }
 }
