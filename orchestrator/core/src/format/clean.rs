@@ -16,11 +16,13 @@ const MOST_OF_A_PLUGIN: usize = 1500;
 const MOST_OF_A_NAME: usize = 160;
 
 /// Returns whether a character controls a terminal or the order of the text around it: control
-/// characters with those of ISO 6429 (C1), separators of lines, and bidirectional overrides,
+/// characters with those of ISO 6429 (C1), separators of lines, and bidirectional marks, overrides,
 /// embeddings and isolates.
 pub fn is_control(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    let is_separator = matches!(c, '\u{2028}' | '\u{2029}');
+    let is_mark = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}');
+    let is_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || is_separator || is_mark || is_direction
 }
 
 /// Returns whether a text has such a character.
@@ -172,6 +174,7 @@ mod tests {
         assert_eq!(clean_line(NASTY), "a ]0;x  2J   b ::error::x|`<i>");
         assert_eq!(clean_lines(NASTY), "a ]0;x  2J   b\n::error::x|`<i>");
         assert_eq!(clean_lines("a\r\nb\r\tc"), "a\nb \tc");
+        assert_eq!(clean_line("a\u{61c}\u{200e}\u{200f}\u{2069}b"), "a    b");
         assert_eq!(clean_cell(NASTY), "a ]0;x  2J   b ::error::x  &lt;i>");
         assert_eq!(clean_prose(NASTY), "a ]0;x  2J   b ::error::x|`&lt;i>");
         assert_eq!(clean_code(NASTY), "a ]0;x  2J   b ::error::x  <i>");
