@@ -5,6 +5,9 @@ use indexmap::IndexMap;
 use orch_core::format::clean;
 use serde::Serialize;
 
+/// Most bytes of the name of a benchmark that Bencher accepts.
+const MOST_BENCHER_BYTES: usize = 1024;
+
 /// A measure in Bencher Metric Format.
 #[derive(Debug, Serialize)]
 pub(super) struct BencherMeasure {
@@ -33,7 +36,7 @@ pub(super) fn export_bencher(
     record: &Record,
 ) -> IndexMap<String, IndexMap<&'static str, BencherMeasure>> {
     let mut jobs = IndexMap::new();
-    for job in &record.jobs {
+    for (place, job) in record.jobs.iter().enumerate() {
         let mut measures = IndexMap::new();
         if let Some(time) = &job.time {
             measures.insert(
@@ -56,10 +59,23 @@ pub(super) fn export_bencher(
             );
         }
         if !measures.is_empty() {
-            jobs.insert(clean::clean_line(&job.id).into_owned(), measures);
+            jobs.insert(name_benchmark(&job.id, place), measures);
         }
     }
     jobs
+}
+
+/// Returns the name of a job's benchmark. A longer name than Bencher accepts ends in the place of
+/// the job, so that it stays unique.
+fn name_benchmark(id: &str, place: usize) -> String {
+    let name = clean::clean_line(id).into_owned();
+    if name.len() <= MOST_BENCHER_BYTES {
+        return name;
+    }
+    let ending = format!("... {place}");
+    let room = MOST_BENCHER_BYTES - ending.len();
+    let end = (0..=room).rev().find(|at| name.is_char_boundary(*at));
+    format!("{}{ending}", &name[..end.unwrap_or_default()])
 }
 
 /// Exports the measured jobs, a point per job and metric. Smaller is better for all of them.
@@ -101,4 +117,23 @@ fn list_counts(job: &JobRecord) -> Vec<(&'static str, f64)> {
             ]
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_names_are_cut_and_stay_unique() {
+        assert_eq!(name_benchmark("gelu[n=1000]", 7), "gelu[n=1000]");
+        let fitting = "x".repeat(MOST_BENCHER_BYTES);
+        assert_eq!(name_benchmark(&fitting, 7), fitting);
+        let long = "é".repeat(MOST_BENCHER_BYTES);
+        let [one, other] = [7, 8].map(|place| name_benchmark(&long, place));
+        assert!(
+            one.len() <= MOST_BENCHER_BYTES && one.ends_with("é... 7"),
+            "{one}"
+        );
+        assert_ne!(one, other);
+    }
 }
