@@ -59,7 +59,9 @@ pub(super) fn view<'a>(
     }
 }
 
-fn outcome(outcome: GateOutcome, is_repeated: bool) -> &'static str {
+/// Returns an outcome in words. `is_repeated` tells whether the check measured again what failed in
+/// an earlier one.
+pub(super) fn outcome(outcome: GateOutcome, is_repeated: bool) -> &'static str {
     match outcome {
         GateOutcome::Failed => "failed",
         GateOutcome::Incomplete => "incomplete: not everything was measured",
@@ -72,22 +74,26 @@ fn outcome(outcome: GateOutcome, is_repeated: bool) -> &'static str {
 }
 
 fn finding_line(finding: &GateFinding) -> FindingLine<'_> {
-    let word = finding.kind.word();
-    let job = match finding.job.as_str() {
-        "" => String::new(),
-        job => format!("{job}, "),
-    };
-    let before: String = [finding.metric.as_str(), word]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .map(|part| format!("{part}: "))
-        .collect();
     FindingLine {
         kind: finding.kind,
         job: &finding.job,
         metric: &finding.metric,
         message: &finding.message,
-        word,
-        line: format!("{job}{before}{}", format::brief(&finding.message)),
+        word: finding.kind.word(),
+        line: describe(finding),
     }
+}
+
+/// Formats a finding in one line, with the beginning of a long message.
+pub(super) fn describe(finding: &GateFinding) -> String {
+    let job = match finding.job.as_str() {
+        "" => String::new(),
+        job => format!("{job}, "),
+    };
+    let before: String = [finding.metric.as_str(), finding.kind.word()]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| format!("{part}: "))
+        .collect();
+    format!("{job}{before}{}", format::brief(&finding.message))
 }

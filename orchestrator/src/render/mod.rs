@@ -29,7 +29,7 @@ mod summary;
 mod table;
 mod templates;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod warnings;
 mod wrong_name;
 

@@ -1,6 +1,6 @@
 //! Snapshots of all reports through the built-in templates. The fixtures reach every section.
 
-mod nasty_texts;
+pub(crate) mod nasty_texts;
 mod profiler_reports;
 mod view_names;
 
@@ -23,16 +23,17 @@ const RUN_REPORTS: [&str; 7] = [
     "samples.txt",
     "summary.txt",
 ];
-const COMPARISON_REPORTS: [&str; 6] = [
+const COMPARISON_REPORTS: [&str; 7] = [
     "chart.md",
     "comparison.html",
     "comparison.md",
     "comparison.txt",
+    "github-comment.md",
     "overview.txt",
     "performance.md",
 ];
 
-pub(super) fn read<T: DeserializeOwned>(name: &str) -> T {
+pub(crate) fn read<T: DeserializeOwned>(name: &str) -> T {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/reports")
         .join(format!("{name}.json"));
@@ -276,7 +277,7 @@ fn check_import(name: &str, compared: &Comparison) {
 }
 
 /// Returns a finding of each kind.
-fn findings() -> Vec<GateFinding> {
+pub(crate) fn findings() -> Vec<GateFinding> {
     let kinds = [
         "output_differs",
         "regressed",

@@ -26,6 +26,13 @@ pub(super) struct GatheredWarning<'a> {
     alike: Option<String>,
 }
 
+impl GatheredWarning<'_> {
+    /// Returns the id and the beginning of the text.
+    pub(super) fn line(&self) -> &str {
+        &self.line
+    }
+}
+
 /// The warnings of one job: texts, and the kind of each in the same order. Some warnings that an
 /// older orch wrote have no kind.
 pub(super) struct JobTexts<'a> {

@@ -1,6 +1,7 @@
 //! The view of comparisons for templates: the comparison itself, one row per workload, the bounded
 //! lists of the reports, and sentences about the whole comparison.
 
+mod comment;
 mod explained;
 mod imported;
 mod listed;
@@ -15,6 +16,7 @@ use super::shown::{self, MOST_TEXTS, ShownList};
 use super::warnings::{self, GatheredWarning, JobTexts};
 use crate::comparison::{ComparedWorkload, Comparison, FILE, MetricEntry, verdict_words};
 use crate::record::{Contradiction, Severity};
+use comment::CommentView;
 use imported::{ImportedText, TableBranch};
 use indexmap::IndexMap;
 use listed::ShownLists;
@@ -51,6 +53,8 @@ pub(super) struct ComparisonView<'a> {
     review: ComparisonReview,
     /// What the HTML page shows beside the rest.
     page: ComparisonPage,
+    /// Parts of a comment on a pull request.
+    comment: CommentView,
 }
 
 #[derive(Serialize)]
@@ -85,6 +89,8 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
     let severities = SeverityCounts::of(&comparison.contradictions);
     let page = ComparisonPage::of(comparison, &rows);
     let review = ComparisonReview::of(comparison, &rows);
+    let text = ComparisonText::of(comparison, &headline, shown.is_time_changed);
+    let comment = CommentView::of(comparison, &rows, &warnings.items, &headline, text.sides());
     ComparisonView {
         comparison,
         a_set: texts::set_values(&comparison.a),
@@ -94,7 +100,7 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
         more_warnings: warnings.more,
         left_out_warnings: warnings.left_out,
         busy: comparison.load.and_then(|load| load.message()),
-        text: ComparisonText::of(comparison, &headline, shown.is_time_changed),
+        text,
         headline,
         imported: ImportedText::of(comparison, tree.len(), &severities),
         shown,
@@ -102,6 +108,7 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
         severities,
         review,
         page,
+        comment,
     }
 }
 

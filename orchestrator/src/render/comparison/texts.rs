@@ -80,6 +80,13 @@ impl ComparisonText {
     }
 }
 
+impl ComparisonText {
+    /// Returns both sides in a line each.
+    pub(super) fn sides(&self) -> [&str; 2] {
+        [&self.a.long, &self.b.long]
+    }
+}
+
 impl SideText {
     fn of(letter: &str, side: &ComparedSide) -> Self {
         let set: String = set_values(side)

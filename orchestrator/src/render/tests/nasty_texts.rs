@@ -21,19 +21,19 @@ const FIELDS: [&str; 3] = [
     include_str!("../../../tests/fixtures/json-keys/bisect.txt"),
 ];
 /// Number of texts that are replaced together, so that the tests take seconds.
-const TOGETHER: usize = 4;
+pub(crate) const TOGETHER: usize = 4;
 
 /// A document with the nasty text around some of its texts.
-struct NastyDocument<T> {
+pub(crate) struct NastyDocument<T> {
     /// The original texts.
-    texts: Vec<String>,
-    document: T,
+    pub(crate) texts: Vec<String>,
+    pub(crate) document: T,
 }
 
 /// Makes documents in which each text is nasty once, keys of maps included. Equal texts are
 /// replaced together, because they may name the same thing. Where the type does not accept that,
 /// because one of them is a field or a word of an enum, the values are replaced one by one.
-fn make_nasty<T: Serialize + DeserializeOwned>(
+pub(crate) fn make_nasty<T: Serialize + DeserializeOwned>(
     original: &T,
     together: usize,
 ) -> Vec<NastyDocument<T>> {
@@ -103,7 +103,7 @@ fn collect_texts(value: &Value, texts: &mut IndexSet<String>) {
 }
 
 /// Checks that no text of a report controls the place that shows it.
-fn check_harmless(report: &str, place: &str) {
+pub(crate) fn check_harmless(report: &str, place: &str) {
     let controls = |c: char| clean::is_control(c) && c != '\n';
     assert!(!report.contains(controls), "{place}: {report:?}");
     assert!(!report.contains("##["), "{place}: {report}");
@@ -116,7 +116,7 @@ fn check_harmless(report: &str, place: &str) {
 }
 
 /// Checks that Markdown has the same structure whatever its texts are.
-fn check_markdown(report: &str, place: &str) {
+pub(crate) fn check_markdown(report: &str, place: &str) {
     let mut cells = None;
     for line in report.lines() {
         // Texts in Markdown have one line.
