@@ -8,6 +8,7 @@
 use crate::bisect::state::{BisectHeader, BisectStep};
 use crate::bisect::{BisectDirection, BisectReport};
 use crate::comparison::Comparison;
+use crate::export::{self, ExportFormat, ExportedResult};
 use crate::import;
 use crate::journal;
 use crate::json_schema::CompiledSchema;
@@ -278,10 +279,17 @@ fn records_and_reports_survive_mutations() {
         for name in ["summary.txt", "profile.md"] {
             let _ = render::render(name, nowhere, record);
         }
+        for format in ExportFormat::ALL {
+            let _ = export::export_result(&ExportedResult::Run(record), format, nowhere);
+        }
     });
     try_documents::<Comparison>("comparison", |comparison| {
         for name in ["comparison.txt", "comparison.md"] {
             let _ = render::comparison(name, nowhere, comparison);
+        }
+        for format in ExportFormat::ALL {
+            let result = ExportedResult::Comparison(comparison);
+            let _ = export::export_result(&result, format, nowhere);
         }
     });
     try_documents::<BisectReport>("bisect", |report| {

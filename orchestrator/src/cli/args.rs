@@ -90,7 +90,7 @@ pub(super) struct ReportOptions {
     /// [default: the report that the command printed]
     #[arg(long, value_name = "FILE")]
     pub(super) template: Option<String>,
-    /// Export the numbers in a format of other programs instead of rendering a template
+    /// Export the result in a format of other programs instead of rendering a template
     #[arg(long, value_name = "NAME", conflicts_with = "template", value_parser = formats())]
     pub(super) format: Option<String>,
     /// Write the report to this file instead of printing it

@@ -4,7 +4,7 @@ use super::args::ReportOptions;
 use super::exit::Exit;
 use super::{CommandResult, output};
 use crate::error::CommandError;
-use crate::export::{self, ExportFormat};
+use crate::export::ExportFormat;
 use crate::file;
 use crate::report::{self, ReportRequest};
 
@@ -15,16 +15,9 @@ pub(super) fn run_report(options: &ReportOptions) -> CommandResult {
         template: options.template.clone(),
         results: options.results.clone(),
     };
-    let format = options.format.as_deref();
-    let format = ExportFormat::ALL
-        .into_iter()
-        .find(|one| Some(one.name()) == format);
+    let format = options.format.as_deref().and_then(ExportFormat::find);
     let text = match format {
-        Some(format) => export::export_result(
-            &report::find_result(&request.result, request.results.as_deref())?,
-            format,
-        )
-        .map_err(|error| CommandError::input(error.to_string()))?,
+        Some(format) => report::export_report(&request, format)?,
         None => report::render_report(&request)?,
     };
     match &options.output {

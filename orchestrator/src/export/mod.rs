@@ -1,12 +1,22 @@
-//! Stored results in the formats of other programs: tables, samples, dashboards, flame graphs.
+//! Stored results in the formats of other programs: tables, samples, tests, comments, dashboards,
+//! flame graphs.
 
 mod dashboards;
 mod rows;
 mod samples;
 mod stacks;
+#[cfg(test)]
+mod tests;
 
-use crate::report::stored_result::StoredResult;
+use crate::comparison::Comparison;
+use crate::record::Record;
+use crate::render::{self, RenderError};
+use orch_core::format::clean;
 use serde::Serialize;
+use std::path::Path;
+
+/// Name of the template behind the comment.
+const COMMENT: &str = "github-comment.md";
 
 /// A format of another program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +29,8 @@ pub(crate) enum ExportFormat {
     SamplesCsv,
     /// The same rows, as JSON lines.
     SamplesJsonl,
+    /// Markdown for a comment on a pull request.
+    GithubComment,
     /// Bencher Metric Format.
     Bencher,
     /// The `customSmallerIsBetter` format of github-action-benchmark.
@@ -27,6 +39,15 @@ pub(crate) enum ExportFormat {
     FoldedTime,
     /// Folded stacks of the bytes that each scope allocates.
     FoldedBytes,
+}
+
+/// A result to export.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum ExportedResult<'a> {
+    Run(&'a Record),
+    Comparison(&'a Comparison),
+    /// A bisect has no export.
+    Bisect,
 }
 
 /// Reason why a result has no such export.
@@ -40,14 +61,17 @@ pub(crate) enum ExportObstacle {
     },
     #[error("the export: {0}")]
     Write(String),
+    #[error(transparent)]
+    Render(#[from] RenderError),
 }
 
 impl ExportFormat {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Csv,
         Self::Jsonl,
         Self::SamplesCsv,
         Self::SamplesJsonl,
+        Self::GithubComment,
         Self::Bencher,
         Self::GithubActionBenchmark,
         Self::FoldedTime,
@@ -61,6 +85,7 @@ impl ExportFormat {
             Self::Jsonl => "jsonl",
             Self::SamplesCsv => "samples-csv",
             Self::SamplesJsonl => "samples-jsonl",
+            Self::GithubComment => "github-comment",
             Self::Bencher => "bencher",
             Self::GithubActionBenchmark => "github-action-benchmark",
             Self::FoldedTime => "folded",
@@ -68,76 +93,100 @@ impl ExportFormat {
         }
     }
 
+    /// Finds the format of a name.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.name() == name)
+    }
+
     /// Returns whether a result can be exported in this format.
-    fn fits(self, result: &StoredResult) -> bool {
+    fn fits(self, result: &ExportedResult) -> bool {
         match result {
-            StoredResult::Run(_) => true,
-            StoredResult::Comparison(_) => matches!(
+            ExportedResult::Run(_) => self != Self::GithubComment,
+            ExportedResult::Comparison(_) => matches!(
                 self,
-                Self::Csv | Self::Jsonl | Self::SamplesCsv | Self::SamplesJsonl
+                Self::Csv
+                    | Self::Jsonl
+                    | Self::SamplesCsv
+                    | Self::SamplesJsonl
+                    | Self::GithubComment
             ),
-            StoredResult::Bisect(_) => false,
+            ExportedResult::Bisect => false,
         }
     }
 }
 
-/// Exports a result.
+impl ExportedResult<'_> {
+    /// Returns the word for what the result is of.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "run",
+            Self::Comparison(_) => "comparison",
+            Self::Bisect => "bisect",
+        }
+    }
+}
+
+/// Exports a result. `templates` is the folder of the project's templates.
 ///
 /// # Errors
-/// The format is one of other kinds of results.
+/// The format is one of other kinds of results, or the project's own template is wrong.
 pub(crate) fn export_result(
-    result: &StoredResult,
+    result: &ExportedResult,
     format: ExportFormat,
+    templates: &Path,
 ) -> Result<String, ExportObstacle> {
-    let refused = || {
-        let fitting = ExportFormat::ALL.into_iter().filter(|one| one.fits(result));
-        let names: Vec<&str> = fitting.map(ExportFormat::name).collect();
-        ExportObstacle::OtherKind {
-            kind: result.kind(),
-            format: format.name(),
-            known: match names.is_empty() {
-                true => "`--json` of the command itself".to_owned(),
-                false => names.join(", "),
-            },
-        }
-    };
-    if !format.fits(result) {
-        return Err(refused());
+    let text = match result {
+        _ if !format.fits(result) => Err(refuse(result, format)),
+        ExportedResult::Run(record) => export_run(record, format),
+        ExportedResult::Comparison(comparison) => export_comparison(comparison, format, templates),
+        ExportedResult::Bisect => Err(refuse(result, format)),
+    }?;
+    // A job on GitHub may print it.
+    Ok(clean::part_commands(&text).into_owned())
+}
+
+/// Lists the formats that the kind of result has.
+fn refuse(result: &ExportedResult, format: ExportFormat) -> ExportObstacle {
+    let fitting = ExportFormat::ALL.into_iter().filter(|one| one.fits(result));
+    let names: Vec<&str> = fitting.map(ExportFormat::name).collect();
+    ExportObstacle::OtherKind {
+        kind: result.kind(),
+        format: format.name(),
+        known: match names.is_empty() {
+            true => "`--json` of the command itself".to_owned(),
+            false => names.join(", "),
+        },
     }
-    match (format, result) {
-        (ExportFormat::Csv, StoredResult::Run(record)) => write_csv(&rows::list_of_run(record)),
-        (ExportFormat::Csv, StoredResult::Comparison(comparison)) => {
-            write_csv(&rows::list_of_comparison(comparison))
-        }
-        (ExportFormat::Jsonl, StoredResult::Run(record)) => write_lines(&rows::list_of_run(record)),
-        (ExportFormat::Jsonl, StoredResult::Comparison(comparison)) => {
-            write_lines(&rows::list_of_comparison(comparison))
-        }
-        (ExportFormat::SamplesCsv, StoredResult::Run(record)) => {
-            write_csv(&samples::list_of_run(record))
-        }
-        (ExportFormat::SamplesCsv, StoredResult::Comparison(comparison)) => {
-            write_csv(&samples::list_of_comparison(comparison))
-        }
-        (ExportFormat::SamplesJsonl, StoredResult::Run(record)) => {
-            write_lines(&samples::list_of_run(record))
-        }
-        (ExportFormat::SamplesJsonl, StoredResult::Comparison(comparison)) => {
-            write_lines(&samples::list_of_comparison(comparison))
-        }
-        (ExportFormat::Bencher, StoredResult::Run(record)) => {
-            write_document(&dashboards::export_bencher(record))
-        }
-        (ExportFormat::GithubActionBenchmark, StoredResult::Run(record)) => {
+}
+
+fn export_run(record: &Record, format: ExportFormat) -> Result<String, ExportObstacle> {
+    match format {
+        ExportFormat::Csv => write_csv(&rows::list_of_run(record)),
+        ExportFormat::Jsonl => write_lines(&rows::list_of_run(record)),
+        ExportFormat::SamplesCsv => write_csv(&samples::list_of_run(record)),
+        ExportFormat::SamplesJsonl => write_lines(&samples::list_of_run(record)),
+        ExportFormat::Bencher => write_document(&dashboards::export_bencher(record)),
+        ExportFormat::GithubActionBenchmark => {
             write_document(&dashboards::export_action_benchmark(record))
         }
-        (ExportFormat::FoldedTime, StoredResult::Run(record)) => {
-            Ok(stacks::fold(record, |scope| scope.self_ns))
-        }
-        (ExportFormat::FoldedBytes, StoredResult::Run(record)) => {
-            Ok(stacks::fold(record, stacks::count_own_bytes))
-        }
-        _ => Err(refused()),
+        ExportFormat::FoldedTime => Ok(stacks::fold(record, |scope| scope.self_ns)),
+        ExportFormat::FoldedBytes => Ok(stacks::fold(record, stacks::count_own_bytes)),
+        ExportFormat::GithubComment => Err(refuse(&ExportedResult::Run(record), format)),
+    }
+}
+
+fn export_comparison(
+    comparison: &Comparison,
+    format: ExportFormat,
+    templates: &Path,
+) -> Result<String, ExportObstacle> {
+    match format {
+        ExportFormat::Csv => write_csv(&rows::list_of_comparison(comparison)),
+        ExportFormat::Jsonl => write_lines(&rows::list_of_comparison(comparison)),
+        ExportFormat::SamplesCsv => write_csv(&samples::list_of_comparison(comparison)),
+        ExportFormat::SamplesJsonl => write_lines(&samples::list_of_comparison(comparison)),
+        ExportFormat::GithubComment => Ok(render::comparison(COMMENT, templates, comparison)?),
+        _ => Err(refuse(&ExportedResult::Comparison(comparison), format)),
     }
 }
 

@@ -34,8 +34,10 @@ fn fold_scope(
 
 /// Returns the bytes that a scope allocates itself.
 pub(super) fn count_own_bytes(scope: &ScopeRecord) -> u64 {
-    let inside: u64 = scope.children.iter().map(|child| child.bytes).sum();
-    scope.bytes.saturating_sub(inside)
+    let inside = scope.children.iter().map(|child| child.bytes);
+    scope
+        .bytes
+        .saturating_sub(inside.fold(0, u64::saturating_add))
 }
 
 /// Returns the name of a frame, which contains no semicolon and no line end.

@@ -1,4 +1,5 @@
-//! Stored results and the reports on them. The verb `report` renders a stored result again.
+//! Stored results and the reports on them. The verb `report` renders a stored result again, or
+//! exports it.
 
 pub(crate) mod stored_bisect;
 pub(crate) mod stored_comparison;
@@ -6,6 +7,7 @@ pub(crate) mod stored_result;
 pub(crate) mod stored_run;
 
 use crate::error::CommandError;
+use crate::export::ExportFormat;
 use crate::project;
 use std::path::{Path, PathBuf};
 use stored_result::StoredResult;
@@ -34,6 +36,20 @@ pub(crate) fn render_report(request: &ReportRequest) -> Result<String, CommandEr
         None => (result.printed_report().to_owned(), templates),
     };
     render_result(&result, &template)
+}
+
+/// Exports a stored result in a format of other programs.
+///
+/// # Errors
+/// There is no such result, this version does not read it, or its kind has no such export.
+pub(crate) fn export_report(
+    request: &ReportRequest,
+    format: ExportFormat,
+) -> Result<String, CommandError> {
+    let result = find_result(&request.result, request.results.as_deref())?;
+    result
+        .export(format, &project::templates(&find_root()?))
+        .map_err(|error| CommandError::input(error.to_string()))
 }
 
 /// Finds and reads a result, which is given by its file, its folder, or its id in `results` or the

@@ -3,6 +3,7 @@
 use crate::bisect::{self, BisectReport};
 use crate::comparison::{self, Comparison, SideKind};
 use crate::error::CommandError;
+use crate::export::{self, ExportFormat, ExportObstacle, ExportedResult};
 use crate::file;
 use crate::record::{self, Record, store};
 use crate::render::{self, RenderError};
@@ -23,15 +24,6 @@ pub(crate) enum StoredResult {
 }
 
 impl StoredResult {
-    /// Returns the word for what the result is of.
-    pub(crate) fn kind(&self) -> &'static str {
-        match self {
-            Self::Run(_) => "run",
-            Self::Comparison(_) => "comparison",
-            Self::Bisect(_) => "bisect",
-        }
-    }
-
     /// Returns the name of the report that the command printed.
     pub(crate) fn printed_report(&self) -> &'static str {
         match self {
@@ -50,6 +42,20 @@ impl StoredResult {
             Self::Comparison(comparison) => render::comparison(name, folder, comparison),
             Self::Bisect(report) => render::bisect(name, folder, report),
         }
+    }
+
+    /// Exports the result. `templates` is the folder of the project's templates.
+    pub(crate) fn export(
+        &self,
+        format: ExportFormat,
+        templates: &Path,
+    ) -> Result<String, ExportObstacle> {
+        let result = match self {
+            Self::Run(record) => ExportedResult::Run(record),
+            Self::Comparison(comparison) => ExportedResult::Comparison(comparison),
+            Self::Bisect(_) => ExportedResult::Bisect,
+        };
+        export::export_result(&result, format, templates)
     }
 }
 

@@ -206,6 +206,18 @@ fn results_are_exported_for_other_programs() {
     let ran = project.orch(&["report", "two", "--format", "folded"]);
     assert_eq!(ran.code, 200);
     let message = "a comparison cannot be exported as `folded`; use csv, jsonl, samples-csv, \
-        samples-jsonl";
+        samples-jsonl, github-comment";
     assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    let comment = export("two", "github-comment");
+    assert!(
+        comment.starts_with("<!-- orch comparison: nightly -->\n"),
+        "{comment}"
+    );
+    let own = project.write("templates/github-comment.md", "{{ comment.marker }} mine\n");
+    assert_eq!(
+        export("two", "github-comment"),
+        "<!-- orch comparison: nightly --> mine\n",
+        "{}",
+        own.display()
+    );
 }

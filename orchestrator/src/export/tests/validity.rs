@@ -1,0 +1,129 @@
+//! Validity of exports, as far as a test without their consumers can check it.
+
+use super::super::ExportFormat;
+use crate::render::tests::nasty_texts::check_markdown;
+use serde_json::Value;
+
+/// Most characters of a comment on GitHub.
+const MOST_COMMENT_CHARACTERS: usize = 65_536;
+
+/// Checks that an export is what its format promises.
+pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
+    let place = format!("{}, {place}", format.name());
+    match format {
+        ExportFormat::Csv | ExportFormat::SamplesCsv => check_csv(text, &place),
+        ExportFormat::Jsonl | ExportFormat::SamplesJsonl => check_json_lines(text, &place),
+        ExportFormat::GithubComment => check_comment(text, &place),
+        ExportFormat::Bencher => check_bencher(text, &place),
+        ExportFormat::GithubActionBenchmark => check_action_benchmark(text, &place),
+        ExportFormat::FoldedTime | ExportFormat::FoldedBytes => check_folded(text, &place),
+    }
+}
+
+fn check_csv(text: &str, place: &str) {
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let rows = reader.records().map(Result::unwrap).count();
+    // No field has a line feed, so that tools that read lines work too.
+    assert_eq!(rows + 1, text.lines().count().max(1), "{place}");
+}
+
+fn check_json_lines(text: &str, place: &str) {
+    for line in text.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        assert!(row["job"].is_string(), "{place}: {line}");
+    }
+}
+
+fn check_folded(text: &str, place: &str) {
+    for line in text.lines() {
+        let (stack, number) = line.rsplit_once(' ').unwrap();
+        assert!(stack.contains(';'), "{place}: {line}");
+        assert!(number.parse::<u64>().is_ok(), "{place}: {line}");
+    }
+}
+
+fn check_comment(text: &str, place: &str) {
+    assert!(text.chars().count() < MOST_COMMENT_CHARACTERS, "{place}");
+    let first = text.lines().next().unwrap();
+    let marker = first.strip_prefix("<!-- orch ").unwrap();
+    let name = marker.strip_suffix(" -->").unwrap();
+    assert!(
+        !name.contains("--") && !name.contains('>'),
+        "{place}: {first}"
+    );
+    check_markdown(text, place);
+    let count = |tag: &str| text.matches(tag).count();
+    assert_eq!(count("<details>"), count("</details>"), "{place}");
+    // Names stand in code, where they mention and link nothing.
+    for line in text.lines().skip(1) {
+        let plain: String = line.split('`').step_by(2).collect();
+        for part in ["@everyone", "](", "#1", "**b", "alert(1)"] {
+            assert!(!plain.contains(part), "{place}: {line}");
+        }
+    }
+}
+
+/// Checks the schema of Bencher Metric Format, and the names that Bencher accepts.
+fn check_bencher(text: &str, place: &str) {
+    let document: Value = serde_json::from_str(text).unwrap();
+    for (name, measures) in document.as_object().unwrap() {
+        assert!((1..=1024).contains(&name.len()), "{place}: {name}");
+        for (measure, metric) in measures.as_object().unwrap() {
+            assert!((1..=64).contains(&measure.len()), "{place}: {measure}");
+            let metric = metric.as_object().unwrap();
+            assert!(metric["value"].is_number(), "{place}: {name}");
+            for (key, value) in metric {
+                let known = ["value", "lower_value", "upper_value"];
+                assert!(
+                    known.contains(&key.as_str()) && value.is_number(),
+                    "{place}: {key}"
+                );
+            }
+        }
+    }
+}
+
+/// Checks the entries that github-action-benchmark documents.
+fn check_action_benchmark(text: &str, place: &str) {
+    let points: Value = serde_json::from_str(text).unwrap();
+    for point in points.as_array().unwrap() {
+        assert!(
+            point["name"].is_string() && point["unit"].is_string(),
+            "{place}"
+        );
+        assert!(point["value"].is_number(), "{place}: {point}");
+        for key in ["range", "extra"] {
+            let optional = &point[key];
+            assert!(
+                optional.is_null() || optional.is_string(),
+                "{place}: {point}"
+            );
+        }
+    }
+}
+
+#[test]
+fn broken_exports_are_found() {
+    let is_found = |format, text: &'static str| {
+        std::panic::catch_unwind(|| check_validity(format, text, "broken")).is_err()
+    };
+    for (format, text) in [
+        (ExportFormat::Csv, "a,b\n1,2,3\n"),
+        (ExportFormat::Jsonl, "{\"job\": 1}\n"),
+        (ExportFormat::FoldedTime, "a;b x\n"),
+        (
+            ExportFormat::Bencher,
+            "{\"a\": {\"latency\": {\"value\": \"1\"}}}",
+        ),
+        (
+            ExportFormat::GithubActionBenchmark,
+            "[{\"name\": \"a\", \"value\": 1}]",
+        ),
+        (
+            ExportFormat::GithubComment,
+            "<!-- orch check: a -->\n<details>\n",
+        ),
+    ] {
+        assert!(is_found(format, text), "{format:?}");
+    }
+}
