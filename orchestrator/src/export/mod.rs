@@ -2,11 +2,13 @@
 //! flame graphs.
 
 mod dashboards;
+mod junit;
 mod rows;
 mod samples;
 mod stacks;
 #[cfg(test)]
 mod tests;
+mod xml;
 
 use crate::comparison::Comparison;
 use crate::record::Record;
@@ -29,6 +31,8 @@ pub(crate) enum ExportFormat {
     SamplesCsv,
     /// The same rows, as JSON lines.
     SamplesJsonl,
+    /// JUnit XML: one test case per job.
+    Junit,
     /// Markdown for a comment on a pull request.
     GithubComment,
     /// Bencher Metric Format.
@@ -66,11 +70,12 @@ pub(crate) enum ExportObstacle {
 }
 
 impl ExportFormat {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Csv,
         Self::Jsonl,
         Self::SamplesCsv,
         Self::SamplesJsonl,
+        Self::Junit,
         Self::GithubComment,
         Self::Bencher,
         Self::GithubActionBenchmark,
@@ -85,6 +90,7 @@ impl ExportFormat {
             Self::Jsonl => "jsonl",
             Self::SamplesCsv => "samples-csv",
             Self::SamplesJsonl => "samples-jsonl",
+            Self::Junit => "junit",
             Self::GithubComment => "github-comment",
             Self::Bencher => "bencher",
             Self::GithubActionBenchmark => "github-action-benchmark",
@@ -108,6 +114,7 @@ impl ExportFormat {
                     | Self::Jsonl
                     | Self::SamplesCsv
                     | Self::SamplesJsonl
+                    | Self::Junit
                     | Self::GithubComment
             ),
             ExportedResult::Bisect => false,
@@ -165,6 +172,7 @@ fn export_run(record: &Record, format: ExportFormat) -> Result<String, ExportObs
         ExportFormat::Jsonl => write_lines(&rows::list_of_run(record)),
         ExportFormat::SamplesCsv => write_csv(&samples::list_of_run(record)),
         ExportFormat::SamplesJsonl => write_lines(&samples::list_of_run(record)),
+        ExportFormat::Junit => Ok(junit::export_run(record)),
         ExportFormat::Bencher => write_document(&dashboards::export_bencher(record)),
         ExportFormat::GithubActionBenchmark => {
             write_document(&dashboards::export_action_benchmark(record))
@@ -185,6 +193,7 @@ fn export_comparison(
         ExportFormat::Jsonl => write_lines(&rows::list_of_comparison(comparison)),
         ExportFormat::SamplesCsv => write_csv(&samples::list_of_comparison(comparison)),
         ExportFormat::SamplesJsonl => write_lines(&samples::list_of_comparison(comparison)),
+        ExportFormat::Junit => Ok(junit::export_comparison(comparison)),
         ExportFormat::GithubComment => Ok(render::comparison(COMMENT, templates, comparison)?),
         _ => Err(refuse(&ExportedResult::Comparison(comparison), format)),
     }

@@ -84,12 +84,22 @@ fn exports_of_comparisons_are_fixed() {
 }
 
 #[test]
-fn comment_on_a_check_states_its_findings() {
+fn gate_decides_what_failed() {
     let checked = read_checked(true);
-    let format = ExportFormat::GithubComment;
-    let text = export(&ExportedResult::Comparison(&checked), format);
-    check_validity(format, &text, "checked");
-    insta::assert_snapshot!(format!("checked.{}", format.name()), text);
+    for format in [ExportFormat::Junit, ExportFormat::GithubComment] {
+        let text = export(&ExportedResult::Comparison(&checked), format);
+        check_validity(format, &text, "checked");
+        insta::assert_snapshot!(format!("checked.{}", format.name()), text);
+    }
+    let count = |compared: &Comparison| {
+        let result = ExportedResult::Comparison(compared);
+        let text = export(&result, ExportFormat::Junit);
+        ["<failure ", "<error ", "<skipped "].map(|element| text.matches(element).count())
+    };
+    let [failures, errors, skipped] = count(&checked);
+    let [tolerated, same_errors, more_skipped] = count(&read_checked(false));
+    assert!(tolerated <= failures && skipped <= more_skipped);
+    assert_eq!(errors, same_errors);
 }
 
 #[test]

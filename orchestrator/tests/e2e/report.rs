@@ -206,8 +206,10 @@ fn results_are_exported_for_other_programs() {
     let ran = project.orch(&["report", "two", "--format", "folded"]);
     assert_eq!(ran.code, 200);
     let message = "a comparison cannot be exported as `folded`; use csv, jsonl, samples-csv, \
-        samples-jsonl, github-comment";
+        samples-jsonl, junit, github-comment";
     assert!(ran.stderr.contains(message), "{}", ran.stderr);
+    let suite = export("two", "junit");
+    assert!(suite.contains("<failure type=\"regressed\""), "{suite}");
     let comment = export("two", "github-comment");
     assert!(
         comment.starts_with("<!-- orch comparison: nightly -->\n"),

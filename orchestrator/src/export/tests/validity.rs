@@ -13,6 +13,7 @@ pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
     match format {
         ExportFormat::Csv | ExportFormat::SamplesCsv => check_csv(text, &place),
         ExportFormat::Jsonl | ExportFormat::SamplesJsonl => check_json_lines(text, &place),
+        ExportFormat::Junit => check_junit(text, &place),
         ExportFormat::GithubComment => check_comment(text, &place),
         ExportFormat::Bencher => check_bencher(text, &place),
         ExportFormat::GithubActionBenchmark => check_action_benchmark(text, &place),
@@ -39,6 +40,92 @@ fn check_folded(text: &str, place: &str) {
         let (stack, number) = line.rsplit_once(' ').unwrap();
         assert!(stack.contains(';'), "{place}: {line}");
         assert!(number.parse::<u64>().is_ok(), "{place}: {line}");
+    }
+}
+
+/// An element of XML: its name and its attributes.
+struct XmlElement {
+    name: String,
+    attributes: Vec<(String, String)>,
+}
+
+/// Reads the elements of a document and checks that it is well-formed: tags are nested, attributes
+/// are quoted and unique, and all other texts are escaped.
+fn read_xml(text: &str, place: &str) -> Vec<XmlElement> {
+    let is_control = |c: char| c < ' ' && c != '\n' && c != '\t';
+    let excluded = |c: char| is_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
+    assert!(!text.contains(excluded), "{place}: {text:?}");
+    let rest = text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    let mut rest = rest.unwrap_or_else(|| panic!("{place}: no declaration"));
+    let (mut elements, mut open): (Vec<XmlElement>, Vec<String>) = (Vec::new(), Vec::new());
+    while let Some(start) = rest.find('<') {
+        check_escaped(&rest[..start], place);
+        assert!(
+            !open.is_empty() || rest[..start].trim().is_empty(),
+            "{place}"
+        );
+        let end = rest.find('>').unwrap();
+        let tag = &rest[start + 1..end];
+        rest = &rest[end + 1..];
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop().as_deref(), Some(name), "{place}");
+            continue;
+        }
+        let inside = tag.trim_end_matches('/');
+        let (name, mut given) = inside.split_once(' ').unwrap_or((inside, ""));
+        let mut attributes: Vec<(String, String)> = Vec::new();
+        while !given.is_empty() {
+            let (key, value) = given.split_once("=\"").unwrap();
+            let (value, after) = value.split_once('"').unwrap();
+            check_escaped(value, place);
+            assert!(!value.contains(['<', '\n']), "{place}: {value}");
+            assert!(!attributes.iter().any(|(known, _)| known == key), "{place}");
+            attributes.push((key.to_owned(), value.to_owned()));
+            given = after.strip_prefix(' ').unwrap_or(after);
+        }
+        let name = name.to_owned();
+        if !tag.ends_with('/') {
+            open.push(name.clone());
+        }
+        elements.push(XmlElement { name, attributes });
+    }
+    assert!(rest.trim().is_empty() && open.is_empty(), "{place}: {rest}");
+    elements
+}
+
+/// Checks that every ampersand begins one of the five references.
+fn check_escaped(text: &str, place: &str) {
+    for (at, _) in text.match_indices('&') {
+        let references = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"];
+        let is_reference = references.iter().any(|known| text[at..].starts_with(known));
+        assert!(is_reference, "{place}: {text}");
+    }
+    assert!(!text.contains('>'), "{place}: {text}");
+}
+
+fn check_junit(text: &str, place: &str) {
+    let elements = read_xml(text, place);
+    let count = |name: &str| elements.iter().filter(|one| one.name == name).count();
+    for suite in elements
+        .iter()
+        .filter(|one| one.name.starts_with("testsuite"))
+    {
+        for (attribute, element) in [
+            ("tests", "testcase"),
+            ("failures", "failure"),
+            ("errors", "error"),
+            ("skipped", "skipped"),
+        ] {
+            let stated = suite.attributes.iter().find(|(name, _)| name == attribute);
+            let stated = stated.unwrap().1.parse::<usize>();
+            assert_eq!(stated, Ok(count(element)), "{place}: {attribute}");
+        }
+    }
+    assert_eq!((count("testsuites"), count("testsuite")), (1, 1), "{place}");
+    for case in elements.iter().filter(|one| one.name == "testcase") {
+        let names: Vec<&str> = case.attributes.iter().map(|(name, _)| &**name).collect();
+        assert_eq!(names, ["name", "classname", "time"], "{place}");
+        assert!(case.attributes[2].1.parse::<f64>().is_ok(), "{place}");
     }
 }
 
@@ -111,6 +198,10 @@ fn broken_exports_are_found() {
         (ExportFormat::Csv, "a,b\n1,2,3\n"),
         (ExportFormat::Jsonl, "{\"job\": 1}\n"),
         (ExportFormat::FoldedTime, "a;b x\n"),
+        (
+            ExportFormat::Junit,
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>",
+        ),
         (
             ExportFormat::Bencher,
             "{\"a\": {\"latency\": {\"value\": \"1\"}}}",
