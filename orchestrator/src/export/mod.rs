@@ -5,6 +5,7 @@ mod dashboards;
 mod junit;
 mod rows;
 mod samples;
+mod speedscope;
 mod stacks;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,10 @@ pub(crate) enum ExportFormat {
     Bencher,
     /// The `customSmallerIsBetter` format of github-action-benchmark.
     GithubActionBenchmark,
+    /// Profiles of the time inside each scope itself, in speedscope's file format.
+    SpeedscopeTime,
+    /// Profiles of the bytes that each scope allocates.
+    SpeedscopeBytes,
     /// Folded stacks of the time inside each scope itself, in nanoseconds.
     FoldedTime,
     /// Folded stacks of the bytes that each scope allocates.
@@ -70,7 +75,7 @@ pub(crate) enum ExportObstacle {
 }
 
 impl ExportFormat {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Csv,
         Self::Jsonl,
         Self::SamplesCsv,
@@ -79,6 +84,8 @@ impl ExportFormat {
         Self::GithubComment,
         Self::Bencher,
         Self::GithubActionBenchmark,
+        Self::SpeedscopeTime,
+        Self::SpeedscopeBytes,
         Self::FoldedTime,
         Self::FoldedBytes,
     ];
@@ -94,6 +101,8 @@ impl ExportFormat {
             Self::GithubComment => "github-comment",
             Self::Bencher => "bencher",
             Self::GithubActionBenchmark => "github-action-benchmark",
+            Self::SpeedscopeTime => "speedscope",
+            Self::SpeedscopeBytes => "speedscope-bytes",
             Self::FoldedTime => "folded",
             Self::FoldedBytes => "folded-bytes",
         }
@@ -177,6 +186,8 @@ fn export_run(record: &Record, format: ExportFormat) -> Result<String, ExportObs
         ExportFormat::GithubActionBenchmark => {
             write_document(&dashboards::export_action_benchmark(record))
         }
+        ExportFormat::SpeedscopeTime => write_document(&speedscope::export_time(record)),
+        ExportFormat::SpeedscopeBytes => write_document(&speedscope::export_bytes(record)),
         ExportFormat::FoldedTime => Ok(stacks::fold(record, |scope| scope.self_ns)),
         ExportFormat::FoldedBytes => Ok(stacks::fold(record, stacks::count_own_bytes)),
         ExportFormat::GithubComment => Err(refuse(&ExportedResult::Run(record), format)),

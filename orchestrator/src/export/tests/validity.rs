@@ -1,11 +1,15 @@
 //! Validity of exports, as far as a test without their consumers can check it.
 
 use super::super::ExportFormat;
+use crate::json_schema::CompiledSchema;
 use crate::render::tests::nasty_texts::check_markdown;
 use serde_json::Value;
 
 /// Most characters of a comment on GitHub.
 const MOST_COMMENT_CHARACTERS: usize = 65_536;
+/// Schema of speedscope's file format.
+const SPEEDSCOPE_SCHEMA: &str =
+    include_str!("../../../tests/fixtures/speedscope/file-format-schema.json");
 
 /// Checks that an export is what its format promises.
 pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
@@ -17,6 +21,8 @@ pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
         ExportFormat::GithubComment => check_comment(text, &place),
         ExportFormat::Bencher => check_bencher(text, &place),
         ExportFormat::GithubActionBenchmark => check_action_benchmark(text, &place),
+        ExportFormat::SpeedscopeTime => check_speedscope(text, "nanoseconds", &place),
+        ExportFormat::SpeedscopeBytes => check_speedscope(text, "bytes", &place),
         ExportFormat::FoldedTime | ExportFormat::FoldedBytes => check_folded(text, &place),
     }
 }
@@ -189,6 +195,31 @@ fn check_action_benchmark(text: &str, place: &str) {
     }
 }
 
+/// Checks a file against the published schema, and what the specification says beside it.
+fn check_speedscope(text: &str, unit: &str, place: &str) {
+    let document: Value = serde_json::from_str(text).unwrap();
+    let schema = serde_json::from_str(SPEEDSCOPE_SCHEMA).unwrap();
+    let schema = CompiledSchema::compile(&schema).unwrap();
+    let errors: Vec<String> = schema
+        .find_errors(&document)
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    assert_eq!(errors, Vec::<String>::new(), "{place}");
+    let frames = document["shared"]["frames"].as_array().unwrap().len() as u64;
+    for profile in document["profiles"].as_array().unwrap() {
+        assert_eq!(profile["unit"], unit, "{place}");
+        let samples = profile["samples"].as_array().unwrap();
+        let weights = profile["weights"].as_array().unwrap();
+        assert_eq!(samples.len(), weights.len(), "{place}");
+        let sum: u64 = weights.iter().map(|weight| weight.as_u64().unwrap()).sum();
+        assert_eq!(profile["endValue"], sum, "{place}");
+        for frame in samples.iter().flat_map(|stack| stack.as_array().unwrap()) {
+            assert!(frame.as_u64().unwrap() < frames, "{place}");
+        }
+    }
+}
+
 #[test]
 fn broken_exports_are_found() {
     let is_found = |format, text: &'static str| {
@@ -209,6 +240,10 @@ fn broken_exports_are_found() {
         (
             ExportFormat::GithubActionBenchmark,
             "[{\"name\": \"a\", \"value\": 1}]",
+        ),
+        (
+            ExportFormat::SpeedscopeTime,
+            "{\"shared\": {\"frames\": []}, \"profiles\": [{}]}",
         ),
         (
             ExportFormat::GithubComment,
