@@ -3,6 +3,7 @@
 
 mod dashboards;
 mod junit;
+mod prometheus;
 mod rows;
 mod samples;
 mod speedscope;
@@ -36,6 +37,8 @@ pub(crate) enum ExportFormat {
     Junit,
     /// Markdown for a comment on a pull request.
     GithubComment,
+    /// Text exposition format of Prometheus.
+    Prometheus,
     /// Bencher Metric Format.
     Bencher,
     /// The `customSmallerIsBetter` format of github-action-benchmark.
@@ -75,13 +78,14 @@ pub(crate) enum ExportObstacle {
 }
 
 impl ExportFormat {
-    pub(crate) const ALL: [Self; 12] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::Csv,
         Self::Jsonl,
         Self::SamplesCsv,
         Self::SamplesJsonl,
         Self::Junit,
         Self::GithubComment,
+        Self::Prometheus,
         Self::Bencher,
         Self::GithubActionBenchmark,
         Self::SpeedscopeTime,
@@ -99,6 +103,7 @@ impl ExportFormat {
             Self::SamplesJsonl => "samples-jsonl",
             Self::Junit => "junit",
             Self::GithubComment => "github-comment",
+            Self::Prometheus => "prometheus",
             Self::Bencher => "bencher",
             Self::GithubActionBenchmark => "github-action-benchmark",
             Self::SpeedscopeTime => "speedscope",
@@ -182,6 +187,7 @@ fn export_run(record: &Record, format: ExportFormat) -> Result<String, ExportObs
         ExportFormat::SamplesCsv => write_csv(&samples::list_of_run(record)),
         ExportFormat::SamplesJsonl => write_lines(&samples::list_of_run(record)),
         ExportFormat::Junit => Ok(junit::export_run(record)),
+        ExportFormat::Prometheus => Ok(prometheus::export(record)),
         ExportFormat::Bencher => write_document(&dashboards::export_bencher(record)),
         ExportFormat::GithubActionBenchmark => {
             write_document(&dashboards::export_action_benchmark(record))

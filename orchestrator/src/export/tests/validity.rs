@@ -4,6 +4,7 @@ use super::super::ExportFormat;
 use crate::json_schema::CompiledSchema;
 use crate::render::tests::nasty_texts::check_markdown;
 use serde_json::Value;
+use std::collections::HashSet;
 
 /// Most characters of a comment on GitHub.
 const MOST_COMMENT_CHARACTERS: usize = 65_536;
@@ -19,6 +20,7 @@ pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
         ExportFormat::Jsonl | ExportFormat::SamplesJsonl => check_json_lines(text, &place),
         ExportFormat::Junit => check_junit(text, &place),
         ExportFormat::GithubComment => check_comment(text, &place),
+        ExportFormat::Prometheus => check_exposition(text, &place),
         ExportFormat::Bencher => check_bencher(text, &place),
         ExportFormat::GithubActionBenchmark => check_action_benchmark(text, &place),
         ExportFormat::SpeedscopeTime => check_speedscope(text, "nanoseconds", &place),
@@ -156,6 +158,62 @@ fn check_comment(text: &str, place: &str) {
     }
 }
 
+/// Checks the lines of Prometheus' text format: families in one piece, and no series twice.
+fn check_exposition(text: &str, place: &str) {
+    let (mut families, mut series) = (HashSet::new(), HashSet::new());
+    let mut family = "";
+    for line in text.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            family = help.split_once(' ').unwrap().0;
+            assert!(families.insert(family), "{place}: {line}");
+        } else if let Some(kind) = line.strip_prefix("# TYPE ") {
+            assert_eq!(kind, format!("{family} gauge"), "{place}");
+        } else {
+            let (labelled, value) = line.rsplit_once(' ').unwrap();
+            assert!(value.parse::<f64>().is_ok(), "{place}: {line}");
+            assert!(series.insert(labelled), "{place}: {line}");
+            let labels = labelled.strip_prefix(family).unwrap();
+            check_labels(labels, place);
+        }
+    }
+    assert!(!families.is_empty() && text.ends_with('\n'), "{place}");
+}
+
+/// Checks labels such as `{job="a\"b",unit=""}`.
+fn check_labels(labels: &str, place: &str) {
+    let inside = labels
+        .strip_prefix('{')
+        .and_then(|rest| rest.strip_suffix('}'));
+    let mut rest = inside.unwrap_or_else(|| panic!("{place}: {labels}"));
+    while !rest.is_empty() {
+        let (name, value) = rest.split_once("=\"").unwrap();
+        let is_name = |c: char| c.is_ascii_lowercase() || c == '_';
+        assert!(
+            name.chars().all(is_name) && !name.is_empty(),
+            "{place}: {labels}"
+        );
+        let mut end = None;
+        let mut letters = value.char_indices();
+        while let Some((at, letter)) = letters.next() {
+            match letter {
+                '\\' => assert!(
+                    letters
+                        .next()
+                        .is_some_and(|(_, next)| "\\\"n".contains(next)),
+                    "{place}: {labels}"
+                ),
+                '"' => {
+                    end = Some(at);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let after = &value[end.unwrap_or_else(|| panic!("{place}: {labels}")) + 1..];
+        rest = after.strip_prefix(',').unwrap_or(after);
+    }
+}
+
 /// Checks the schema of Bencher Metric Format, and the names that Bencher accepts.
 fn check_bencher(text: &str, place: &str) {
     let document: Value = serde_json::from_str(text).unwrap();
@@ -232,6 +290,10 @@ fn broken_exports_are_found() {
         (
             ExportFormat::Junit,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>",
+        ),
+        (
+            ExportFormat::Prometheus,
+            "# HELP a b\n# TYPE a gauge\na{x=\"y\"z\"} 1\n",
         ),
         (
             ExportFormat::Bencher,
