@@ -12,6 +12,7 @@ use crate::error::ErrorKind;
 use crate::git::Revision;
 use crate::git::sample_repository::SampleRepository;
 use crate::import::import;
+use crate::project::report_names::ReportMatch;
 use crate::run::{RunRequest, run};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
@@ -67,7 +68,13 @@ fn compare_judges_two_records() {
     let interrupt = Interrupt::without_signals().unwrap();
     let context = CommandContext::begin(&interrupt);
     let request = request_compare(names, &folder.path().join("results"));
-    let result = compare(&request, &context, &mut IgnoredProgress).unwrap();
+    let result = compare(
+        &request,
+        &|_, _| ReportMatch::Known,
+        &context,
+        &mut IgnoredProgress,
+    )
+    .unwrap();
     let comparison = result.comparison;
     assert_eq!(comparison.a.kind, SideKind::Record);
     assert_eq!(comparison.workloads.len(), 4);
@@ -82,9 +89,14 @@ fn compare_refuses_what_names_nothing() {
     let context = CommandContext::begin(&interrupt);
     let names = ["no-such-thing", "nor-this"].map(str::to_owned);
     let request = request_compare(names, folder.path());
-    let error = compare(&request, &context, &mut IgnoredProgress)
-        .err()
-        .unwrap();
+    let error = compare(
+        &request,
+        &|_, _| ReportMatch::Known,
+        &context,
+        &mut IgnoredProgress,
+    )
+    .err()
+    .unwrap();
     assert_eq!(error.kind(), ErrorKind::Input);
     let text = error.to_string();
     assert!(text.contains("'no-such-thing' is not a file"), "{text}");
@@ -103,7 +115,13 @@ fn run_and_check_refuse_a_missing_scenario() {
         resume: false,
         seed: Some(1),
     };
-    let ran = run(&request, &|_, _| true, &context, &mut IgnoredProgress).err();
+    let ran = run(
+        &request,
+        &|_, _| ReportMatch::Known,
+        &context,
+        &mut IgnoredProgress,
+    )
+    .err();
     let request = CheckRequest {
         scenario,
         baseline: None,
@@ -115,7 +133,13 @@ fn run_and_check_refuse_a_missing_scenario() {
         results: None,
         seed: Some(1),
     };
-    let checked = check(&request, &context, &mut IgnoredProgress).err();
+    let checked = check(
+        &request,
+        &|_, _| ReportMatch::Known,
+        &context,
+        &mut IgnoredProgress,
+    )
+    .err();
     for error in [ran.unwrap(), checked.unwrap()] {
         assert_eq!(error.kind(), ErrorKind::Input);
         let text = error.to_string();

@@ -16,6 +16,7 @@ use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::gate::{self, FindingKind, GateCase, GateResult, JobPresence};
 use crate::model::metric::Metric;
+use crate::project::report_names::{self, ReportFinder};
 use crate::project::rules;
 use crate::project::{self, LoadedScenario, quoted};
 use crate::record::store;
@@ -58,20 +59,24 @@ pub(crate) struct CheckResult {
     pub(crate) since: Vec<(String, &'static str)>,
     /// Commands that find the commits behind the regressions.
     pub(crate) next: Vec<String>,
+    /// Names of the reports that the scenario lists.
+    pub(crate) reports: Vec<String>,
     /// Root of the project.
     pub(crate) root: PathBuf,
     /// Folder of the results.
     pub(crate) results: PathBuf,
 }
 
-/// Checks the working tree.
+/// Checks the working tree. `find_report` looks up the reports that the scenario lists.
 pub(crate) fn check(
     request: &CheckRequest,
+    find_report: &ReportFinder,
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<CheckResult, CommandError> {
     let scenario = project::named_or_default(request.scenario.as_deref(), "orch check FILE")?;
     let loaded = project::load_over(&scenario, request.repo.as_deref())?;
+    report_names::check_reports(&loaded, find_report)?;
     let results = project::results_folder(request.results.as_deref(), &loaded.root);
     let before = request
         .only
@@ -173,6 +178,7 @@ pub(crate) fn check(
         gate,
         since,
         next,
+        reports: loaded.scenario.reports.clone(),
         root: loaded.root.clone(),
         results,
     })

@@ -32,7 +32,12 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         results: options.output.results.clone(),
         seed: options.seed,
     };
-    let mut found = check::check(&request, &context, &mut Progress::new())?;
+    let mut found = check::check(
+        &request,
+        &output::find_report,
+        &context,
+        &mut Progress::new(),
+    )?;
     let text = render_gate(&found)?;
     let stored = StoredComparison::store(
         &mut found.comparison,
@@ -41,6 +46,7 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         &found.root,
         &found.results,
         Some((REPORT, &text)),
+        &found.reports,
     )?;
     print_check(options, &found, &text, stored)?;
     Ok(choose_exit(options.for_git_bisect, &found))

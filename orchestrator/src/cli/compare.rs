@@ -26,7 +26,12 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         control: options.control,
         seed: options.seed,
     };
-    let mut found = compare::compare(&request, &context, &mut Progress::new())?;
+    let mut found = compare::compare(
+        &request,
+        &output::find_report,
+        &context,
+        &mut Progress::new(),
+    )?;
     let stored = StoredComparison::store(
         &mut found.comparison,
         "compare",
@@ -34,6 +39,7 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         &found.root,
         &found.results,
         None,
+        &found.reports,
     )?;
     output::print_comparison(stored, options.output.json)?;
     Ok(choose_exit(

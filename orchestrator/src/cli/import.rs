@@ -37,6 +37,7 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
         commit: "import",
         reports: REPORTS,
         gate: None,
+        listed: &[],
     };
     let stored = StoredComparison::store_as(&mut comparison, &place)?;
     output::print_comparison(stored, options.output.json)?;

@@ -3,6 +3,9 @@
 
 use super::exit::Exit;
 use crate::error::{CommandError, ErrorKind};
+use crate::project::report_names::ReportMatch;
+use crate::project::{self, LoadedScenario};
+use crate::report;
 use crate::report::stored_comparison::StoredComparison;
 use crate::runner::interrupt::Interrupt;
 use orch_core::format::clean;
@@ -32,6 +35,11 @@ pub(crate) fn listen_to_signals() -> Result<Interrupt, CommandError> {
     };
     Interrupt::listen(acknowledge)
         .map_err(|error| CommandError::system_while("cannot listen to signals", &error))
+}
+
+/// Looks up the name of a report that a scenario lists.
+pub(super) fn find_report(loaded: &LoadedScenario, name: &str) -> ReportMatch {
+    report::find_name(name, &project::templates(&loaded.root))
 }
 
 /// Writes a text for people to standard output.

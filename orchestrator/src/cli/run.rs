@@ -6,9 +6,7 @@ use super::progress::Progress;
 use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::project::{self, LoadedScenario};
 use crate::record::RunOutcome;
-use crate::render;
 use crate::report::stored_run::StoredRun;
 use crate::run::{self, RunRequest, RunResult};
 
@@ -23,12 +21,9 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
         resume: options.resume,
         seed: options.seed,
     };
-    let has_report = |loaded: &LoadedScenario, name: &str| {
-        render::exists(name, &project::templates(&loaded.root))
-    };
     let mut progress = Progress::new();
     if options.dry_run {
-        let plan = run::plan_run(&request, &has_report, &context, &mut progress)?;
+        let plan = run::plan_run(&request, &output::find_report, &context, &mut progress)?;
         output::print(&plan.text)?;
         return Ok(if plan.is_complete {
             Exit::Fine
@@ -36,7 +31,7 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
             Exit::Incomplete
         });
     }
-    let found = run::run(&request, &has_report, &context, &mut progress)?;
+    let found = run::run(&request, &output::find_report, &context, &mut progress)?;
     let stored = StoredRun::store(&found)?;
     print_run(stored, &found, options.output.json)?;
     Ok(match found.record.outcome {

@@ -15,6 +15,7 @@ use self::target::CompareTarget;
 use crate::comparison::Comparison;
 use crate::context::CommandContext;
 use crate::error::CommandError;
+use crate::project::report_names::{self, ReportFinder};
 use crate::project::{self, quoted};
 use crate::record::{Record, store};
 use crate::runner::event::ProgressObserver;
@@ -53,15 +54,18 @@ pub(crate) struct CompareRequest {
 /// A comparison, and where it belongs.
 pub(crate) struct CompareResult {
     pub(crate) comparison: Comparison,
+    /// Names of the reports that the scenario lists; none without a scenario.
+    pub(crate) reports: Vec<String>,
     /// Root of the project.
     pub(crate) root: PathBuf,
     /// Folder of the results.
     pub(crate) results: PathBuf,
 }
 
-/// Compares two targets.
+/// Compares two targets. `find_report` looks up the reports that the scenario lists.
 pub(crate) fn compare(
     request: &CompareRequest,
+    find_report: &ReportFinder,
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<CompareResult, CommandError> {
@@ -113,6 +117,7 @@ pub(crate) fn compare(
         building: Duration::ZERO,
         waiting: Duration::ZERO,
     };
+    let mut reports = Vec::new();
     let mut comparison = match &targets {
         [CompareTarget::Record(a), CompareTarget::Record(b)] => engine.compare_records(a, b)?,
         [CompareTarget::Record(record), _] | [_, CompareTarget::Record(record)] => {
@@ -123,12 +128,15 @@ pub(crate) fn compare(
                 Some(loaded) => loaded,
                 None => project::load(&project::named_or_default(None, "--scenario FILE")?)?,
             };
+            report_names::check_reports(&loaded, find_report)?;
+            reports.clone_from(&loaded.scenario.reports);
             engine.measure_builds(&loaded, &targets, observer)?
         }
     };
     comparison.command = repeating_command(request, engine.seed);
     Ok(CompareResult {
         comparison,
+        reports,
         root,
         results,
     })

@@ -113,13 +113,32 @@ impl ExportFormat {
         }
     }
 
+    /// Returns the name of the file in the folder of a result.
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::Csv => "metrics.csv",
+            Self::Jsonl => "metrics.jsonl",
+            Self::SamplesCsv => "samples.csv",
+            Self::SamplesJsonl => "samples.jsonl",
+            Self::Junit => "junit.xml",
+            Self::GithubComment => COMMENT,
+            Self::Prometheus => "metrics.prom",
+            Self::Bencher => "bencher.json",
+            Self::GithubActionBenchmark => "github-action-benchmark.json",
+            Self::SpeedscopeTime => "speedscope.json",
+            Self::SpeedscopeBytes => "speedscope-bytes.json",
+            Self::FoldedTime => "time.folded",
+            Self::FoldedBytes => "bytes.folded",
+        }
+    }
+
     /// Finds the format of a name.
     pub(crate) fn find(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.name() == name)
     }
 
     /// Returns whether a result can be exported in this format.
-    fn fits(self, result: &ExportedResult) -> bool {
+    pub(crate) fn fits(self, result: &ExportedResult) -> bool {
         match result {
             ExportedResult::Run(_) => self != Self::GithubComment,
             ExportedResult::Comparison(_) => matches!(

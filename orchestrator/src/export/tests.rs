@@ -260,9 +260,11 @@ fn comment_on_many_workloads_leaves_whole_rows_out_and_counts_them() {
 }
 
 #[test]
-fn formats_are_found_by_their_names() {
+fn names_of_formats_are_unique() {
     let all = ExportFormat::ALL;
     for format in all {
         assert_eq!(ExportFormat::find(format.name()), Some(format));
+        let same = |other: &&ExportFormat| other.file_name() == format.file_name();
+        assert_eq!(all.iter().filter(same).count(), 1, "{format:?}");
     }
 }

@@ -1,5 +1,6 @@
 //! The project of a command: its root, the scenario's file, and its plugins.
 
+pub(crate) mod report_names;
 pub(crate) mod rules;
 
 use crate::cache;

@@ -33,7 +33,7 @@ pub(crate) mod tests;
 mod warnings;
 mod wrong_name;
 
-pub(crate) use templates::exists;
+pub(crate) use templates::{exists, list_reports};
 
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;

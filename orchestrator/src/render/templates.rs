@@ -165,6 +165,11 @@ pub(crate) fn exists(name: &str, folder: &Path) -> bool {
     folder.join(name).is_file() || find_report(name).is_some()
 }
 
+/// Iterates over the names of the built-in reports.
+pub(crate) fn list_reports() -> impl Iterator<Item = &'static str> {
+    REPORTS.iter().map(|report| report.name)
+}
+
 /// Returns whether the folder has templates of the user's own.
 pub(super) fn has_own(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())

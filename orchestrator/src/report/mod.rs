@@ -1,10 +1,13 @@
 //! Stored results and the reports on them. The verb `report` renders a stored result again, or
 //! exports it.
 
+mod listed;
 pub(crate) mod stored_bisect;
 pub(crate) mod stored_comparison;
 pub(crate) mod stored_result;
 pub(crate) mod stored_run;
+
+pub(crate) use listed::find_name;
 
 use crate::error::CommandError;
 use crate::export::ExportFormat;

@@ -1,7 +1,9 @@
 //! Stores a comparison with its reports.
 
+use super::listed;
 use crate::comparison::{self, Comparison};
 use crate::error::CommandError;
+use crate::export::ExportedResult;
 use crate::git;
 use crate::project;
 use crate::record::result_folder::ResultFolder;
@@ -27,6 +29,8 @@ pub(crate) struct ComparisonPlace<'a> {
     pub(crate) reports: [&'a str; 2],
     /// The report of a gate: its name and its text.
     pub(crate) gate: Option<(&'a str, &'a str)>,
+    /// Names of the reports that the scenario lists. Its templates are for runs.
+    pub(crate) listed: &'a [String],
 }
 
 /// A comparison in its folder.
@@ -40,7 +44,8 @@ pub(crate) struct StoredComparison {
 impl StoredComparison {
     /// Gives a comparison its id and stores it with its reports, in a folder of its own that is
     /// named after the scenario and the verb. `root` is the project's root, `gate` the name and the
-    /// text of one more report.
+    /// text of one more report. `listed` are the names of the scenario's reports, of which formats
+    /// of other programs are exported.
     pub(crate) fn store(
         comparison: &mut Comparison,
         verb: &str,
@@ -48,6 +53,7 @@ impl StoredComparison {
         root: &Path,
         results: &Path,
         gate: Option<(&str, &str)>,
+        listed: &[String],
     ) -> Result<Self, CommandError> {
         let scenario = comparison.scenario.as_ref();
         let name = scenario.map_or("records", |scenario| scenario.name.as_str());
@@ -62,6 +68,7 @@ impl StoredComparison {
             commit: &commit,
             reports: REPORTS,
             gate,
+            listed,
         };
         Self::store_as(comparison, &place)
     }
@@ -99,6 +106,13 @@ impl StoredComparison {
             }
             if let Some((name, text)) = place.gate {
                 folder.store_report(name, text);
+            }
+            let exported = ExportedResult::Comparison(comparison);
+            for (name, text) in listed::list_exports(place.listed, &exported, &templates) {
+                match text {
+                    Ok(text) => folder.store_report(name, &text),
+                    Err(error) => folder.refuse_report(&error),
+                }
             }
             Ok(())
         })?;

@@ -1,6 +1,8 @@
 //! Stores a run with its reports.
 
+use super::listed::{self, ListedReport};
 use crate::error::CommandError;
+use crate::export::ExportedResult;
 use crate::project;
 use crate::record::result_folder::ResultFolder;
 use crate::record::{RunOutcome, store};
@@ -34,6 +36,10 @@ impl StoredRun {
             .into_iter()
             .chain(others.filter(|name| *name != SUMMARY))
         {
+            // Formats are exported below.
+            let ListedReport::Template(name) = ListedReport::find(name, &templates) else {
+                continue;
+            };
             match render::render(name, &templates, &found.record) {
                 Ok(text) => {
                     folder.store_report(name, &text);
@@ -42,6 +48,13 @@ impl StoredRun {
                     }
                 }
                 // The other reports may be right.
+                Err(error) => folder.refuse_report(&error),
+            }
+        }
+        let exported = ExportedResult::Run(&found.record);
+        for (name, text) in listed::list_exports(&found.reports, &exported, &templates) {
+            match text {
+                Ok(text) => folder.store_report(name, &text),
                 Err(error) => folder.refuse_report(&error),
             }
         }

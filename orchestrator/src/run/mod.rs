@@ -4,7 +4,6 @@ mod anchors;
 mod dry_run;
 mod input_files;
 mod record_assembly;
-mod report_names;
 mod run_folder;
 mod time_spent;
 
@@ -22,6 +21,7 @@ use crate::machine::load::{LoadReading, MachineLoad};
 use crate::machine::{self, CpuTimes, Machine};
 use crate::plan;
 use crate::plugin::build;
+use crate::project::report_names::{self, ReportFinder};
 use crate::project::rules::{self, OfferedJob};
 use crate::project::{self, BuildWait, LoadedScenario, PluginSet};
 use crate::record::{self, Record, RunOutcome};
@@ -59,26 +59,26 @@ pub(crate) struct RunResult {
     pub(crate) repeating_command: String,
 }
 
-/// Measures a scenario. `has_report` tells whether the project has a report of a name.
+/// Measures a scenario. `find_report` looks up the reports that the scenario lists.
 pub(crate) fn run(
     request: &RunRequest,
-    has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
+    find_report: &ReportFinder,
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<RunResult, CommandError> {
     let prepared =
-        PreparedRun::prepare(request, has_report, BuildWait::OF_TREE, context, observer)?;
+        PreparedRun::prepare(request, find_report, BuildWait::OF_TREE, context, observer)?;
     prepared.measure(context, observer)
 }
 
 /// Plans a scenario without measuring it.
 pub(crate) fn plan_run(
     request: &RunRequest,
-    has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
+    find_report: &ReportFinder,
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<DryRun, CommandError> {
-    let loaded = load(request, has_report)?;
+    let loaded = load(request, find_report)?;
     let revision = anchors::find_revision(&loaded, observer)?;
     let plugins = prepare_plugins(&loaded, BuildWait::Never, context, observer)?;
     let jobs = choose_jobs(&loaded, &plugins, request)?;
@@ -92,13 +92,10 @@ pub(crate) fn plan_run(
     ))
 }
 
-fn load(
-    request: &RunRequest,
-    has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
-) -> Result<LoadedScenario, CommandError> {
+fn load(request: &RunRequest, find_report: &ReportFinder) -> Result<LoadedScenario, CommandError> {
     let named = request.scenario.as_deref();
     let loaded = project::load(&project::named_or_default(named, "orch run FILE")?)?;
-    report_names::check_reports(&loaded, has_report)?;
+    report_names::check_reports(&loaded, find_report)?;
     Ok(loaded)
 }
 
@@ -176,12 +173,12 @@ struct PreparedRun {
 impl PreparedRun {
     fn prepare(
         request: &RunRequest,
-        has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
+        find_report: &ReportFinder,
         wait: BuildWait,
         context: &CommandContext,
         observer: &mut dyn ProgressObserver,
     ) -> Result<Self, CommandError> {
-        let loaded = load(request, has_report)?;
+        let loaded = load(request, find_report)?;
         let revision = anchors::find_revision(&loaded, observer)?;
         // The state of the tree is read before any build, because builds may leave files behind.
         let git = git::read_state(&loaded.root);

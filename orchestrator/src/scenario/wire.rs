@@ -28,7 +28,7 @@ pub(crate) struct WireScenario {
     /// Workloads to measure.
     #[schemars(length(min = 1))]
     pub(crate) workloads: Vec<WireWorkloadEntry>,
-    /// Templates that are rendered into the results folder.
+    /// Templates, and formats of other programs, whose texts are stored in the results folder.
     #[serde(default)]
     pub(crate) reports: Vec<String>,
     /// Notes that the reports repeat, such as a plan or the reason for a target.

@@ -8,6 +8,7 @@ use crate::error::ErrorKind;
 use crate::file::MOST_RESULT_BYTES;
 use crate::import::import;
 use crate::project;
+use crate::project::report_names::ReportMatch;
 use crate::record::store;
 use crate::render;
 use crate::runner::interrupt::Interrupt;
@@ -103,7 +104,12 @@ fn compared_record_is_a_regular_file() {
         let context = CommandContext::begin(&interrupt);
         let name = folder.path().join("a.json").display().to_string();
         let request = request_compare([name.clone(), name], folder.path());
-        let error = compare(&request, &context, &mut IgnoredProgress);
+        let error = compare(
+            &request,
+            &|_, _| ReportMatch::Known,
+            &context,
+            &mut IgnoredProgress,
+        );
         let message = error.err().unwrap().to_string();
         // A folder may hold a record.
         let is_folder = matches!(placed, PlacedFile::Folder);

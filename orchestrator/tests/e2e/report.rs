@@ -223,3 +223,79 @@ fn results_are_exported_for_other_programs() {
         own.display()
     );
 }
+
+/// Names of the files in the only folder of results.
+fn stored_names(project: &Project) -> Vec<String> {
+    let folder = project.results().pop().unwrap();
+    let entries = std::fs::read_dir(folder).unwrap();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn formats_of_a_scenario_are_stored_with_its_results() {
+    let project = Project::new();
+    let sides = std::fs::read_to_string(fixture("sides.c")).unwrap();
+    let library = project.c_plugin("sides", &sides).display().to_string();
+    let write = |reports: &str| {
+        project.write(
+            "s.yaml",
+            format!(
+                "defaults: {{ time: 2ms, rounds: 1 }}\n\
+                 plugins: {{ sides: {{ path: {library} }} }}\n\
+                 workloads: [{{ workload: sides/work }}]\nreports: [{reports}]\n"
+            ),
+        );
+    };
+    write("profile.md, junit, speedscope, prometheus, github-comment");
+    let ran = project.orch(&["run", "s.yaml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(
+        stored_names(&project),
+        [
+            "junit.xml",
+            "metrics.prom",
+            "profile.md",
+            "record.json",
+            "speedscope.json",
+            "summary.txt"
+        ]
+    );
+    std::fs::remove_dir_all(project.path().join("results")).unwrap();
+    let other = project.c_plugin("other", &sides).display().to_string();
+    let compare = [
+        "compare",
+        &library,
+        &other,
+        "--scenario",
+        "s.yaml",
+        "--pairs",
+        "5",
+    ];
+    let ran = project.orch(&compare);
+    assert!(ran.code <= 1, "{}", ran.stderr);
+    assert_eq!(
+        stored_names(&project),
+        [
+            "comparison.json",
+            "comparison.md",
+            "comparison.txt",
+            "github-comment.md",
+            "junit.xml"
+        ]
+    );
+    write("junti");
+    for arguments in [&["run", "s.yaml"][..], &compare] {
+        let ran = project.orch(arguments);
+        assert_eq!(ran.code, 200, "{}", ran.stderr);
+        let message = "no template and no format `junti`";
+        assert!(ran.stderr.contains(message), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("did you mean `junit`?"),
+            "{}",
+            ran.stderr
+        );
+    }
+}

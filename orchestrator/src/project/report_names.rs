@@ -1,8 +1,8 @@
 //! The names of the reports that a scenario asks for.
 
+use super::LoadedScenario;
 use crate::comparison;
 use crate::error::CommandError;
-use crate::project::{self, LoadedScenario};
 use crate::record::store;
 use crate::runner::journal;
 use crate::scenario::problem::FileProblem;
@@ -20,10 +20,25 @@ const OWN_FILES: [&str; 5] = [
     "index.sqlite",
 ];
 
+/// Whether a report of a name exists: a template, or a format of other programs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ReportMatch {
+    Known,
+    Unknown {
+        /// The name that was most likely meant.
+        nearest: Option<String>,
+        /// Names that `orch` itself has.
+        own: Vec<&'static str>,
+    },
+}
+
+/// Looks up the name of a report in the project.
+pub(crate) type ReportFinder<'a> = dyn Fn(&LoadedScenario, &str) -> ReportMatch + 'a;
+
 /// Refuses reports that cannot be rendered or stored, before anything is measured.
-pub(super) fn check_reports(
+pub(crate) fn check_reports(
     loaded: &LoadedScenario,
-    has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
+    find_report: &ReportFinder,
 ) -> Result<(), CommandError> {
     let problems: Vec<FileProblem> = loaded
         .scenario
@@ -31,7 +46,7 @@ pub(super) fn check_reports(
         .iter()
         .enumerate()
         .filter_map(|(index, name)| {
-            let (message, hint) = describe_fault(loaded, name, has_report)?;
+            let (message, hint) = describe_fault(loaded, name, find_report)?;
             Some(loaded.scenario.report_problem(index, message, hint))
         })
         .collect();
@@ -46,7 +61,7 @@ pub(super) fn check_reports(
 fn describe_fault(
     loaded: &LoadedScenario,
     name: &str,
-    has_report: &dyn Fn(&LoadedScenario, &str) -> bool,
+    find_report: &ReportFinder,
 ) -> Option<(String, String)> {
     if OWN_FILES.iter().any(|own| own.eq_ignore_ascii_case(name)) {
         return Some((
@@ -66,15 +81,20 @@ fn describe_fault(
             ),
         ));
     }
-    (!has_report(loaded, name)).then(|| {
-        let folder = project::templates(&loaded.root);
-        let hint = format!(
-            "templates are files in {}, named without folders; summary.txt and profile.md are \
-             built in",
-            folder.display()
-        );
-        (format!("no template `{name}`"), hint)
-    })
+    match find_report(loaded, name) {
+        ReportMatch::Known => None,
+        ReportMatch::Unknown { nearest, own } => {
+            let hint = match nearest {
+                Some(nearest) => format!("did you mean `{nearest}`?"),
+                None => format!(
+                    "templates are files in {}, named without folders; orch itself has {}",
+                    super::templates(&loaded.root).display(),
+                    own.join(", ")
+                ),
+            };
+            Some((format!("no template and no format `{name}`"), hint))
+        }
+    }
 }
 
 /// Whether a report may have this name. Names that begin with a dot are left to temporary files.
