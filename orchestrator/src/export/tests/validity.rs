@@ -1,4 +1,5 @@
 //! Validity of exports, as far as a test without their consumers can check it.
+//! `scripts/check-exports` asks the consumers themselves.
 
 use super::super::ExportFormat;
 use crate::json_schema::CompiledSchema;
