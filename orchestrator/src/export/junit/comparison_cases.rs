@@ -30,7 +30,10 @@ pub(super) fn list_cases(comparison: &Comparison) -> Vec<JunitCase> {
                 Some(gate) => judge_by_gate(gate, &workload.id),
                 None => judge_by_verdict(workload, own),
             };
-            build_case(workload, own, ending)
+            let mut case = build_case(workload, own, ending);
+            case.figures
+                .extend(gate.iter().flat_map(|gate| list_notes(gate, &workload.id)));
+            case
         })
         .collect();
     if let Some(gate) = &gate {
@@ -145,16 +148,26 @@ fn explain_findings<'a>(findings: impl Iterator<Item = &'a GateFinding>) -> Opti
         FindingKind::TargetOpen => "target open",
         other => other.word(),
     };
-    let lines = findings.map(|finding| {
-        let parts = [finding.metric.as_str(), finding.kind.word()];
-        let before = parts.into_iter().filter(|part| !part.is_empty());
-        let before: String = before.map(|part| format!("{part}: ")).collect();
-        format!("{before}{}", finding.message)
-    });
     Some(JunitReason {
         kind,
-        lines: lines.collect(),
+        lines: findings.map(describe_finding).collect(),
     })
+}
+
+/// Formats a finding as `allocations: accepted: 1 -> 3; accepted until 2026-12-31: a cache`.
+fn describe_finding(finding: &GateFinding) -> String {
+    let parts = [finding.metric.as_str(), finding.kind.word()];
+    let before = parts.into_iter().filter(|part| !part.is_empty());
+    let before: String = before.map(|part| format!("{part}: ")).collect();
+    format!("{before}{}", finding.message)
+}
+
+/// Lists the findings about a job that need no attention, such as an accepted change.
+fn list_notes(gate: &GateResult, job: &str) -> Vec<String> {
+    let is_note =
+        |finding: &&GateFinding| finding.job == job && finding.kind >= FindingKind::Accepted;
+    let notes = gate.findings.iter().filter(is_note);
+    notes.map(describe_finding).collect()
 }
 
 /// Lists a case for each other job that keeps the check from passing, such as a dropped one, and

@@ -7,9 +7,10 @@ use super::super::shown::ShownList;
 use super::super::warnings::GatheredWarning;
 use super::rows::WorkloadRow;
 use crate::comparison::{Comparison, FILE, MetricEntry, Verdict};
-use crate::gate::GateResult;
+use crate::gate::{FindingKind, GateResult};
 use crate::model::metric::Metric;
 use serde::Serialize;
+use std::collections::HashSet;
 
 /// Most characters of all rows together. GitHub accepts comments of 65 536 characters, and the
 /// headings and texts around the rows have less than a tenth of them.
@@ -58,6 +59,7 @@ struct CommentList<T> {
 struct CommentChange {
     workload: String,
     metric: String,
+    /// The verdict, or that the scenario accepts the change.
     verdict: &'static str,
     change: String,
     interval: String,
@@ -107,7 +109,8 @@ impl CommentView {
         };
         let findings = gate.iter().flat_map(|gate| &gate.findings);
         let findings = findings.map(|finding| shorten(&gate::describe(finding), MOST_OF_A_TEXT));
-        let changes = rows.iter().flat_map(list_changes);
+        let accepted = gate.as_ref().map(list_accepted).unwrap_or_default();
+        let changes = rows.iter().flat_map(|row| list_changes(row, &accepted));
         let open = rows.iter().flat_map(list_open);
         let command = Some(&comparison.command);
         Self {
@@ -249,16 +252,33 @@ fn describe_verdict(gate: Option<&GateResult>, headline: &[String]) -> String {
     }
 }
 
+/// Lists the changes that the scenario accepts, as pairs of job and metric.
+fn list_accepted(gate: &GateResult) -> HashSet<(&str, &str)> {
+    let findings = gate.findings.iter();
+    findings
+        .filter(|finding| finding.kind == FindingKind::Accepted)
+        .map(|finding| (finding.job.as_str(), finding.metric.as_str()))
+        .collect()
+}
+
 /// Lists the changes of a row. Metrics that are computed from time repeat its change, and a
 /// different output is one of the digest alone.
-fn list_changes(row: &WorkloadRow) -> Vec<CommentChange> {
+fn list_changes(row: &WorkloadRow, accepted: &HashSet<(&str, &str)>) -> Vec<CommentChange> {
     let is_shown = |entry: &&&MetricEntry| match entry.verdict {
         Verdict::Regressed | Verdict::Improved => entry.metric == Metric::Time || entry.pairs == 0,
         Verdict::OutputDiffers => entry.metric == Metric::Digest,
         _ => false,
     };
     let entries = row.entries.iter().filter(is_shown);
-    entries.map(|entry| shown_change(row.id, entry)).collect()
+    entries
+        .map(|entry| {
+            let mut change = shown_change(row.id, entry);
+            if accepted.contains(&(row.id, entry.metric.name())) {
+                change.verdict = FindingKind::Accepted.word();
+            }
+            change
+        })
+        .collect()
 }
 
 /// Lists what a row leaves open, or what was not measured.
