@@ -8,8 +8,8 @@ use serde::Serialize;
 
 /// Width of a chart, in units of its coordinates.
 const WIDTH: f64 = 200.0;
-/// Room at both ends for an arrow.
-const PADDING: f64 = 10.0;
+/// Room at both ends for half a label.
+const PADDING: f64 = 20.0;
 /// Changes that may have a mark with a label.
 const LABELLED: [f64; 11] = [
     -0.98, -0.9, -0.5, -0.1, -0.01, 0.0, 0.01, 0.1, 1.0, 9.0, 49.0,

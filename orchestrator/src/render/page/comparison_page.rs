@@ -37,6 +37,8 @@ struct PageRow {
     time_a_ns: Option<f64>,
     allocations_a: Option<f64>,
     mark: Option<ChangeMark>,
+    /// Meaning of the verdict on the time alone.
+    time_tone: &'static str,
     text: PageRowText,
 }
 
@@ -133,6 +135,7 @@ fn page_row(row: &WorkloadRow, scale: RatioScale) -> PageRow {
         mark: time
             .and_then(marked)
             .map(|(change, margin)| scale.mark(&change, margin)),
+        time_tone: time.map_or("plain", |time| tone(time.verdict)),
         text: PageRowText {
             time_a: row.text.time_a.clone(),
             time_b: row.text.time_b.clone(),
