@@ -2,7 +2,7 @@
 //! library reads. Each message has the place and the command that helps.
 
 use crate::history::History;
-use crate::support::Project;
+use crate::support::{Project, skipped};
 use std::process::Command;
 
 /// Exit code and standard error of a shell's command with orch as `$0`.
@@ -111,6 +111,48 @@ fn folder_of_the_cache_that_cannot_be_used_ends_the_command() {
         assert!(said.contains(&shown), "{name}: {said}");
         assert!(said.contains("; set XDG_CACHE_HOME to "), "{name}: {said}");
         assert_eq!(said.matches("cannot use the cache").count(), 1, "{said}");
+    }
+}
+
+/// Whether this process may mount file systems in a namespace of its own; says so if not.
+fn can_mount() -> bool {
+    let tried = Command::new("unshare")
+        .args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
+        .output();
+    let can = tried.is_ok_and(|tried| tried.status.success());
+    if !can {
+        skipped("caches on other file systems: mounting is not allowed");
+    }
+    can
+}
+
+#[test]
+fn file_system_that_no_cache_can_use_is_named_with_the_variable() {
+    if !can_mount() {
+        return;
+    }
+    for (options, command) in [
+        // Full at once, and full in the middle of a build.
+        ("size=4k,nr_inodes=2", "run scenarios/s.yaml"),
+        ("size=64k", "check scenarios/s.yaml --baseline c0"),
+        ("ro", "run scenarios/s.yaml"),
+        ("noexec", "run scenarios/s.yaml"),
+        ("noexec", "check scenarios/s.yaml --baseline c0"),
+    ] {
+        let history = History::of(&["", "-DSTEPS=2001"]);
+        let cache = history.project.path().join("own-cache");
+        std::fs::create_dir(&cache).unwrap();
+        let cache = cache.display().to_string();
+        let inner = format!("mount -t tmpfs -o {options} tmpfs {cache}; exec \"$0\" {command}");
+        let line = format!("exec unshare -m sh -c '{inner}' \"$0\"");
+        let (code, said) = shell(&history, &line, &[("XDG_CACHE_HOME", &cache)]);
+        assert_eq!(code, 202, "{options}, {command}: {said}");
+        let shown = format!("error: cannot use the cache {cache}/orch");
+        assert!(said.contains(&shown), "{options}, {command}: {said}");
+        assert!(
+            said.contains("; set XDG_CACHE_HOME to a folder that allows writing and execution"),
+            "{options}, {command}: {said}"
+        );
     }
 }
 
