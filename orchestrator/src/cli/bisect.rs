@@ -63,7 +63,7 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
     if let Some(mut report) = report {
         let stored = StoredBisect::store(&mut report, &root, &results)?;
         if json {
-            output::print_as_is(&stored.json)?;
+            output::print_json(&stored.json)?;
         } else {
             output::print(&stored.show())?;
         }

@@ -71,7 +71,7 @@ fn print_check(
     stored: StoredComparison,
 ) -> Result<(), CommandError> {
     if options.output.json {
-        output::print_as_is(&stored.json)?;
+        output::print_json(&stored.json)?;
     } else {
         let whole = format!("{}\n{text}", stored.table);
         output::print(&stored.show(&whole, "check"))?;

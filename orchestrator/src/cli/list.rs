@@ -17,7 +17,7 @@ use crate::scenario::problem::nearest_name;
 pub(super) fn schema() -> CommandResult {
     let text = serde_json::to_string_pretty(&crate::scenario::wire::schema())
         .map_err(|error| CommandError::system_while("the schema", &error))?;
-    output::print_as_is(&(text + "\n"))?;
+    output::print_json(&(text + "\n"))?;
     Ok(Exit::Fine)
 }
 
@@ -99,7 +99,7 @@ pub(super) fn list(options: &ListOptions) -> CommandResult {
         text = serde_json::to_string_pretty(&documents)
             .map_err(|error| CommandError::system_while("the list", &error))?
             + "\n";
-        output::print_as_is(&text)?;
+        output::print_json(&text)?;
     } else {
         output::print(&text)?;
     }

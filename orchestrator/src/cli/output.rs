@@ -47,7 +47,12 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     print_as_is(&clean_text(text))
 }
 
-/// Writes JSON, or a workflow command of orch itself, to standard output.
+/// Writes JSON to standard output.
+pub(crate) fn print_json(document: &str) -> Result<(), CommandError> {
+    print_as_is(&clean::escape_json(document))
+}
+
+/// Writes an export, or a workflow command of orch itself, to standard output.
 pub(crate) fn print_as_is(text: &str) -> Result<(), CommandError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -76,7 +81,7 @@ pub(crate) fn note_as_is(line: &str) {
 /// could not be stored.
 pub(super) fn print_comparison(stored: StoredComparison, json: bool) -> Result<(), CommandError> {
     if json {
-        print_as_is(&stored.json)?;
+        print_json(&stored.json)?;
     } else {
         print(&stored.show(&stored.table, "comparison"))?;
     }

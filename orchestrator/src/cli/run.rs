@@ -47,7 +47,7 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
 /// Prints the summary or the record, and then what could not be stored.
 fn print_run(stored: StoredRun, found: &RunResult, json: bool) -> Result<(), CommandError> {
     if json {
-        output::print_as_is(&stored.json)?;
+        output::print_json(&stored.json)?;
     } else {
         output::print(&stored.show())?;
     }

@@ -45,6 +45,24 @@ pub fn clean_lines(text: &str) -> Cow<'_, str> {
     replace(text, is_replaced)
 }
 
+/// Escapes such characters in a JSON document for a terminal. Programs read the same texts.
+pub fn escape_json(document: &str) -> Cow<'_, str> {
+    let is_escaped = |c| is_control(c) && c != '\n';
+    if !document.contains(is_escaped) {
+        return Cow::Borrowed(document);
+    }
+    let mut escaped = String::with_capacity(document.len());
+    for c in document.chars() {
+        if is_escaped(c) {
+            // They stand in strings only, and all of them have one UTF-16 unit.
+            escaped.push_str(&format!("\\u{:04x}", u32::from(c)));
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// Cleans a sentence of a plugin for a terminal, and cuts it where no reader would miss the rest.
 pub fn clean_sentence(text: &str) -> String {
     let text = clean_line(text);
@@ -145,6 +163,23 @@ mod tests {
 
     /// A text with one of everything that controls some place.
     const NASTY: &str = "a\x1b]0;x\x07\u{9b}2J\r\u{2028}\u{202e}b\n::error::x|`<i>";
+
+    #[test]
+    fn json_for_a_terminal_has_the_same_texts() {
+        let text = "a\x7f\u{9b}2J\u{2028}\u{202e}\u{200f}\u{61c}é日\n\t\r";
+        let document = serde_json::to_string_pretty(&[text]).expect("a text");
+        let escaped = escape_json(&document);
+        assert!(
+            !escaped.contains(|c| is_control(c) && c != '\n'),
+            "{escaped:?}"
+        );
+        let read: Vec<String> = serde_json::from_str(&escaped).expect("still JSON");
+        assert_eq!(read, [text]);
+        assert!(matches!(
+            escape_json("{\n  \"a\": \"é\"\n}"),
+            Cow::Borrowed(_)
+        ));
+    }
 
     #[test]
     fn clean_texts_stay_as_they_are() {

@@ -52,7 +52,7 @@ pub(super) fn findings(options: &DoctorOptions) -> CommandResult {
     if options.json {
         let text = serde_json::to_string_pretty(&found)
             .map_err(|error| CommandError::system_while("the findings", &error))?;
-        output::print_as_is(&(text + "\n"))?;
+        output::print_json(&(text + "\n"))?;
     } else {
         output::print(&shown(&found))?;
     }

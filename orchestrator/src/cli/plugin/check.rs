@@ -28,7 +28,7 @@ pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
     if options.json {
         let text = serde_json::to_string_pretty(&document(&examined))
             .map_err(|error| CommandError::system_while("the findings", &error))?;
-        output::print_as_is(&(text + "\n"))?;
+        output::print_json(&(text + "\n"))?;
     } else {
         output::print(&shown(&examined))?;
     }
