@@ -7,6 +7,8 @@ use std::borrow::Borrow;
 
 /// Formats nanoseconds as `412 ns`, `1.23 µs`, `45.6 ms`, `7.89 s`.
 pub fn time(ns: f64) -> String {
+    // Negative zero has no sign.
+    let ns = ns + 0.0;
     let (size, name) = time_unit(ns);
     format!("{} {name}", number(ns / size))
 }
@@ -30,6 +32,8 @@ pub fn times(values: &[f64]) -> String {
 
 /// Formats bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
 pub fn bytes(bytes: f64) -> String {
+    // Negative zero has no sign.
+    let bytes = bytes + 0.0;
     const UNITS: [(f64, &str); 4] = [
         (1_099_511_627_776.0, "TiB"),
         (1_073_741_824.0, "GiB"),
@@ -48,6 +52,8 @@ pub fn bytes(bytes: f64) -> String {
 /// Formats a number with three significant digits below 1000, and as a whole number above. Whole
 /// values are printed unchanged.
 pub fn number(value: f64) -> String {
+    // Negative zero has no sign.
+    let value = value + 0.0;
     if !value.is_finite() {
         return "n/a".to_owned();
     }
@@ -91,6 +97,8 @@ pub fn apart(form: impl Fn(f64) -> String, unit: &str, [a, b]: [f64; 2]) -> [Str
 
 /// Formats a share as `1.2 %`, or as `12 %` if the tenths no longer matter.
 pub fn percent(share: f64) -> String {
+    // Negative zero has no sign.
+    let share = share + 0.0;
     let percent = share * 100.0;
     let digits = usize::from(percent.abs() < 9.95);
     if percent.is_finite() {

@@ -59,7 +59,11 @@ pub(crate) fn write_comparison(comparison: &Comparison, job: &str, pairs: usize)
         }
         _ => String::new(),
     };
-    let [a, b] = sides.map(|side| quoted(&side.name));
+    // The name of the working tree is for people.
+    let [a, b] = sides.map(|side| match side.kind {
+        SideKind::WorkingTree => ".".to_owned(),
+        _ => quoted(&side.name),
+    });
     let job = quoted(job);
     Some(format!(
         "orch compare {a} {b} --scenario {scenario} --filter {job}{set} --pairs {pairs} --time 30m"

@@ -71,9 +71,10 @@ pub(crate) fn counts(workloads: &[ComparedWorkload]) -> IndexMap<Verdict, usize>
     counts.into_iter().collect()
 }
 
-/// Returns the totals over all workloads whose time was compared.
-pub(crate) fn totals(entries: &[MetricEntry]) -> Option<ComparisonTotals> {
-    let times: Vec<(&str, f64, f64)> = entries
+/// Returns the id and both times, in nanoseconds, of each workload whose change of time has an
+/// interval.
+pub(crate) fn list_times(entries: &[MetricEntry]) -> Vec<(&str, f64, f64)> {
+    entries
         .iter()
         .filter(|entry| entry.metric == Metric::Time && entry.pairs > 0)
         .filter_map(|entry| {
@@ -85,7 +86,12 @@ pub(crate) fn totals(entries: &[MetricEntry]) -> Option<ComparisonTotals> {
                 .filter(|change| change.low.is_some() && change.high.is_some())?;
             Some((entry.id.as_str(), a, a * (1.0 + change.estimate)))
         })
-        .collect();
+        .collect()
+}
+
+/// Returns the totals over all workloads whose time was compared.
+pub(crate) fn totals(entries: &[MetricEntry]) -> Option<ComparisonTotals> {
+    let times = list_times(entries);
     let (sum_a, sum_b) = times.iter().fold((0.0, 0.0), |(sum_a, sum_b), (_, a, b)| {
         (sum_a + a, sum_b + b)
     });

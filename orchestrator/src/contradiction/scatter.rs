@@ -193,7 +193,7 @@ pub(super) fn find_mean_off_median(claims: &Claims) -> Vec<FoundContradiction> {
         let is_off = ratio.low > 1.0 + OFF_MEDIAN || ratio.high < 1.0 - OFF_MEDIAN;
         is_off.then(|| {
             format!(
-                "the mean {} is {} off the median {}{}: it is not typical of a sample",
+                "the mean {} is {} against the median {}, so it is not typical of a sample{}",
                 claims.printed(mean),
                 change::claimed(mean.value / median.value - 1.0),
                 claims.printed(median),

@@ -45,10 +45,7 @@ pub(super) fn job_memory(record: &Record) -> ShownList<JobMemory> {
 impl JobMemory {
     fn of(job: &str, counted: &AllocationSummary) -> Self {
         let mark = if counted.exact { "" } else { "~" };
-        let some = |value: f64, form: fn(f64) -> String| match value {
-            0.0 => String::new(),
-            value => format!("{mark}{}", form(value)),
-        };
+        let marked = |value: f64, form: fn(f64) -> String| format!("{mark}{}", form(value));
         Self {
             job: job.to_owned(),
             exact: counted.exact,
@@ -58,17 +55,17 @@ impl JobMemory {
             leaked_bytes: counted.leaked_bytes,
             page_faults: counted.page_faults,
             text: MemoryText {
-                count: format!("{mark}{}", format::number(counted.count)),
-                bytes: format!("{mark}{}", format::bytes(counted.bytes)),
-                peak_bytes: some(counted.peak_bytes, format::bytes),
-                leaked_bytes: some(counted.leaked_bytes, format::bytes),
+                count: marked(counted.count, format::number),
+                bytes: marked(counted.bytes, format::bytes),
+                peak_bytes: marked(counted.peak_bytes, format::bytes),
+                leaked_bytes: marked(counted.leaked_bytes, format::bytes),
                 bytes_per_allocation: if counted.count > 0.0 {
-                    format::bytes(counted.bytes / counted.count)
+                    marked(counted.bytes / counted.count, format::bytes)
                 } else {
                     String::new()
                 },
                 page_faults: counted.page_faults.map(rare).unwrap_or_default(),
-                other_threads: some(counted.other_threads_events, format::number),
+                other_threads: marked(counted.other_threads_events, format::number),
             },
         }
     }

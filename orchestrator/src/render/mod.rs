@@ -119,7 +119,11 @@ pub(crate) fn comparison(
     through(
         name,
         folder,
-        ReportSubject::Comparison,
+        if comparison.imported.is_some() {
+            ReportSubject::Import
+        } else {
+            ReportSubject::Comparison
+        },
         comparison::view(comparison),
     )
 }

@@ -18,10 +18,10 @@ macro_rules! embedded {
 }
 
 macro_rules! reports {
-    ($($name:literal of $subject:ident: $about:literal),* $(,)?) => {
+    ($($name:literal of $($subject:ident)|+: $about:literal),* $(,)?) => {
         &[$(BuiltInReport {
             name: $name,
-            subject: ReportSubject::$subject,
+            subjects: &[$(ReportSubject::$subject),+],
             about: $about,
             template: include_str!(concat!("../../../templates/", $name)),
         }),*]
@@ -32,7 +32,9 @@ macro_rules! reports {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ReportSubject {
     Run,
+    /// A comparison that orch measured, or one of two records.
     Comparison,
+    Import,
     Gate,
     Bisect,
 }
@@ -43,6 +45,7 @@ impl ReportSubject {
         match self {
             Self::Run => "a run",
             Self::Comparison => "a comparison",
+            Self::Import => "an import",
             Self::Gate => "a check",
             Self::Bisect => "a bisect",
         }
@@ -52,7 +55,7 @@ impl ReportSubject {
     pub(super) fn whole(self) -> &'static str {
         match self {
             Self::Run => store::FILE,
-            Self::Comparison | Self::Gate => comparison::FILE,
+            Self::Comparison | Self::Import | Self::Gate => comparison::FILE,
             Self::Bisect => "bisect.json",
         }
     }
@@ -61,7 +64,8 @@ impl ReportSubject {
 /// A report built into orch.
 pub(super) struct BuiltInReport {
     pub(super) name: &'static str,
-    pub(super) subject: ReportSubject,
+    /// Kinds of results that it is about.
+    subjects: &'static [ReportSubject],
     /// Content in a few words.
     pub(super) about: &'static str,
     template: &'static str,
@@ -75,12 +79,12 @@ pub(super) const REPORTS: &[BuiltInReport] = reports![
     "bisect.txt" of Bisect: "the culprit, as printed",
     "chart.md" of Comparison: "all changes as bars",
     "comparison.html" of Comparison: "a page with all changes and their samples",
-    "comparison.md" of Comparison: "all verdicts with the places of the changes",
+    "comparison.md" of Comparison | Import: "all verdicts with the places of the changes",
     "comparison.txt" of Comparison: "all verdicts, as printed",
     "gate.txt" of Gate: "the result of the check, as printed",
     "github-comment.md" of Comparison: "a comment on a pull request",
     "hot-paths.md" of Run: "a section for each of the hottest scopes",
-    "import.txt" of Comparison: "an imported table, as printed",
+    "import.txt" of Import: "imported results, as printed",
     "index.md" of Run: "the files of the result",
     "overview.txt" of Comparison: "one page for a terminal or a mail",
     "performance.md" of Comparison: "all workloads by family, with evidence and actions",
@@ -119,8 +123,10 @@ const SECTIONS: &[(&str, &str)] = embedded![
     "hot-paths/configuration.md",
     "hot-paths/distribution.md",
     "hot-paths/growth.md",
+    "hot-paths/memory.md",
     "hot-paths/path.md",
     "hot-paths/targets.md",
+    "overview/actions.txt",
     "overview/families.txt",
     "page/bisect/commit.html",
     "page/bisect/culprit.html",
@@ -186,15 +192,17 @@ pub(super) fn check_subject(
     folder: &Path,
     subject: ReportSubject,
 ) -> Result<(), RenderError> {
-    let report = find_report(name).filter(|report| report.subject != subject);
+    let report = find_report(name).filter(|report| !report.subjects.contains(&subject));
     let Some(report) = report.filter(|_| !is_own(name, folder)) else {
         return Ok(());
     };
-    let fitting = REPORTS.iter().filter(|other| other.subject == subject);
+    let fitting = REPORTS
+        .iter()
+        .filter(|other| other.subjects.contains(&subject));
     let names: Vec<&str> = fitting.map(|report| report.name).collect();
     Err(RenderError::OtherSubject {
         name: name.to_owned(),
-        subject: report.subject.words(),
+        subject: report.subjects[0].words(),
         result: subject.words(),
         fitting: format::listed(&names),
     })

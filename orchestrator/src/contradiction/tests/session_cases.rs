@@ -273,7 +273,7 @@ fn misleading() -> Vec<RuleCase> {
         case(
             "mean-off-median",
             "without samples",
-            Some("the mean 3.01 ms is +197.0 % off"),
+            Some("the mean 3.01 ms is +197.0 % against"),
             "only A: count 100, mean 3.01, median 1.0134",
         ),
         case(

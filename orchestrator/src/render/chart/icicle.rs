@@ -39,6 +39,8 @@ struct ScopeBox {
     change: &'static str,
     /// Strength of the change from 0 to 4.
     strength: usize,
+    /// The change as a sign; empty for `same`.
+    sign: &'static str,
 }
 
 /// A scope with the size that is drawn.
@@ -197,6 +199,11 @@ fn place_level(level: Vec<SizedScope>, left: f64, depth: usize, whole: f64, icic
             about: format!("{}, {} of the whole", scope.about, format::percent(width)),
             change: scope.change,
             strength: scope.strength,
+            sign: match scope.change {
+                "grew" => "▲ ",
+                "shrank" => "▼ ",
+                _ => "",
+            },
         });
         place_level(scope.inside, left, depth + 1, whole, icicle);
         left += width;

@@ -78,8 +78,21 @@ pub(super) fn explain<'a>(row: &WorkloadRow<'a>) -> ExplainedRow<'a> {
     }
 }
 
+/// Lists the surprises of a row, and its changed metrics beside time with their reasons.
+pub(in super::super) fn list_reasons(row: &WorkloadRow) -> Vec<String> {
+    let explained = explain(row);
+    let entries = explained.entries.iter();
+    let entries = entries.filter(|entry| entry.metric != Metric::Time);
+    let entries = entries.map(|entry| describe_entry(entry));
+    row.surprises.iter().cloned().chain(entries).collect()
+}
+
 /// Formats an entry as `parse, allocations: regressed: 1 -> 2; counted exactly`.
 fn entry_line(id: &str, entry: &MetricEntry) -> String {
+    format!("{id}, {}", describe_entry(entry))
+}
+
+fn describe_entry(entry: &MetricEntry) -> String {
     let is_counted = entry.metric != Metric::Time && entry.metric != Metric::Digest;
     let values = if is_counted && entry.verdict != Verdict::Inconclusive {
         entries::values(entry).join(" -> ")
@@ -95,7 +108,7 @@ fn entry_line(id: &str, entry: &MetricEntry) -> String {
     let detectable = entries::detectable(entry)
         .map(|least| format!("; a change of {least} would have been detected"));
     format!(
-        "{id}, {}: {}: {values}{}{}",
+        "{}: {}: {values}{}{}",
         entry.metric,
         entry.verdict.word(),
         format::brief(&entry.reason),

@@ -197,7 +197,10 @@ impl ColumnTitles {
             after,
             change,
             samples: shown_if(has(&|session| session.samples.is_some()), "samples"),
-            scatter: shown_if(has(&|session| session.deviation_ns.is_some()), "deviation"),
+            scatter: shown_if(
+                has(&|session| session.deviation_ns.is_some()),
+                "deviation / median",
+            ),
         }
     }
 }

@@ -8,6 +8,7 @@ mod listed;
 mod rows;
 mod texts;
 
+pub(super) use explained::list_reasons;
 pub(super) use rows::WorkloadRow;
 
 use super::page::ComparisonPage;

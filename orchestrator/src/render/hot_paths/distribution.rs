@@ -77,21 +77,38 @@ pub(super) fn classify(
         .collect()
 }
 
-/// Returns the bytes that each scope of a job allocates itself, per iteration.
+/// Returns the time that each place in the tree of a job takes itself, per iteration.
+pub(super) fn own_times(job: &JobRecord) -> Vec<f64> {
+    own(job, |scope| scope.self_ns)
+}
+
+/// Returns the bytes that each place in the tree of a job allocates itself, per iteration.
 pub(super) fn own_bytes(job: &JobRecord) -> Vec<f64> {
+    own(job, |scope| {
+        let inside: u64 = scope.children.iter().map(|child| child.bytes).sum();
+        scope.bytes.saturating_sub(inside)
+    })
+}
+
+fn own(job: &JobRecord, quantity: fn(&ScopeRecord) -> u64) -> Vec<f64> {
     let mut all = Vec::new();
     if let Some(profile) = &job.profile {
         let drivers = job.scopes.iter().filter(|scope| scope.thread == "driver");
-        drivers.for_each(|scope| gather(scope, profile.iterations.max(1) as f64, &mut all));
+        let iterations = profile.iterations.max(1) as f64;
+        drivers.for_each(|scope| gather(scope, iterations, quantity, &mut all));
     }
     all
 }
 
-fn gather(scope: &ScopeRecord, iterations: f64, all: &mut Vec<f64>) {
-    let inside: u64 = scope.children.iter().map(|child| child.bytes).sum();
-    all.push(scope.bytes.saturating_sub(inside) as f64 / iterations);
+fn gather(
+    scope: &ScopeRecord,
+    iterations: f64,
+    quantity: fn(&ScopeRecord) -> u64,
+    all: &mut Vec<f64>,
+) {
+    all.push(quantity(scope) as f64 / iterations);
     for child in &scope.children {
-        gather(child, iterations, all);
+        gather(child, iterations, quantity, all);
     }
 }
 

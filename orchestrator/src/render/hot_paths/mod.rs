@@ -4,7 +4,7 @@
 mod distribution;
 mod targets;
 
-use super::profile::{ProfileRow, ShownScope};
+use super::profile::{ProfileRow, ShownScope, is_spoilt};
 use super::shown::{self, MOST_ROWS, ShownList};
 use crate::record::{JobRecord, Record};
 use distribution::{ClassedSize, SizeClass};
@@ -82,7 +82,7 @@ struct MeasuredText {
 impl HotPaths {
     /// Makes the view. `rows` are the scopes of all jobs.
     pub(super) fn of(record: &Record, rows: &[ProfileRow]) -> Self {
-        let own_ns = rows.iter().map(|row| row.self_ns);
+        let own_ns = record.jobs.iter().flat_map(distribution::own_times);
         let own_bytes = record.jobs.iter().flat_map(distribution::own_bytes);
         Self {
             paths: ShownList::first(MOST_PATHS, paths(rows)),
@@ -186,15 +186,16 @@ impl HotPathsText {
         let names = shown::grouped(rows.iter().map(|row| (row.scope.as_str(), ())));
         let jobs = shown::grouped(rows.iter().map(|row| (row.job.as_str(), ())));
         let calls: f64 = rows.iter().map(|row| row.calls).sum();
-        let overheads = record.jobs.iter().filter_map(|job| {
+        let sound = record.jobs.iter().filter(|job| !is_spoilt(job));
+        let overheads = sound.filter_map(|job| {
             let overhead = job.profile.as_ref()?.overhead?;
             Some((overhead, job.id.as_str()))
         });
         let most = overheads.max_by(|(one, _), (other, _)| one.total_cmp(other));
         Self {
             profiled: format!(
-                "{} in {}, with {} calls in one iteration of each",
-                format::counted(names.len(), "scope"),
+                "{} of scopes in {}, with {} calls in one iteration of each",
+                format::counted(names.len(), "name"),
                 format::counted(jobs.len(), "job"),
                 format::number(calls)
             ),

@@ -134,11 +134,8 @@ fn describe_gap([low, high]: [Option<f64>; 2], value: f64) -> Option<String> {
     };
     let factor = bound / value;
     (factor.is_finite() && factor > 0.0).then(|| {
-        if factor > 1.0 {
-            format!("{factor:.2} times as much")
-        } else {
-            format!("1/{:.2} of it", 1.0 / factor)
-        }
+        let end = if factor > 1.0 { "least" } else { "most" };
+        format!("at {end} {factor:.2} times as much")
     })
 }
 
@@ -165,9 +162,12 @@ mod tests {
         let gap = |low, high, value| describe_gap([low, high], value);
         assert_eq!(
             gap(Some(40.0), None, 20.0).as_deref(),
-            Some("2.00 times as much")
+            Some("at least 2.00 times as much")
         );
-        assert_eq!(gap(None, Some(1.0), 4.0).as_deref(), Some("1/4.00 of it"));
+        assert_eq!(
+            gap(None, Some(1.0), 4.0).as_deref(),
+            Some("at most 0.25 times as much")
+        );
         assert_eq!(gap(None, Some(0.0), 4.0), None);
         assert_eq!(gap(Some(1.0), Some(5.0), 3.0), None);
     }

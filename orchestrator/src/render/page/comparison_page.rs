@@ -6,7 +6,7 @@ use crate::comparison::{Comparison, FILE, MetricEntry, RelativeChange, Verdict};
 use crate::render::chart::icicle::{self, Icicle};
 use crate::render::chart::ratio_scale::{self, ChangeMark, RatioScale, ScaleMark};
 use crate::render::chart::strip::{self, SampleStrip};
-use crate::render::comparison::WorkloadRow;
+use crate::render::comparison::{self, WorkloadRow};
 use crate::render::shown::{MOST_TEXTS, ShownList};
 use orch_core::format;
 use serde::Serialize;
@@ -35,7 +35,8 @@ struct PageRow {
     tone: &'static str,
     change: Option<f64>,
     time_a_ns: Option<f64>,
-    allocations_a: Option<f64>,
+    /// Allocations of B minus those of A.
+    allocations: Option<f64>,
     mark: Option<ChangeMark>,
     /// Meaning of the verdict on the time alone.
     time_tone: &'static str,
@@ -59,8 +60,8 @@ struct PageDetail {
     id: String,
     word: String,
     tone: &'static str,
-    /// Reason of the verdict.
-    why: String,
+    /// Reasons of the verdict: the metrics that changed, and the time.
+    lines: Vec<String>,
     samples: Option<SampleStrip>,
     pairs: Option<PairPlot>,
     difference: Option<Icicle>,
@@ -131,7 +132,9 @@ fn page_row(row: &WorkloadRow, scale: RatioScale) -> PageRow {
             .and_then(|time| time.change)
             .map(|change| change.estimate),
         time_a_ns: number(time),
-        allocations_a: number(row.allocations),
+        allocations: row
+            .allocations
+            .and_then(|entry| Some(entry.b.as_f64()? - entry.a.as_f64()?)),
         mark: time
             .and_then(marked)
             .map(|(change, margin)| scale.mark(&change, margin)),
@@ -153,9 +156,19 @@ fn detail(row: &WorkloadRow) -> PageDetail {
         id: format::shortened(row.id),
         word: row.word.clone(),
         tone: tone(row.verdict),
-        why: format::brief(&row.text.why),
+        lines: lines(row),
         samples: strip::draw_sides(pairs),
         pairs: pair_plot::draw(pairs, row.time.map_or(0.01, |time| time.margin)),
         difference: icicle::draw_difference(&row.workload.scopes),
     }
+}
+
+fn lines(row: &WorkloadRow) -> Vec<String> {
+    let time = row
+        .time
+        .map(|_| format!("time: {}", format::brief(&row.text.why)));
+    comparison::list_reasons(row)
+        .into_iter()
+        .chain(time)
+        .collect()
 }

@@ -23,7 +23,7 @@ pub(super) struct PairPlot {
     /// Edges of the margin's band.
     margin_high: String,
     margin_low: String,
-    /// Changes at the upper and the lower end.
+    /// The largest and the smallest change of a pair.
     high: String,
     low: String,
     /// Number of pairs that are not drawn.
@@ -52,14 +52,16 @@ pub(super) fn draw(pairs: &[PairRecord], margin: f64) -> Option<PairPlot> {
         let x = PADDING + (index as f64 + 0.5) * step;
         (x, y(*log))
     });
+    let largest = shown.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let smallest = shown.iter().copied().fold(f64::INFINITY, f64::min);
     let text = |log: f64| change::size(ChangedQuantity::Time, log.exp_m1());
     Some(PairPlot {
         path: chart::draw_marks((step * 0.7).min(6.0), marks),
         zero: chart::coordinate(y(0.0)),
         margin_high: chart::coordinate(y(margin)),
         margin_low: chart::coordinate(y(-margin)),
-        high: text(high),
-        low: text(low),
+        high: text(largest),
+        low: text(smallest),
         more: pairs.len().saturating_sub(MOST_PAIRS),
     })
 }

@@ -5,6 +5,7 @@ use crate::record::{JobOutcome, JobRecord, Record, ScopeRecord, store};
 use crate::render::chart::icicle::{self, Icicle, ScopeSize};
 use crate::render::chart::strip::{self, SampleStrip};
 use crate::render::job_text::JobText;
+use crate::render::profile::is_spoilt;
 use crate::render::shown::ShownList;
 use orch_core::format;
 use serde::Serialize;
@@ -33,6 +34,8 @@ struct PageJob {
     allocations: Option<f64>,
     bytes: Option<f64>,
     samples: Option<SampleStrip>,
+    /// Whether warnings make its median unreliable.
+    is_unreliable: bool,
     text: JobText,
 }
 
@@ -77,6 +80,11 @@ fn counts(record: &Record) -> Vec<PageCount> {
         word: outcome.word().to_owned(),
         tone,
     })
+    .chain([PageCount {
+        count: record.jobs.iter().filter(|job| is_spoilt(job)).count(),
+        word: "with an unreliable median".to_owned(),
+        tone: "open",
+    }])
     .filter(|one| one.count > 0)
     .collect()
 }
@@ -89,6 +97,7 @@ fn page_job(job: &JobRecord) -> PageJob {
         time_ns: job.time.as_ref().map(|time| time.median_ns),
         allocations: counted.map(|counted| counted.count),
         bytes: counted.map(|counted| counted.bytes),
+        is_unreliable: is_spoilt(job),
         samples: job.time.as_ref().and_then(strip::draw_processes),
         text: JobText::of(job),
     }

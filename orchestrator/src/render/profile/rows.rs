@@ -97,8 +97,11 @@ impl ShownScope {
 fn callers(callers: &[ScopeCaller]) -> String {
     let named = callers.iter().take(MOST_CALLERS).map(|caller| {
         let scope = clean::clean_code(&caller.scope);
-        let calls = format::number(caller.calls);
-        format!("`{scope}` ({calls} times)")
+        let times = match format::number(caller.calls).as_str() {
+            "1" => "once".to_owned(),
+            calls => format!("{calls} times"),
+        };
+        format!("`{scope}` ({times})")
     });
     let named = named.collect::<Vec<String>>().join(", ");
     match callers.len().saturating_sub(MOST_CALLERS) {

@@ -12,11 +12,12 @@ const HALF: usize = 20;
 #[derive(Debug, Serialize)]
 pub(super) struct ChangeBar {
     id: String,
-    /// Columns left and right of the axis, `·` where the interval reaches beyond the bar: the left
-    /// side is faster.
+    /// Columns left and right of the axis, `·` from the estimate to the end of the interval, and
+    /// `<` or `>` where it goes on: the left side is faster.
     bar: String,
     change: String,
-    word: String,
+    /// The verdict on the time, in words.
+    word: &'static str,
 }
 
 /// Draws the changes of all workloads with an estimate, on one scale of ratios.
@@ -44,12 +45,28 @@ pub(super) fn draw(rows: &[WorkloadRow]) -> ShownList<ChangeBar> {
             let columns = |log: f64| (log / most * HALF as f64).clamp(-(HALF as f64), HALF as f64);
             ChangeBar {
                 id: row.id.to_owned(),
-                bar: draw_bar(columns(low), columns(estimate), columns(high)),
+                bar: cut_ends(
+                    &draw_bar(columns(low), columns(estimate), columns(high)),
+                    low < -most,
+                    high > most,
+                ),
                 change: row.text.change.clone(),
-                word: row.word.clone(),
+                word: row.time.map_or("", |time| time.verdict.word()),
             }
         })
         .counting("workload", FILE)
+}
+
+/// Marks the ends of an interval that goes on beyond the columns.
+fn cut_ends(bar: &str, is_cut_left: bool, is_cut_right: bool) -> String {
+    let mut columns: Vec<char> = bar.chars().collect();
+    if is_cut_left && let Some(first) = columns.first_mut() {
+        *first = '<';
+    }
+    if is_cut_right && let Some(last) = columns.last_mut() {
+        *last = '>';
+    }
+    columns.into_iter().collect()
 }
 
 fn draw_bar(low: f64, estimate: f64, high: f64) -> String {
@@ -83,6 +100,8 @@ mod tests {
         assert_eq!(bar, format!("{}│████··{}", " ".repeat(20), " ".repeat(14)));
         let bar = draw_bar(-20.0, -3.0, -1.0);
         assert_eq!(bar, format!("{}███│{}", "·".repeat(17), " ".repeat(20)));
+        assert_eq!(cut_ends("ab│cd", true, false), "<b│cd");
+        assert_eq!(cut_ends("ab│cd", false, true), "ab│c>");
         let bar = draw_bar(-1.0, 0.2, 1.0);
         assert_eq!(bar, format!("{}·│·{}", " ".repeat(19), " ".repeat(19)));
     }

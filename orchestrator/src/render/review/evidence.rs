@@ -2,9 +2,11 @@
 //! allocations, and changed functions. Nothing is guessed: without evidence, the report has none.
 
 use super::is_time;
+use crate::comparison::scopes::ScopeChange;
 use crate::comparison::{CodeRelation, MetricEntry, Verdict};
 use crate::render::comparison::WorkloadRow;
 use crate::render::shown;
+use indexmap::IndexSet;
 use orch_core::format;
 use std::collections::HashSet;
 
@@ -17,6 +19,7 @@ const MOST_FUNCTIONS: usize = 8;
 pub(super) fn gather(rows: &[WorkloadRow]) -> Vec<String> {
     let mut found = Vec::new();
     found.extend(common_scopes(rows));
+    found.extend(allocating_scopes(rows));
     found.extend(common_functions(rows));
     found.extend(opposite_directions(rows));
     found.extend(layout_only(rows));
@@ -31,16 +34,17 @@ fn ids(rows: &[&WorkloadRow]) -> String {
     format::listed(&rows.iter().map(|row| row.id).collect::<Vec<&str>>())
 }
 
-/// Names each innermost scope that carries most of the change of a workload.
+/// Names each innermost scope that carries most of the change of a workload. Workloads whose
+/// profiles show a change of another size are left out.
 fn common_scopes(rows: &[WorkloadRow]) -> Vec<String> {
     let carrying = rows
         .iter()
-        .filter(|row| row.changed.iter().any(|entry| is_time(entry)))
-        .filter_map(|row| {
-            let place = row.workload.scopes.first()?;
-            let scope = place.path.last()?;
-            let is_large = place.share.is_some_and(|share| share >= LARGE_SHARE);
-            is_large.then_some((scope.as_str(), row))
+        .filter(|row| row.changed.iter().any(|entry| is_time(entry)) && row.profiles.is_none())
+        .flat_map(|row| {
+            let is_large =
+                |place: &&ScopeChange| place.share.is_some_and(|share| share >= LARGE_SHARE);
+            let places = row.workload.scopes.iter().filter(is_large);
+            places.filter_map(move |place| Some((place.path.last()?.as_str(), row)))
         });
     let mut groups: Vec<(&str, Vec<&WorkloadRow>)> = shown::grouped(carrying).into_iter().collect();
     groups.sort_by_key(|(_, rows)| std::cmp::Reverse(rows.len()));
@@ -48,18 +52,45 @@ fn common_scopes(rows: &[WorkloadRow]) -> Vec<String> {
         .into_iter()
         .map(|(scope, rows)| {
             format!(
-                "The scope {scope} carries most of the change of {}: {}.",
-                format::counted(rows.len(), "workload"),
+                "According to the profiles, the scope {scope} carries most of the change of {}.",
                 ids(&rows)
             )
         })
         .collect()
 }
 
-/// Names the functions whose code changed in every regressed workload.
+/// Names the innermost scopes of each workload in which the number of allocations changed.
+fn allocating_scopes(rows: &[WorkloadRow]) -> Vec<String> {
+    let is_changed =
+        |entry: &MetricEntry| matches!(entry.verdict, Verdict::Regressed | Verdict::Improved);
+    let changed = rows
+        .iter()
+        .filter(|row| row.allocations.is_some_and(is_changed));
+    let sentence = |row: &WorkloadRow| {
+        let differs = |place: &&ScopeChange| place.a_self_allocations != place.b_self_allocations;
+        let places = row.workload.scopes.iter().filter(differs);
+        let scopes: IndexSet<&str> = places
+            .filter_map(|place| place.path.last().map(String::as_str))
+            .collect();
+        let scopes: Vec<&str> = scopes.into_iter().collect();
+        let in_scopes = match scopes.len() {
+            0 => return None,
+            1 => format!("the scope {}", scopes[0]),
+            _ => format!("the scopes {}", format::listed(&scopes)),
+        };
+        Some(format!(
+            "The number of allocations of {} differs in {in_scopes}.",
+            row.id
+        ))
+    };
+    changed.filter_map(sentence).collect()
+}
+
+/// Names the functions whose code changed in every slower workload with changed code.
 fn common_functions(rows: &[WorkloadRow]) -> Option<String> {
-    let worse = rows.iter().filter(|row| is_worse(row.time));
+    let worse: Vec<&WorkloadRow> = rows.iter().filter(|row| is_worse(row.time)).collect();
     let changed: Vec<HashSet<&str>> = worse
+        .iter()
         .filter_map(|row| match &row.workload.code {
             CodeRelation::Changed(changes) => Some(
                 changes
@@ -85,10 +116,11 @@ fn common_functions(rows: &[WorkloadRow]) -> Option<String> {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
-    Some(match changed.len() {
-        1 => format!("Changed code of the slower workload: {named}{more}."),
-        count => format!("Changed code that all {count} slower workloads share: {named}{more}."),
-    })
+    Some(format!(
+        "Changed code that {} of {} share: {named}{more}.",
+        changed.len(),
+        format::counted(worse.len(), "slower workload")
+    ))
 }
 
 /// Names the workloads whose time and allocations went in opposite directions.
@@ -104,14 +136,14 @@ fn opposite_directions(rows: &[WorkloadRow]) -> Vec<String> {
     let slower = select(Verdict::Regressed, Verdict::Improved);
     let faster = select(Verdict::Improved, Verdict::Regressed);
     [
-        (slower, "take longer and allocate less"),
-        (faster, "take less time and allocate more"),
+        (slower, "longer time, fewer allocations or bytes"),
+        (faster, "less time, more allocations or bytes"),
     ]
     .into_iter()
     .filter(|(rows, _)| !rows.is_empty())
     .map(|(rows, what)| {
         format!(
-            "{} {what}: {}.",
+            "{} with {what}: {}.",
             format::counted(rows.len(), "workload"),
             ids(&rows)
         )

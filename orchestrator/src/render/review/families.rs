@@ -8,7 +8,7 @@ use crate::render::shown::{self, MOST_ROWS, ShownList};
 use orch_core::format;
 use orch_core::format::change::{self, ChangedQuantity};
 use serde::Serialize;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Most families, and most metrics of a workload that a cell names.
 const MOST_FAMILIES: usize = 60;
@@ -67,26 +67,51 @@ struct MemoryChangeText {
     b: String,
     difference: String,
     change: String,
+    /// ` (+10 %)`; empty for a change from 0.
+    change_in_brackets: String,
     verdict: &'static str,
 }
 
-/// Groups the workloads in the order of the comparison.
+/// Groups the workloads by PLUGIN/WORKLOAD, in the order of the comparison.
 pub(super) fn group(comparison: &Comparison, rows: &[WorkloadRow]) -> ShownList<WorkloadFamily> {
+    group_by(comparison, rows, |workload| workload)
+}
+
+/// Groups the workloads by plugin.
+pub(super) fn group_by_plugin(
+    comparison: &Comparison,
+    rows: &[WorkloadRow],
+) -> ShownList<WorkloadFamily> {
+    group_by(comparison, rows, |workload| {
+        workload.split('/').next().unwrap_or(workload)
+    })
+}
+
+fn group_by(
+    comparison: &Comparison,
+    rows: &[WorkloadRow],
+    name: fn(&str) -> &str,
+) -> ShownList<WorkloadFamily> {
     let by_id: HashMap<&str, &WorkloadRow> = rows.iter().map(|row| (row.id, row)).collect();
     let ordered = comparison.workloads.iter().filter_map(|workload| {
         let row = by_id.get(workload.id.as_str())?;
-        Some((workload.workload.as_str(), *row))
+        Some((name(&workload.workload), *row))
     });
+    // Each side may have a value of its own.
+    let varied: HashSet<&str> = [&comparison.a, &comparison.b]
+        .into_iter()
+        .flat_map(|side| side.set.keys().map(String::as_str))
+        .collect();
     let families = shown::grouped(ordered);
     ShownList::first(MOST_FAMILIES, families)
         .map(|(name, rows)| WorkloadFamily {
             name: name.to_owned(),
             line: describe(&rows),
             rows: ShownList::first(MOST_ROWS, rows)
-                .map(family_row)
+                .map(|row| family_row(row, &varied))
                 .counting("workload", FILE),
         })
-        .counting("family", FILE)
+        .counting("group", FILE)
 }
 
 /// Counts the verdicts and names the exceptions: `2 of 4 regressed (a, b)`.
@@ -108,18 +133,19 @@ fn describe(rows: &[&WorkloadRow]) -> String {
     parts.join("; ")
 }
 
-fn family_row(row: &WorkloadRow) -> FamilyRow {
+fn family_row(row: &WorkloadRow, varied: &HashSet<&str>) -> FamilyRow {
     let params: Vec<String> = row
         .workload
         .params
         .iter()
+        .filter(|(name, _)| !varied.contains(name.as_str()))
         .map(|(name, value)| format!("{name} = {value}"))
         .collect();
     let both = |entry: Option<&MetricEntry>| entry.map(entries::values).unwrap_or_default();
     FamilyRow {
         id: row.id.to_owned(),
         verdict: row.verdict,
-        word: row.word.clone(),
+        word: word(row),
         mark: marks::mark(row.verdict),
         text: FamilyText {
             params: params.join(", "),
@@ -132,6 +158,22 @@ fn family_row(row: &WorkloadRow) -> FamilyRow {
             bytes: both(row.bytes).join(" -> "),
             metrics: metrics(row),
         },
+    }
+}
+
+/// Returns the verdict, with the metrics that decide it if the time does not.
+fn word(row: &WorkloadRow) -> String {
+    let deciding: Vec<&str> = row
+        .changed
+        .iter()
+        .filter(|entry| entry.verdict == row.verdict)
+        .map(|entry| entry.metric.name())
+        .collect();
+    let is_of_time = row.time.is_none_or(|time| time.verdict == row.verdict);
+    if is_of_time || deciding.is_empty() {
+        row.word.clone()
+    } else {
+        format!("{} ({})", row.word, format::listed(&deciding))
     }
 }
 
@@ -148,9 +190,10 @@ fn difference(time: &MetricEntry) -> Option<String> {
 fn metrics(row: &WorkloadRow) -> String {
     let shown = row.metrics.iter().take(MOST_METRICS).map(|entry| {
         let values = entries::values(entry).join(" -> ");
+        // A metric that is named after its unit needs it once.
         let unit = match entry.unit.as_str() {
-            // The values contain the unit.
-            "" | "B" | "ns" => String::new(),
+            "" | "B" => String::new(),
+            unit if unit == entry.metric.name() => String::new(),
             unit => format!(" {unit}"),
         };
         format!("{} {values}{unit}", entry.metric)
@@ -177,18 +220,24 @@ fn memory_change(row: &WorkloadRow) -> Option<MemoryChange> {
     }
     let text = EntryText::of(entry);
     let sign = if b < a { "-" } else { "+" };
+    let change = if a > 0.0 {
+        change::size(ChangedQuantity::Amount, b / a - 1.0)
+    } else {
+        String::new()
+    };
     Some(MemoryChange {
         id: row.id.to_owned(),
         difference: b - a,
         text: MemoryChangeText {
-            a: text.a,
-            b: text.b,
+            a: format::bytes(a + 0.0),
+            b: format::bytes(b + 0.0),
             difference: format!("{sign}{}", format::bytes((b - a).abs())),
-            change: if a > 0.0 {
-                change::size(ChangedQuantity::Amount, b / a - 1.0)
-            } else {
+            change_in_brackets: if change.is_empty() {
                 String::new()
+            } else {
+                format!(" ({change})")
             },
+            change,
             verdict: text.verdict,
         },
     })

@@ -10,7 +10,7 @@ mod scaling;
 use super::comparison::WorkloadRow;
 use super::entries::EntryText;
 use super::shown::{MOST_TEXTS, ShownList};
-use crate::comparison::{Comparison, FILE, MetricEntry, Verdict};
+use crate::comparison::{Comparison, FILE, MetricEntry, Verdict, totals};
 use crate::model::metric::Metric;
 use actions::NextAction;
 use bars::ChangeBar;
@@ -28,6 +28,8 @@ const LARGEST: usize = 10;
 pub(super) struct ComparisonReview {
     /// Workloads by the workload of the plugin that they run, in the order of the scenario.
     families: ShownList<WorkloadFamily>,
+    /// The same workloads by plugin.
+    plugins: ShownList<WorkloadFamily>,
     /// Workloads whose allocated bytes differ, the largest difference first.
     memory: ShownList<MemoryChange>,
     /// The largest changes of time for the better and the worse, the largest relative change first.
@@ -42,19 +44,20 @@ pub(super) struct ComparisonReview {
     text: ReviewText,
 }
 
-/// Figures of the whole comparison.
+/// Figures of the whole comparison; empty if nothing was compared.
 #[derive(Debug, Serialize)]
 struct ReviewText {
-    /// Sums of the times and the bytes of one iteration of each workload that both sides have.
-    time_a: String,
-    time_b: String,
-    time_change: String,
-    bytes_a: String,
-    bytes_b: String,
-    bytes_change: String,
-    /// Number of workloads, and of those in the sums.
+    /// Sums of the times of one iteration of each workload whose change of time has an interval:
+    /// `1 s -> 2 s (+100 %)`.
+    times: String,
+    /// Sums of the bytes of one iteration of each workload whose bytes both sides counted.
+    bytes: String,
+    /// Numbers of workloads, of those in the sum of times, and of those in the sum of bytes.
     workloads: usize,
-    summed: usize,
+    timed: usize,
+    counted: usize,
+    /// Sentence for a comparison in which no bytes differ.
+    memory: String,
 }
 
 /// A change of the time of a workload.
@@ -69,6 +72,7 @@ impl ComparisonReview {
     pub(super) fn of(comparison: &Comparison, rows: &[WorkloadRow]) -> Self {
         Self {
             families: families::group(comparison, rows),
+            plugins: families::group_by_plugin(comparison, rows),
             memory: families::memory(rows),
             improvements: largest(rows, Verdict::Improved),
             regressions: largest(rows, Verdict::Regressed),
@@ -77,7 +81,7 @@ impl ComparisonReview {
             actions: ShownList::first(MOST_TEXTS, actions::next(comparison, rows))
                 .counting("action", FILE),
             bars: bars::draw(rows),
-            text: ReviewText::of(rows),
+            text: ReviewText::of(comparison, rows),
         }
     }
 }
@@ -100,36 +104,44 @@ fn largest(rows: &[WorkloadRow], verdict: Verdict) -> ShownList<TimeChange> {
 }
 
 impl ReviewText {
-    fn of(rows: &[WorkloadRow]) -> Self {
-        let both = |entry: Option<&MetricEntry>| -> Option<[f64; 2]> {
-            let entry = entry?;
+    fn of(comparison: &Comparison, rows: &[WorkloadRow]) -> Self {
+        let times = totals::list_times(&comparison.jobs);
+        let times: Vec<[f64; 2]> = times.into_iter().map(|(_, a, b)| [a, b]).collect();
+        let counted = rows.iter().filter_map(|row| {
+            let entry = row.bytes?;
             Some([entry.a.as_f64()?, entry.b.as_f64()?])
-        };
-        let times: Vec<[f64; 2]> = rows.iter().filter_map(|row| both(row.time)).collect();
-        let bytes: Vec<[f64; 2]> = rows.iter().filter_map(|row| both(row.bytes)).collect();
-        let [time, bytes_sum] = [&times, &bytes]
-            .map(|all| [0, 1].map(|side| all.iter().map(|pair| pair[side]).sum::<f64>()));
-        let change = |quantity, [a, b]: [f64; 2]| {
-            if a > 0.0 {
-                change::size(quantity, b / a - 1.0)
-            } else {
-                String::new()
-            }
-        };
-        let print = |form: fn(f64) -> String, [a, b]: [f64; 2]| [form(a), form(b)];
-        let [time_a, time_b] = print(format::time, time);
-        let [bytes_a, bytes_b] = print(format::bytes, bytes_sum);
+        });
+        let bytes: Vec<[f64; 2]> = counted.collect();
         Self {
-            time_a,
-            time_b,
-            time_change: change(ChangedQuantity::Time, time),
-            bytes_a,
-            bytes_b,
-            bytes_change: change(ChangedQuantity::Amount, bytes_sum),
+            times: describe_sums(&times, format::time, ChangedQuantity::Time),
+            bytes: describe_sums(&bytes, format::bytes, ChangedQuantity::Amount),
             workloads: rows.len(),
-            summed: times.len(),
+            timed: times.len(),
+            counted: bytes.len(),
+            memory: match bytes.len() {
+                0 => "No allocated bytes were compared.".to_owned(),
+                1 => "The workload whose bytes were compared allocates as many on both sides."
+                    .to_owned(),
+                count => format!(
+                    "All {count} workloads whose bytes were compared allocate as many on both \
+                     sides."
+                ),
+            },
         }
     }
+}
+
+fn describe_sums(pairs: &[[f64; 2]], form: fn(f64) -> String, quantity: ChangedQuantity) -> String {
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let [a, b] = [0, 1].map(|side| pairs.iter().fold(0.0, |sum, pair| sum + pair[side]));
+    let change = if a > 0.0 {
+        format!(" ({})", change::size(quantity, b / a - 1.0))
+    } else {
+        String::new()
+    };
+    format!("{} -> {}{change}", form(a), form(b))
 }
 
 /// Returns whether the entry is about the time.

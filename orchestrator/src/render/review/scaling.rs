@@ -1,7 +1,7 @@
 //! Pairs of workloads that differ only in their model: how the time of the larger one relates to
 //! that of the smaller one on both sides.
 
-use crate::comparison::{Comparison, MetricEntry};
+use crate::comparison::{Comparison, Verdict};
 use crate::render::comparison::WorkloadRow;
 use crate::render::shown::{self, MOST_TEXTS, ShownList};
 use orch_core::format;
@@ -53,11 +53,19 @@ pub(super) fn all_pairs(comparison: &Comparison, rows: &[WorkloadRow]) -> ShownL
 }
 
 fn pair(small: &WorkloadRow, large: &WorkloadRow) -> Option<PairScaling> {
-    let ratio = |side: fn(&MetricEntry) -> &Value| -> Option<f64> {
-        let ratio = side(large.time?).as_f64()? / side(small.time?).as_f64()?;
-        ratio.is_finite().then_some(ratio)
+    // Times that belong to no interval are too uncertain for a ratio.
+    let times = |row: &WorkloadRow| -> Option<[f64; 2]> {
+        let time = row
+            .time
+            .filter(|time| time.verdict != Verdict::Inconclusive)?;
+        time.fitted
+            .or_else(|| Some([time.a.as_f64()?, time.b.as_f64()?]))
     };
-    let [time_a, time_b] = [ratio(|time| &time.a)?, ratio(|time| &time.b)?];
+    let (large_ns, small_ns) = (times(large)?, times(small)?);
+    let [time_a, time_b] = [0, 1].map(|side| large_ns[side] / small_ns[side]);
+    if !(time_a.is_finite() && time_b.is_finite()) {
+        return None;
+    }
     let parameters = |row: &WorkloadRow| {
         let entry = row
             .metrics
