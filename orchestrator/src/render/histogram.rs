@@ -1,6 +1,7 @@
 //! The samples of each job as bars of characters: one histogram of all processes, and a line per
 //! process, so that a second state shows in plain text.
 
+use super::chart::strip;
 use super::job_text::JobText;
 use super::shown::{MOST_TEXTS, ShownList};
 use crate::record::{JobRecord, Record, store};
@@ -54,9 +55,7 @@ fn draw(job: &JobRecord) -> Option<JobHistogram> {
         .processes
         .iter()
         .map(|process| {
-            let iterations = process.iterations.max(1) as f64;
-            let samples = process.samples_ns.iter();
-            let samples = samples.map(|ns| *ns as f64 / iterations).collect();
+            let samples = strip::per_iteration(&process.samples_ns, process.iterations);
             (process.round, samples)
         })
         .collect();

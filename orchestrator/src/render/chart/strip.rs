@@ -63,7 +63,8 @@ pub(in super::super) fn draw_sides(pairs: &[PairRecord]) -> Option<SampleStrip> 
     draw(&sides, median, "side", "sides")
 }
 
-fn per_iteration(samples_ns: &[u64], iterations: u64) -> Vec<f64> {
+/// Returns the time of one iteration of each sample, in nanoseconds.
+pub(in super::super) fn per_iteration(samples_ns: &[u64], iterations: u64) -> Vec<f64> {
     let iterations = iterations.max(1) as f64;
     samples_ns
         .iter()
