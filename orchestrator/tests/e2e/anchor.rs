@@ -2,11 +2,12 @@
 //! compared through it, and the sentinel that says when the machine is another one.
 
 use crate::history::History;
+use crate::support::waiting::wait_while_running;
 use crate::support::{Ran, job};
 use serde_json::Value;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Four times the work of a commit without it.
 const SLOW: &str = "-DSTEPS=8000";
@@ -329,7 +330,6 @@ fn killed_run_resumes_with_its_pairs() {
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::null());
     let mut child = child.spawn().unwrap();
-    let begun = Instant::now();
     let pairs = || -> Vec<Value> {
         let journals = history
             .project
@@ -344,17 +344,7 @@ fn killed_run_resumes_with_its_pairs() {
             .filter_map(|line| serde_json::from_str::<Value>(line).ok());
         lines.filter_map(|line| line.get("pair").cloned()).collect()
     };
-    while pairs().len() < 2 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "no pairs after two minutes"
-        );
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "it ended before it could be killed"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_while_running(&mut child, "two pairs", || pairs().len() >= 2);
     child.kill().unwrap();
     child.wait().unwrap();
     let noted: Vec<Value> = pairs()

@@ -2,13 +2,12 @@
 //! skipped, what a kill costs.
 
 use crate::history::{History, asked, culprits, report, states, texts, tree};
+use crate::support::waiting::{wait_until, wait_while_running};
 use crate::support::{Project, Ran, marked_processes, workspace};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(120);
 const FAST: &str = "-DSTEPS=20000";
 const SLOW: &str = "-DSTEPS=200000";
 
@@ -32,14 +31,6 @@ fn names_culprits(found: &Value, ran: &Ran, expected: &[Vec<&str>]) -> bool {
     true
 }
 const ALLOCATIONS: [&str; 2] = ["--metric", "allocations"];
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn start(history: &History, arguments: &[&str]) -> Child {
     let mut command = history.project.plain_command();
@@ -604,11 +595,9 @@ fn killed_bisect_resumes_and_builds_nothing_twice() {
         (12, "-KILL"),
         (19, "-KILL"),
     ] {
-        wait_until("the journal to grow", || history.journal().len() >= lines);
-        assert!(
-            child.try_wait().unwrap().is_none(),
-            "it ended before it was killed"
-        );
+        wait_while_running(&mut child, "the journal to grow", || {
+            history.journal().len() >= lines
+        });
         send(&child, signal);
         let expected = if signal == "-INT" { Some(130) } else { None };
         assert_eq!(child.wait().unwrap().code(), expected);
@@ -661,8 +650,8 @@ fn killed_bisect_resumes_and_builds_nothing_twice() {
 fn resume_takes_stopped_bisects_and_no_running_one() {
     let history = History::of(&["", "", "-DALLOCATIONS=2"]);
     history.hold(true);
-    let child = start(&history, &[&asked("c0", "c2")[..], &ALLOCATIONS].concat());
-    wait_until("the journal", || !history.journal().is_empty());
+    let mut child = start(&history, &[&asked("c0", "c2")[..], &ALLOCATIONS].concat());
+    wait_while_running(&mut child, "the journal", || !history.journal().is_empty());
     let ran = history.project.orch(&["bisect", "--resume"]);
     assert_eq!(ran.code, 200);
     assert!(ran.stderr.contains("is still running"), "{}", ran.stderr);
@@ -722,7 +711,7 @@ fn bisect_is_not_resumed_after_its_scenario_changed() {
     let history = History::of(&["", "-DALLOCATIONS=2"]);
     history.hold(true);
     let mut child = start(&history, &[&asked("c0", "c1")[..], &ALLOCATIONS].concat());
-    wait_until("the journal", || !history.journal().is_empty());
+    wait_while_running(&mut child, "the journal", || !history.journal().is_empty());
     child.kill().unwrap();
     child.wait().unwrap();
     history.hold(false);

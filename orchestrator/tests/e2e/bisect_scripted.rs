@@ -5,22 +5,13 @@
 //! that builds, code and reports are real while no assertion rests on a time.
 
 use crate::history::{History, asked, culprits, report, states, texts};
+use crate::support::waiting::wait_while_running;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Pairs of each two commits in a scripted journal: more than a search of a few commits asks for.
 const PAIRS: usize = 250;
-
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// Commits of different code whose levels are log ratios to the first one.
 struct ScriptedHistory {
@@ -77,7 +68,7 @@ impl ScriptedHistory {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        wait_until("a pair", || {
+        wait_while_running(&mut child, "a pair", || {
             self.history
                 .journal()
                 .iter()
@@ -372,9 +363,9 @@ fn stopped_bisect_reports_culprit_and_remaining_range() {
     let scripted = ScriptedHistory::new(&LONGER, 1..6);
     scripted.leave(&[]);
     scripted.history.hold(true);
-    let child = scripted.resume();
+    let mut child = scripted.resume();
     let waiting = scripted.history.project.path().join("cache/waiting");
-    wait_until("the build that waits", || waiting.exists());
+    wait_while_running(&mut child, "the build that waits", || waiting.exists());
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
@@ -457,14 +448,14 @@ fn stopped_bisect_of_counts_reports_values() {
     history.hold(true);
     let mut command = history.project.plain_command();
     let arguments = [&asked("d0", "d8")[..], &["--metric", "allocations"]].concat();
-    let child = command
+    let mut child = command
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     let waiting = history.project.path().join("cache/waiting");
-    wait_until("the build that waits", || waiting.exists());
+    wait_while_running(&mut child, "the build that waits", || waiting.exists());
     interrupt(&child);
     let output = child.wait_with_output().unwrap();
     let (text, said) = (

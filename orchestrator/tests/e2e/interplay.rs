@@ -1,12 +1,10 @@
 //! How a run lives with others: Ctrl-C, a second orch, a reader that goes away, a killed run.
 
+use crate::support::waiting::{wait_until, wait_while_running};
 use crate::support::{Project, crate_of, job, marked_processes};
 use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
-
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A run long enough to be disturbed: many short jobs, of which the first are soon done.
 fn scenario(project: &Project, jobs: usize) -> String {
@@ -34,14 +32,6 @@ fn send(child: &Child, signal: &str) {
     assert!(status.success());
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !done() {
-        assert!(begun.elapsed() < PATIENCE, "waited too long for {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Timing passes in the journal of the only run.
 fn timed_passes(project: &Project) -> usize {
     let journal = project
@@ -61,13 +51,13 @@ fn ctrl_c_stores_complete_jobs_and_exits_130() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 60));
     let mut command = project.plain_command();
-    let child = command
+    let mut child = command
         .args(["run", "s.yaml"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_until("two timed jobs", || timed_passes(&project) >= 2);
+    wait_while_running(&mut child, "two timed jobs", || timed_passes(&project) >= 2);
     send(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
@@ -114,13 +104,13 @@ fn signals_in_a_row_are_one_request_to_stop() {
         let project = Project::new();
         project.write("s.yaml", scenario(&project, 60));
         let mut command = project.plain_command();
-        let child = command
+        let mut child = command
             .args(["run", "s.yaml"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        wait_until("a timed job", || timed_passes(&project) >= 1);
+        wait_while_running(&mut child, "a timed job", || timed_passes(&project) >= 1);
         for signal in signals {
             // SAFETY: sends a signal to a child that was not waited for.
             assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
@@ -160,7 +150,7 @@ fn run_stops_with_its_terminal_unless_under_nohup() {
         };
         // SAFETY: the closure calls nothing else.
         let mut child = unsafe { command.pre_exec(set_handler) }.spawn().unwrap();
-        wait_until("a timed job", || timed_passes(&project) >= 1);
+        wait_while_running(&mut child, "a timed job", || timed_passes(&project) >= 1);
         send(&child, "-HUP");
         assert_eq!(child.wait().unwrap().code(), Some(wanted));
     }
@@ -172,13 +162,15 @@ fn runs_measure_one_after_the_other() {
     project.write("long.yaml", scenario(&project, 40));
     project.write("short.yaml", scenario(&project, 1));
     let mut command = project.plain_command();
-    let first = command
+    let mut first = command
         .args(["run", "long.yaml"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("the first to measure", || timed_passes(&project) >= 1);
+    wait_while_running(&mut first, "the first to measure", || {
+        timed_passes(&project) >= 1
+    });
     let mut command = project.plain_command();
     let mut second = command
         .args(["run", "short.yaml"])
@@ -228,13 +220,13 @@ fn interrupted_run_resumes_to_a_complete_record() {
     let project = Project::new();
     project.write("s.yaml", scenario(&project, 8));
     let mut command = project.plain_command();
-    let child = command
+    let mut child = command
         .args(["run", "s.yaml"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    wait_until("two timed jobs", || timed_passes(&project) >= 2);
+    wait_while_running(&mut child, "two timed jobs", || timed_passes(&project) >= 2);
     send(&child, "-INT");
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130));
@@ -270,7 +262,7 @@ fn killed_run_leaves_its_journal_and_no_worker() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("a timed job", || timed_passes(&project) >= 1);
+    wait_while_running(&mut child, "a timed job", || timed_passes(&project) >= 1);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(timed_passes(&project) >= 1);
@@ -291,7 +283,9 @@ fn killed_run_resumes_and_loses_only_the_pass_in_flight() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("three timed jobs", || timed_passes(&project) >= 3);
+    wait_while_running(&mut child, "three timed jobs", || {
+        timed_passes(&project) >= 3
+    });
     child.kill().unwrap();
     child.wait().unwrap();
     let folder = project.results().remove(0);
@@ -367,7 +361,7 @@ fn run_is_not_resumed_after_something_changed() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    wait_until("a timed job", || timed_passes(&project) >= 1);
+    wait_while_running(&mut child, "a timed job", || timed_passes(&project) >= 1);
     child.kill().unwrap();
     child.wait().unwrap();
     project.write("s.yaml", scenario(&project, 13));

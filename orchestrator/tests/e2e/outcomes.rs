@@ -3,8 +3,8 @@
 
 use crate::history::History;
 use crate::support::Ran;
+use crate::support::waiting::wait_while_running;
 use serde_json::Value;
-use std::time::{Duration, Instant};
 
 fn check(history: &History, more: &[&str]) -> Ran {
     history
@@ -401,15 +401,9 @@ fn interrupted_comparison_says_so() {
         .stdout(std::fs::File::create(&out).unwrap())
         .stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
-    let begun = Instant::now();
+    let id = child.id();
     // Two workers at once are a pair.
-    while workers(child.id()) < 2 {
-        assert!(
-            begun.elapsed() < Duration::from_secs(120),
-            "no pair after two minutes"
-        );
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    wait_while_running(&mut child, "a pair", || workers(id) >= 2);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
     let code = child.wait().unwrap().code();

@@ -10,6 +10,7 @@
 use crate::support::{Project, Ran, git};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -199,9 +200,12 @@ pub fn texts(list: &Value, name: &str) -> Vec<String> {
 /// Folders with the state of bisects.
 pub fn states(cache: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(cache.join("orch/bisect"));
-    entries
-        .map(|entries| entries.map(|entry| entry.unwrap().path()).collect())
-        .unwrap_or_default()
+    let paths = entries.into_iter().flatten();
+    paths
+        .map(|entry| entry.unwrap().path())
+        // A folder whose name begins with a dot has no complete state yet.
+        .filter(|path| !path.file_name().unwrap().as_bytes().starts_with(b"."))
+        .collect()
 }
 
 /// Mode, time and content.

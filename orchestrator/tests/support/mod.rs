@@ -7,6 +7,8 @@
     reason = "each test file uses a part of it; a test that cannot go on has failed"
 )]
 
+pub mod waiting;
+
 use assert_cmd::Command;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
