@@ -8,16 +8,17 @@
 use crate::bisect::state::{BisectHeader, BisectStep};
 use crate::bisect::{BisectDirection, BisectReport};
 use crate::comparison::Comparison;
-use crate::export::{self, ExportFormat, ExportedResult};
+use crate::export::{self, ExportedResult};
 use crate::import;
 use crate::journal;
 use crate::json_schema::CompiledSchema;
+use crate::model::export_format::ExportFormat;
 use crate::model::metric::Metric;
 use crate::pass::{PassEnd, PassResult};
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::elf;
 use crate::record::Record;
-use crate::render;
+use crate::render::ReportView;
 use crate::scenario::{self, ScenarioContext};
 use orch_core::protocol::{Phase, WorkerFarewell, WorkerReply, take_frame};
 use orch_core::random::SeededRandom;
@@ -276,16 +277,18 @@ fn try_documents<T: DeserializeOwned>(kind: &str, render: impl Fn(&T)) {
 fn records_and_reports_survive_mutations() {
     let nowhere = Path::new("/nonexistent/templates");
     try_documents::<Record>("record", |record| {
+        let view = ReportView::of_run(record);
         for name in ["summary.txt", "profile.md"] {
-            let _ = render::render(name, nowhere, record);
+            let _ = view.render(name, nowhere);
         }
         for format in ExportFormat::ALL {
             let _ = export::export_result(&ExportedResult::Run(record), format, nowhere);
         }
     });
     try_documents::<Comparison>("comparison", |comparison| {
+        let view = ReportView::of_comparison(comparison);
         for name in ["comparison.txt", "comparison.md"] {
-            let _ = render::comparison(name, nowhere, comparison);
+            let _ = view.render(name, nowhere);
         }
         for format in ExportFormat::ALL {
             let result = ExportedResult::Comparison(comparison);
@@ -293,8 +296,9 @@ fn records_and_reports_survive_mutations() {
         }
     });
     try_documents::<BisectReport>("bisect", |report| {
+        let view = ReportView::of_bisect(report);
         for name in ["bisect.txt", "bisect.md"] {
-            let _ = render::bisect(name, nowhere, report);
+            let _ = view.render(name, nowhere);
         }
     });
 }
@@ -369,7 +373,8 @@ fn imported_tables_survive_mutations() {
         let Ok(comparison) = import::of_table("table.csv", &text_of(input)) else {
             return false;
         };
-        let _ = render::comparison("import.txt", Path::new("/nonexistent"), &comparison);
+        let _ =
+            ReportView::of_comparison(&comparison).render("import.txt", Path::new("/nonexistent"));
         true
     });
 }
@@ -393,7 +398,8 @@ fn imported_results_survive_mutations() {
         let Ok(comparison) = import::of_texts(file, Some(file)) else {
             return false;
         };
-        let _ = render::comparison("import.txt", Path::new("/nonexistent"), &comparison);
+        let _ =
+            ReportView::of_comparison(&comparison).render("import.txt", Path::new("/nonexistent"));
         true
     });
 }

@@ -2,13 +2,14 @@
 //! bound the sizes of their reports.
 
 use crate::comparison::{self, ComparedSide, Comparison, SideKind, Verdict, stored, totals};
+use crate::file;
 use crate::gate::{self, GateResult};
 use crate::git::{GitKind, GitState};
 use crate::import;
 use crate::machine::Machine;
 use crate::plugin::catalog::PluginDescription;
 use crate::record::{self, JobRecord, Record};
-use crate::render;
+use crate::render::{self, RenderError, ReportView};
 use crate::scenario::{self, ScenarioContext, gate::GateRules};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -115,12 +116,29 @@ fn scenario_text(jobs: usize) -> String {
 
 fn reports(jobs: usize, name: &'static str) -> Box<dyn Fn() -> usize> {
     let record = large_record(jobs, 1);
-    Box::new(move || size(&render::render(name, Path::new(NOWHERE), &record)))
+    Box::new(move || size(&ReportView::of_run(&record).render(name, Path::new(NOWHERE))))
+}
+
+/// Returns the work on all reports of the run in a record's file, and their number. The work
+/// returns the bytes of the reports.
+///
+/// # Errors
+/// The file cannot be read, or is no record.
+pub fn prepare_reports(file: &Path) -> Result<(usize, impl Fn() -> usize), String> {
+    let text = file::read_text(file, file::MOST_RESULT_BYTES).map_err(|error| error.to_string())?;
+    let record: Record = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let reports: Vec<&str> = render::list_run_reports().collect();
+    let work = move || {
+        let view = ReportView::of_run(&record);
+        let of = |name: &&str| size(&view.render(name, Path::new(NOWHERE)));
+        reports.iter().map(of).sum()
+    };
+    Ok((render::list_run_reports().count(), work))
 }
 
 fn comparisons(jobs: usize, name: &'static str) -> Box<dyn Fn() -> usize> {
     let comparison = large_comparison(jobs);
-    Box::new(move || size(&render::comparison(name, Path::new(NOWHERE), &comparison)))
+    Box::new(move || size(&ReportView::of_comparison(&comparison).render(name, Path::new(NOWHERE))))
 }
 
 fn gates(jobs: usize) -> Box<dyn Fn() -> usize> {
@@ -132,14 +150,8 @@ fn gates(jobs: usize) -> Box<dyn Fn() -> usize> {
             .iter()
             .map(|one| (one.id.clone(), "not fixed"))
             .collect();
-        size(&render::gate(
-            "gate.txt",
-            Path::new(NOWHERE),
-            &comparison,
-            &gate,
-            &again,
-            &[],
-        ))
+        let view = ReportView::of_gate(&comparison, &gate, &again, &[]);
+        size(&view.render("gate.txt", Path::new(NOWHERE)))
     })
 }
 
@@ -149,7 +161,8 @@ fn imports(rows: usize) -> Box<dyn Fn() -> usize> {
         let Ok(comparison) = import::of_table("table.csv", &text) else {
             return 0;
         };
-        let of = |name| size(&render::comparison(name, Path::new(NOWHERE), &comparison));
+        let of =
+            |name| size(&ReportView::of_comparison(&comparison).render(name, Path::new(NOWHERE)));
         of("import.txt") + of("comparison.md")
     })
 }
@@ -164,7 +177,8 @@ fn import_results(rows: usize) -> Box<dyn Fn() -> usize> {
         let Ok(comparison) = import::of_texts(texts.0, texts.1) else {
             return 0;
         };
-        let of = |name| size(&render::comparison(name, Path::new(NOWHERE), &comparison));
+        let of =
+            |name| size(&ReportView::of_comparison(&comparison).render(name, Path::new(NOWHERE)));
         of("import.txt") + of("comparison.md")
     })
 }
@@ -225,7 +239,7 @@ fn table(rows: usize) -> String {
     text
 }
 
-fn size(text: &Result<String, render::RenderError>) -> usize {
+fn size(text: &Result<String, RenderError>) -> usize {
     text.as_ref().map_or(0, String::len)
 }
 
@@ -418,22 +432,20 @@ mod tests {
     #[test]
     fn reports_of_many_jobs_are_short_and_count_what_they_leave_out() {
         let (record, comparison) = (large_record(JOBS, 1), large_comparison(JOBS));
-        let of_run = |name| render::render(name, Path::new(NOWHERE), &record).unwrap();
-        let of_both = |name| render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
+        let views = (
+            ReportView::of_run(&record),
+            ReportView::of_comparison(&comparison),
+        );
+        let of_run = |name| views.0.render(name, Path::new(NOWHERE)).unwrap();
+        let of_both = |name| views.1.render(name, Path::new(NOWHERE)).unwrap();
         let again: Vec<(String, &str)> = comparison
             .workloads
             .iter()
             .map(|one| (one.id.clone(), "not fixed"))
             .collect();
-        let gate = render::gate(
-            "gate.txt",
-            Path::new(NOWHERE),
-            &comparison,
-            &judged(&comparison),
-            &again,
-            &[],
-        )
-        .unwrap();
+        let gate = ReportView::of_gate(&comparison, &judged(&comparison), &again, &[])
+            .render("gate.txt", Path::new(NOWHERE))
+            .unwrap();
         for (text, lines) in [
             (
                 of_run("summary.txt"),
@@ -485,7 +497,9 @@ mod tests {
             .iter_mut()
             .filter(|job| job.message.is_some())
             .for_each(|job| job.message = Some("no disk".into()));
-        let text = render::render("summary.txt", Path::new(NOWHERE), &record).unwrap();
+        let text = ReportView::of_run(&record)
+            .render("summary.txt", Path::new(NOWHERE))
+            .unwrap();
         assert_eq!(text.matches("no disk").count(), 1);
         let words = text.split_whitespace().collect::<Vec<&str>>().join(" ");
         assert!(
@@ -498,7 +512,9 @@ mod tests {
     fn what_has_no_limit_of_its_own_is_cut_at_a_line() {
         let mut record = large_record(2, 1);
         record.jobs[0].id = "é".repeat(MOST_BYTES);
-        let text = render::render("summary.txt", Path::new(NOWHERE), &record).unwrap();
+        let text = ReportView::of_run(&record)
+            .render("summary.txt", Path::new(NOWHERE))
+            .unwrap();
         assert!(text.len() <= MOST_BYTES, "{}", text.len());
         assert!(text.ends_with("more bytes are left out; record.json has everything]\n"));
     }
@@ -512,7 +528,9 @@ mod tests {
             comparison.contradictions.len()
         );
         for name in ["import.txt", "comparison.md"] {
-            let text = render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
+            let text = ReportView::of_comparison(&comparison)
+                .render(name, Path::new(NOWHERE))
+                .unwrap();
             assert!(
                 (1000..=MOST_BYTES).contains(&text.len()),
                 "{name}: {}",
@@ -530,7 +548,9 @@ mod tests {
         assert_eq!(comparison.workloads.len(), 3000);
         assert!(comparison.contradictions.len() > 50);
         for name in ["import.txt", "comparison.md"] {
-            let text = render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
+            let text = ReportView::of_comparison(&comparison)
+                .render(name, Path::new(NOWHERE))
+                .unwrap();
             assert!((1000..=MOST_BYTES).contains(&text.len()), "{name}");
             assert!(text.contains("2800 more"), "{name}");
         }
@@ -556,7 +576,9 @@ mod tests {
             .unwrap_or_default();
         assert!(rows.iter().filter(|row| row.inside.is_some()).count() > 4900);
         for name in ["import.txt", "comparison.md"] {
-            let text = render::comparison(name, Path::new(NOWHERE), &comparison).unwrap();
+            let text = ReportView::of_comparison(&comparison)
+                .render(name, Path::new(NOWHERE))
+                .unwrap();
             assert!(text.len() <= MOST_BYTES, "{name}: {}", text.len());
         }
     }

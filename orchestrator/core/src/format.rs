@@ -130,19 +130,76 @@ pub fn wrap(text: &str, width: usize, indent: usize) -> String {
 /// contains it.
 const HELD: char = '\u{f8ff}';
 
-/// Returns the places of the spaces that hold a number together: before its percent sign, and
-/// between its groups of three digits.
+/// Units that stay on the line of their number.
+const UNITS: [&str; 10] = ["%", "ns", "µs", "ms", "s", "B", "KiB", "MiB", "GiB", "TiB"];
+
+/// Returns the places of the spaces that hold a number together: before its unit, and between its
+/// groups of three digits.
 fn unbroken(text: &str) -> Vec<usize> {
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
     let held = |(at, _): &(usize, &str)| {
         let after = &text[at + 1..];
-        after.starts_with('%')
-            || (text[..*at].ends_with(|c: char| c.is_ascii_digit()) && digits(after) == 3)
+        let word = after.split(|c: char| !(c.is_alphanumeric() || c == '%'));
+        let is_unit = word.take(1).any(|word| UNITS.contains(&word));
+        let is_number = text[..*at].ends_with(|c: char| c.is_ascii_digit());
+        is_number && (is_unit || digits(after) == 3)
     };
     text.match_indices(' ')
         .filter(held)
         .map(|(at, _)| at)
         .collect()
+}
+
+/// Wraps a command of a shell into lines of at most `width` columns where its words allow. All
+/// lines but the first are indented by `indent` spaces, and all but the last end with a backslash,
+/// so that the lines are still one command. No line ends inside of quotes, or between an option and
+/// its value.
+pub fn wrap_command(command: &str, width: usize, indent: usize) -> String {
+    let (mut quote, mut is_escaped) = (None, false);
+    let words = command.split(|c| {
+        match (c, quote) {
+            _ if is_escaped => {}
+            ('\'' | '"', None) => quote = Some(c),
+            (_, Some(open)) if open == c => quote = None,
+            _ => {}
+        }
+        let is_end = c == ' ' && quote.is_none() && !is_escaped;
+        is_escaped = c == '\\' && quote != Some('\'') && !is_escaped;
+        is_end
+    });
+    let mut parts: Vec<String> = Vec::new();
+    for word in words {
+        match parts.last_mut() {
+            Some(part) if is_option(part) && !word.starts_with('-') => {
+                part.push(' ');
+                part.push_str(word);
+            }
+            _ => parts.push(word.to_owned()),
+        }
+    }
+    let mut lines: Vec<String> = Vec::new();
+    for word in &parts {
+        match lines.last_mut() {
+            // Two columns are for the backslash.
+            Some(line) if columns(line) + 1 + columns(word) + 2 <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("{:indent$}{word}", "")),
+            None => lines.push(word.clone()),
+        }
+    }
+    lines.join(" \\\n")
+}
+
+/// Returns whether a word is an option without its value.
+fn is_option(word: &str) -> bool {
+    word.starts_with("--") && !word.contains([' ', '='])
+}
+
+/// Returns the width of a text in a terminal.
+fn columns(text: &str) -> usize {
+    textwrap::core::display_width(text)
 }
 
 /// Returns the beginning of a long text. The record contains the whole text.
@@ -252,6 +309,23 @@ mod tests {
         );
         assert_eq!(wrap("took 12 3456 turns", 8, 0), "took 12\n3456\nturns");
         assert_eq!(wrap("at +12.5 % of it", 10, 0), "at +12.5 %\nof it");
+        assert_eq!(wrap("within 1.5 µs, or", 11, 0), "within\n1.5 µs, or");
+        assert_eq!(wrap("in 5 steps", 5, 0), "in 5\nsteps");
+    }
+
+    #[test]
+    fn commands_are_wrapped_outside_of_quotes() {
+        assert_eq!(wrap_command("a b c", 5, 2), "a b \\\n  c");
+        assert_eq!(wrap_command("a b c", 7, 2), "a b c");
+        assert_eq!(wrap_command("a --b c --d", 8, 2), "a \\\n  --b c \\\n  --d");
+        assert_eq!(
+            wrap_command(r"a 'b'\''c d' 'e f'", 4, 0),
+            "a \\\n'b'\\''c d' \\\n'e f'"
+        );
+        assert_eq!(
+            wrap_command("orch 'a b' \"c 'd\" e", 12, 2),
+            "orch 'a b' \\\n  \"c 'd\" e"
+        );
     }
 
     #[test]

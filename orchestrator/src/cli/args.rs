@@ -1,7 +1,8 @@
 //! The command line's arguments.
 
+use super::output::ColourChoice;
 use crate::compare::DEFAULT_TIME;
-use crate::export::ExportFormat;
+use crate::model::export_format::ExportFormat;
 use crate::scenario::quantity;
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -15,6 +16,16 @@ use std::time::Duration;
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
+    /// When to colour texts: on a terminal unless NO_COLOR is set, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        value_enum,
+        default_value_t,
+        hide_possible_values = true
+    )]
+    pub(super) color: ColourChoice,
 }
 
 #[derive(Debug, Subcommand)]

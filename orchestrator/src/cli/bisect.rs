@@ -61,7 +61,7 @@ fn finish(found: BisectResult, json: bool) -> CommandResult {
     let mut exit = Exit::Fine;
     let (mut storing, mut is_stored) = (Ok(()), true);
     if let Some(mut report) = report {
-        let stored = StoredBisect::store(&mut report, &root, &results)?;
+        let stored = StoredBisect::store(&mut report, &root, &results, output::place())?;
         if json {
             output::print_json(&stored.json)?;
         } else {

@@ -10,8 +10,8 @@ use crate::error::CommandError;
 use crate::file;
 use crate::gate::{self, FindingKind};
 use crate::project;
-use crate::render::{self, github};
-use crate::report::stored_comparison::StoredComparison;
+use crate::render::{ReportView, github};
+use crate::report::stored_comparison::{self, ComparisonPlace, StoredComparison};
 use std::path::Path;
 
 /// The report of the gate, printed below the comparison.
@@ -38,48 +38,35 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         &context,
         &mut Progress::new(),
     )?;
-    let text = render_gate(&found)?;
-    let stored = StoredComparison::store(
-        &mut found.comparison,
-        "check",
-        context.started,
-        &found.root,
-        &found.results,
-        Some((REPORT, &text)),
-        &found.reports,
-    )?;
-    print_check(options, &found, &text, stored)?;
-    Ok(choose_exit(options.for_git_bisect, &found))
-}
-
-fn render_gate(found: &CheckResult) -> Result<String, CommandError> {
-    render::gate(
-        REPORT,
-        &project::templates(&found.root),
-        &found.comparison,
-        &found.gate,
-        &found.since,
-        &found.next,
-    )
-    .map_err(|error| CommandError::system(error.to_string()))
-}
-
-fn print_check(
-    options: &CheckOptions,
-    found: &CheckResult,
-    text: &str,
-    stored: StoredComparison,
-) -> Result<(), CommandError> {
+    let gate = ReportView::of_gate(&found.comparison, &found.gate, &found.since, &found.next);
+    let templates = project::templates(&found.root);
+    let text = gate
+        .render(REPORT, &templates)
+        .map_err(|error| CommandError::system(error.to_string()))?;
+    let printed = gate.render_printed(output::place(), REPORT, &templates, text.clone());
+    let place = ComparisonPlace {
+        root: &found.root,
+        results: &found.results,
+        started: context.started,
+        name: ComparisonPlace::name_after(&found.comparison, "check"),
+        commit: ComparisonPlace::commit_of(&found.comparison),
+        reports: stored_comparison::REPORTS,
+        gate: Some((REPORT, &text)),
+        listed: &found.reports,
+        printed: output::place(),
+    };
+    let stored = StoredComparison::store(&mut found.comparison, &place)?;
     if options.output.json {
         output::print_json(&stored.json)?;
     } else {
-        let whole = format!("{}\n{text}", stored.table);
+        let whole = format!("{}\n{printed}", stored.table);
         output::print(&stored.show(&whole, "check"))?;
     }
     if std::env::var_os("GITHUB_ACTIONS").is_some() {
-        report_to_github(found, text, &stored, options.output.json)?;
+        report_to_github(&found, &text, &stored, options.output.json)?;
     }
-    stored.finish()
+    stored.finish()?;
+    Ok(choose_exit(options.for_git_bisect, &found))
 }
 
 /// Prints the annotations, and appends to the summary of the step if there is one.

@@ -7,7 +7,7 @@ use super::{CommandResult, output};
 use crate::compare::{self, CompareRequest};
 use crate::comparison::{MetricEntry, Verdict, entries};
 use crate::context::CommandContext;
-use crate::report::stored_comparison::StoredComparison;
+use crate::report::stored_comparison::{self, ComparisonPlace, StoredComparison};
 
 /// Compares two targets, stores the comparison and prints it.
 pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
@@ -32,15 +32,18 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         &context,
         &mut Progress::new(),
     )?;
-    let stored = StoredComparison::store(
-        &mut found.comparison,
-        "compare",
-        context.started,
-        &found.root,
-        &found.results,
-        None,
-        &found.reports,
-    )?;
+    let place = ComparisonPlace {
+        root: &found.root,
+        results: &found.results,
+        started: context.started,
+        name: ComparisonPlace::name_after(&found.comparison, "compare"),
+        commit: ComparisonPlace::commit_of(&found.comparison),
+        reports: stored_comparison::REPORTS,
+        gate: None,
+        listed: &found.reports,
+        printed: output::place(),
+    };
+    let stored = StoredComparison::store(&mut found.comparison, &place)?;
     output::print_comparison(stored, options.output.json)?;
     Ok(choose_exit(
         found.comparison.interrupted,

@@ -33,13 +33,14 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
         root: &root,
         results: &results,
         started: context.started,
-        name: &name_folder(&options.file),
-        commit: "import",
+        name: name_folder(&options.file),
+        commit: "import".to_owned(),
         reports: REPORTS,
         gate: None,
         listed: &[],
+        printed: output::place(),
     };
-    let stored = StoredComparison::store_as(&mut comparison, &place)?;
+    let stored = StoredComparison::store(&mut comparison, &place)?;
     output::print_comparison(stored, options.output.json)?;
     Ok(Exit::Fine)
 }

@@ -46,6 +46,7 @@ pub(crate) fn main() -> Exit {
             return code;
         }
     };
+    output::set_colour(arguments.color);
     let wait = match &arguments.command {
         Command::Run(options) => options.wait.limit(),
         Command::Compare(options) => options.wait.limit(),

@@ -5,17 +5,61 @@ use super::exit::Exit;
 use crate::error::{CommandError, ErrorKind};
 use crate::project::report_names::ReportMatch;
 use crate::project::{self, LoadedScenario};
+use crate::render::place::ReportPlace;
+use crate::render::tone::show_tones;
 use crate::report;
 use crate::report::stored_comparison::StoredComparison;
 use crate::runner::interrupt::Interrupt;
+use clap::ValueEnum;
 use orch_core::format::clean;
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
+use std::sync::OnceLock;
+
+/// When texts are coloured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColourChoice {
+    /// On a terminal, unless the environment variable NO_COLOR is set
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+/// The user's choice.
+static COLOUR: OnceLock<ColourChoice> = OnceLock::new();
+
+/// Keeps the user's choice.
+pub(super) fn set_colour(choice: ColourChoice) {
+    let _ = COLOUR.set(choice);
+}
+
+/// Returns whether texts on a stream may be coloured.
+fn use_colour(stream: &impl IsTerminal) -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb");
+    match COLOUR.get().copied().unwrap_or_default() {
+        ColourChoice::Always => true,
+        ColourChoice::Never => false,
+        ColourChoice::Auto => stream.is_terminal() && !is_set("NO_COLOR") && !is_dumb(),
+    }
+}
+
+/// Returns the place for which reports on standard output are rendered.
+pub(super) fn place() -> ReportPlace {
+    let out = io::stdout();
+    let size = rustix::termios::tcgetwinsize(&out).ok();
+    // A terminal that does not know its width says 0.
+    let columns = size
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0);
+    ReportPlace::standard_output(columns, use_colour(&out))
+}
 
 /// Prints the error that ended a command, and returns its exit code.
 pub(super) fn report_error(error: &CommandError) -> Exit {
     // The error cleans its parts, because its colours are control characters too.
-    let text = error.show(use_colour());
+    let text = error.show(use_colour(&io::stderr()));
     if !text.is_empty() {
         note_as_is(&text);
     }
@@ -42,9 +86,9 @@ pub(super) fn find_report(loaded: &LoadedScenario, name: &str) -> ReportMatch {
     report::find_name(name, &project::templates(&loaded.root))
 }
 
-/// Writes a text for people to standard output.
+/// Writes a text for people to standard output. Marks of tones become colours.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
-    print_as_is(&clean_text(text))
+    print_as_is(&show_tones(text, use_colour(&io::stdout()), clean_text))
 }
 
 /// Writes JSON to standard output.
@@ -94,11 +138,6 @@ fn clean_text(text: &str) -> Cow<'_, str> {
         Cow::Borrowed(text) => clean::part_commands(text),
         Cow::Owned(text) => Cow::Owned(clean::part_commands(&text).into_owned()),
     }
-}
-
-/// Returns whether messages may be coloured.
-fn use_colour() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none()
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use super::args::ReportOptions;
 use super::exit::Exit;
 use super::{CommandResult, output};
 use crate::error::CommandError;
-use crate::export::ExportFormat;
 use crate::file;
+use crate::model::export_format::ExportFormat;
+use crate::render::place::ReportPlace;
 use crate::report::{self, ReportRequest};
 
 /// Renders a report, and prints it or writes it to a file.
@@ -18,7 +19,8 @@ pub(super) fn run_report(options: &ReportOptions) -> CommandResult {
     let format = options.format.as_deref().and_then(ExportFormat::find);
     let text = match format {
         Some(format) => report::export_report(&request, format)?,
-        None => report::render_report(&request)?,
+        None if options.output.is_none() => report::render_report(&request, output::place())?,
+        None => report::render_report(&request, ReportPlace::FILE)?,
     };
     match &options.output {
         // An export is for programs. Its texts are clean.

@@ -32,7 +32,7 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
         });
     }
     let found = run::run(&request, &output::find_report, &context, &mut progress)?;
-    let stored = StoredRun::store(&found)?;
+    let stored = StoredRun::store(&found, output::place())?;
     print_run(stored, &found, options.output.json)?;
     Ok(match found.record.outcome {
         RunOutcome::Complete => Exit::Fine,

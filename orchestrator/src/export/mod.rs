@@ -13,45 +13,12 @@ mod tests;
 mod xml;
 
 use crate::comparison::Comparison;
+use crate::model::export_format::ExportFormat;
 use crate::record::Record;
-use crate::render::{self, RenderError};
+use crate::render::{RenderError, ReportView};
 use orch_core::format::clean;
 use serde::Serialize;
 use std::path::Path;
-
-/// Name of the template behind the comment.
-const COMMENT: &str = "github-comment.md";
-
-/// A format of another program.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ExportFormat {
-    /// One row per job and metric, as CSV.
-    Csv,
-    /// The same rows, as JSON lines.
-    Jsonl,
-    /// One row per sample, as CSV.
-    SamplesCsv,
-    /// The same rows, as JSON lines.
-    SamplesJsonl,
-    /// JUnit XML: one test case per job.
-    Junit,
-    /// Markdown for a comment on a pull request.
-    GithubComment,
-    /// Text exposition format of Prometheus.
-    Prometheus,
-    /// Bencher Metric Format.
-    Bencher,
-    /// The `customSmallerIsBetter` format of github-action-benchmark.
-    GithubActionBenchmark,
-    /// Profiles of the time inside each scope itself, in speedscope's file format.
-    SpeedscopeTime,
-    /// Profiles of the bytes that each scope allocates.
-    SpeedscopeBytes,
-    /// Folded stacks of the time inside each scope itself, in nanoseconds.
-    FoldedTime,
-    /// Folded stacks of the bytes that each scope allocates.
-    FoldedBytes,
-}
 
 /// A result to export.
 #[derive(Debug, Clone, Copy)]
@@ -77,85 +44,24 @@ pub(crate) enum ExportObstacle {
     Render(#[from] RenderError),
 }
 
-impl ExportFormat {
-    pub(crate) const ALL: [Self; 13] = [
-        Self::Csv,
-        Self::Jsonl,
-        Self::SamplesCsv,
-        Self::SamplesJsonl,
-        Self::Junit,
-        Self::GithubComment,
-        Self::Prometheus,
-        Self::Bencher,
-        Self::GithubActionBenchmark,
-        Self::SpeedscopeTime,
-        Self::SpeedscopeBytes,
-        Self::FoldedTime,
-        Self::FoldedBytes,
-    ];
-
-    /// Returns the name that selects the format.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::Jsonl => "jsonl",
-            Self::SamplesCsv => "samples-csv",
-            Self::SamplesJsonl => "samples-jsonl",
-            Self::Junit => "junit",
-            Self::GithubComment => "github-comment",
-            Self::Prometheus => "prometheus",
-            Self::Bencher => "bencher",
-            Self::GithubActionBenchmark => "github-action-benchmark",
-            Self::SpeedscopeTime => "speedscope",
-            Self::SpeedscopeBytes => "speedscope-bytes",
-            Self::FoldedTime => "folded",
-            Self::FoldedBytes => "folded-bytes",
-        }
-    }
-
-    /// Returns the name of the file in the folder of a result.
-    pub(crate) fn file_name(self) -> &'static str {
-        match self {
-            Self::Csv => "metrics.csv",
-            Self::Jsonl => "metrics.jsonl",
-            Self::SamplesCsv => "samples.csv",
-            Self::SamplesJsonl => "samples.jsonl",
-            Self::Junit => "junit.xml",
-            Self::GithubComment => COMMENT,
-            Self::Prometheus => "metrics.prom",
-            Self::Bencher => "bencher.json",
-            Self::GithubActionBenchmark => "github-action-benchmark.json",
-            Self::SpeedscopeTime => "speedscope.json",
-            Self::SpeedscopeBytes => "speedscope-bytes.json",
-            Self::FoldedTime => "time.folded",
-            Self::FoldedBytes => "bytes.folded",
-        }
-    }
-
-    /// Finds the format of a name.
-    pub(crate) fn find(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
-    }
-
-    /// Returns whether a result can be exported in this format.
-    pub(crate) fn fits(self, result: &ExportedResult) -> bool {
-        match result {
-            ExportedResult::Run(_) => self != Self::GithubComment,
-            ExportedResult::Comparison(_) => matches!(
-                self,
-                Self::Csv
-                    | Self::Jsonl
-                    | Self::SamplesCsv
-                    | Self::SamplesJsonl
-                    | Self::Junit
-                    | Self::GithubComment
-            ),
-            ExportedResult::Bisect => false,
-        }
-    }
-}
-
 impl ExportedResult<'_> {
+    /// Returns whether the result can be exported in a format.
+    pub(crate) fn has_format(&self, format: ExportFormat) -> bool {
+        match self {
+            Self::Run(_) => format != ExportFormat::GithubComment,
+            Self::Comparison(_) => matches!(
+                format,
+                ExportFormat::Csv
+                    | ExportFormat::Jsonl
+                    | ExportFormat::SamplesCsv
+                    | ExportFormat::SamplesJsonl
+                    | ExportFormat::Junit
+                    | ExportFormat::GithubComment
+            ),
+            Self::Bisect => false,
+        }
+    }
+
     /// Returns the word for what the result is of.
     fn kind(&self) -> &'static str {
         match self {
@@ -176,7 +82,7 @@ pub(crate) fn export_result(
     templates: &Path,
 ) -> Result<String, ExportObstacle> {
     let text = match result {
-        _ if !format.fits(result) => Err(refuse(result, format)),
+        _ if !result.has_format(format) => Err(refuse(result, format)),
         ExportedResult::Run(record) => export_run(record, format),
         ExportedResult::Comparison(comparison) => export_comparison(comparison, format, templates),
         ExportedResult::Bisect => Err(refuse(result, format)),
@@ -187,7 +93,9 @@ pub(crate) fn export_result(
 
 /// Lists the formats that the kind of result has.
 fn refuse(result: &ExportedResult, format: ExportFormat) -> ExportObstacle {
-    let fitting = ExportFormat::ALL.into_iter().filter(|one| one.fits(result));
+    let fitting = ExportFormat::ALL
+        .into_iter()
+        .filter(|one| result.has_format(*one));
     let names: Vec<&str> = fitting.map(ExportFormat::name).collect();
     ExportObstacle::OtherKind {
         kind: result.kind(),
@@ -230,7 +138,9 @@ fn export_comparison(
         ExportFormat::SamplesCsv => write_csv(&samples::list_of_comparison(comparison)),
         ExportFormat::SamplesJsonl => write_lines(&samples::list_of_comparison(comparison)),
         ExportFormat::Junit => Ok(junit::export_comparison(comparison)),
-        ExportFormat::GithubComment => Ok(render::comparison(COMMENT, templates, comparison)?),
+        ExportFormat::GithubComment => {
+            Ok(ReportView::of_comparison(comparison).render(format.file_name(), templates)?)
+        }
         _ => Err(refuse(&ExportedResult::Comparison(comparison), format)),
     }
 }

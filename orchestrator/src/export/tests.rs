@@ -41,7 +41,7 @@ fn export_all<'a>(
     result: &'a ExportedResult<'a>,
 ) -> impl Iterator<Item = (ExportFormat, String)> + 'a {
     let all = ExportFormat::ALL.into_iter();
-    all.filter(move |one| one.fits(result))
+    all.filter(move |one| result.has_format(*one))
         .map(move |format| (format, export(result, format)))
 }
 

@@ -1,6 +1,7 @@
 //! Rendering in a process of its own, for templates that others wrote. A template can loop without
 //! an end, or double a text until the memory is used up; only a process can be stopped then.
 
+use super::place::ReportPlace;
 use super::{RenderError, render_here};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
@@ -36,19 +37,35 @@ pub(crate) enum TemplateExcess {
     Output,
 }
 
-#[derive(Serialize, Deserialize)]
-struct RenderRequest {
+#[derive(Serialize)]
+struct RenderRequest<'a> {
+    name: &'a str,
+    folder: &'a Path,
+    view: &'a Value,
+    place: ReportPlace,
+}
+
+/// A request as the new process reads it.
+#[derive(Deserialize)]
+struct ReceivedRequest {
     name: String,
     folder: PathBuf,
     view: Value,
+    place: ReportPlace,
 }
 
 /// Renders a view in a process of its own.
-pub(super) fn render(name: &str, folder: &Path, view: Value) -> Result<String, RenderError> {
+pub(super) fn render(
+    name: &str,
+    folder: &Path,
+    view: &Value,
+    place: ReportPlace,
+) -> Result<String, RenderError> {
     let request = serde_json::to_vec(&RenderRequest {
-        name: name.to_owned(),
-        folder: folder.to_owned(),
+        name,
+        folder,
         view,
+        place,
     });
     let run = || exchange(&request?);
     let process_error = |source| RenderError::Process {
@@ -121,7 +138,13 @@ fn limit_and_render(request: &[u8]) -> Result<String, RenderError> {
         .and_then(|()| limit(Resource::Cpu, MOST_CPU_S))
         .and_then(|()| limit(Resource::Core, 0))
         .map_err(|error| unable(error.to_string()))?;
-    let RenderRequest { name, folder, view } = serde_json::from_slice(request)
+    let received: ReceivedRequest = serde_json::from_slice(request)
         .map_err(|_| unable(format!("only orch itself starts `orch {ARGUMENT}`")))?;
-    render_here(&name, &folder, view, MOST_OUTPUT)
+    let ReceivedRequest {
+        name,
+        folder,
+        view,
+        place,
+    } = received;
+    render_here(&name, &folder, &view, place, MOST_OUTPUT)
 }

@@ -1,6 +1,7 @@
 //! The files of a stored run, for the report that links them.
 
 use super::templates;
+use crate::model::export_format::ExportFormat;
 use crate::record::{Record, store};
 use serde::Serialize;
 
@@ -11,9 +12,6 @@ const SUMMARY: &str = "summary.txt";
 #[derive(Debug, PartialEq, Serialize)]
 pub(super) struct ResultFile {
     name: String,
-    /// Whether the name is that of a format instead of a file. The file of an export has a name of
-    /// its own.
-    is_format: bool,
     /// Content in a few words; empty for a report of the project's own.
     about: &'static str,
 }
@@ -23,17 +21,20 @@ pub(super) fn list_files(record: &Record) -> Vec<ResultFile> {
     let others = record.scenario.reports.iter().map(String::as_str);
     let mut files = vec![ResultFile {
         name: store::FILE.to_owned(),
-        is_format: false,
         about: "all figures, samples and scopes",
     }];
-    for name in [SUMMARY].into_iter().chain(others) {
+    for listed in [SUMMARY].into_iter().chain(others) {
+        let (name, about) = match ExportFormat::find(listed) {
+            // A comment is about a comparison.
+            Some(ExportFormat::GithubComment) => continue,
+            Some(format) => (format.file_name(), format.about()),
+            None => (listed, templates::describe(listed).unwrap_or_default()),
+        };
         let is_known = files.iter().any(|file| file.name == name);
         if !is_known && name != templates::INDEX {
             files.push(ResultFile {
                 name: name.to_owned(),
-                // Reports have an extension, and formats have none.
-                is_format: !name.contains('.'),
-                about: templates::describe(name).unwrap_or_default(),
+                about,
             });
         }
     }
@@ -45,23 +46,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_listed_once_and_formats_are_no_files() {
+    fn files_are_listed_once_with_those_of_exports() {
         let mut record: Record = super::super::tests::read("record-bare");
-        let reports = ["junit", "summary.txt", "index.md", "profile.md"];
+        let reports = [
+            "junit",
+            "summary.txt",
+            "index.md",
+            "profile.md",
+            "github-comment",
+            "own.md",
+        ];
         record.scenario.reports = reports.map(str::to_owned).to_vec();
         let files = list_files(&record);
-        let files: Vec<(&str, bool)> = files
-            .iter()
-            .map(|file| (file.name.as_str(), file.is_format))
-            .collect();
-        assert_eq!(
-            files,
-            [
-                ("record.json", false),
-                ("summary.txt", false),
-                ("junit", true),
-                ("profile.md", false),
-            ]
-        );
+        let files: Vec<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        let expected = [
+            "record.json",
+            "summary.txt",
+            "junit.xml",
+            "profile.md",
+            "own.md",
+        ];
+        assert_eq!(files, expected);
     }
 }

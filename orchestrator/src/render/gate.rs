@@ -2,6 +2,7 @@
 //! the jobs of an earlier check, and commands.
 
 use super::shown::{MOST_TEXTS, ShownList};
+use super::tone::Tone;
 use crate::comparison::Comparison;
 use crate::gate::{FindingKind, GateFinding, GateOutcome, GateResult};
 use orch_core::format;
@@ -15,6 +16,9 @@ pub(super) struct GateView<'a> {
     gate: &'a GateResult,
     /// Its outcome in words.
     outcome: &'static str,
+    /// The first line.
+    title: String,
+    tone: Tone,
     findings: ShownList<FindingLine<'a>>,
     /// Jobs that failed in an earlier check, each with its state now.
     again: Vec<&'a (String, &'a str)>,
@@ -46,12 +50,19 @@ pub(super) fn view<'a>(
     again: &'a [(String, &'a str)],
     next: &'a [String],
 ) -> GateView<'a> {
+    let tone = match gate.outcome {
+        GateOutcome::Failed => Tone::Bad,
+        GateOutcome::Incomplete | GateOutcome::Open => Tone::Open,
+        GateOutcome::Passed => Tone::Good,
+    };
     let outcome = outcome(gate.outcome, !again.is_empty());
     let again = ShownList::first(MOST_TEXTS, again);
     GateView {
         comparison,
         gate,
+        title: format!("check {outcome}"),
         outcome,
+        tone,
         findings: ShownList::first(MOST_TEXTS, &gate.findings).map(finding_line),
         again: again.items,
         more_again: again.more,

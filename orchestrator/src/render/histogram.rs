@@ -4,7 +4,7 @@
 use super::chart::strip;
 use super::job_text::JobText;
 use super::shown::{MOST_TEXTS, ShownList};
-use crate::record::{JobRecord, Record, store};
+use crate::record::{JobRecord, ProcessTimes, Record, TimeSummary, store};
 use orch_core::format;
 use serde::Serialize;
 
@@ -49,16 +49,34 @@ pub(super) fn all_jobs(record: &Record) -> ShownList<JobHistogram> {
     ShownList::first(MOST_TEXTS, drawn).counting("job", store::FILE)
 }
 
-fn draw(job: &JobRecord) -> Option<JobHistogram> {
-    let time = job.time.as_ref()?;
-    let processes: Vec<(u32, Vec<f64>)> = time
-        .processes
+/// Draws the samples of all processes as a sign for each class; empty without samples.
+pub(super) fn draw_shape(time: &TimeSummary) -> String {
+    let processes = samples_of(time);
+    let all = || processes.iter().flat_map(|(_, samples)| samples);
+    let scale = ClassScale::covering(all());
+    scale.map_or_else(String::new, |scale| draw_signs(&scale.count(all())))
+}
+
+/// Returns the times of the samples of each process, with its round.
+fn samples_of(time: &TimeSummary) -> Vec<(u32, Vec<f64>)> {
+    let of = |process: &ProcessTimes| {
+        let samples = strip::per_iteration(&process.samples_ns, process.iterations);
+        (process.round, samples)
+    };
+    time.processes.iter().map(of).collect()
+}
+
+/// Draws a sign for each class.
+fn draw_signs(counts: &[usize]) -> String {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let signs = counts
         .iter()
-        .map(|process| {
-            let samples = strip::per_iteration(&process.samples_ns, process.iterations);
-            (process.round, samples)
-        })
-        .collect();
+        .map(|count| SIGNS[length(*count, most, SIGNS.len() - 1)]);
+    signs.collect()
+}
+
+fn draw(job: &JobRecord) -> Option<JobHistogram> {
+    let processes = samples_of(job.time.as_ref()?);
     let scale = ClassScale::covering(processes.iter().flat_map(|(_, samples)| samples))?;
     let all = scale.count(processes.iter().flat_map(|(_, samples)| samples));
     let most = all.iter().copied().max().unwrap_or(0).max(1);
@@ -67,16 +85,9 @@ fn draw(job: &JobRecord) -> Option<JobHistogram> {
         count: *count,
         bar: "█".repeat(length(*count, most, LONGEST)),
     });
-    let line = |(round, samples): (u32, Vec<f64>)| {
-        let counts = scale.count(samples.iter());
-        let most = counts.iter().copied().max().unwrap_or(0).max(1);
-        let signs = counts
-            .iter()
-            .map(|count| SIGNS[length(*count, most, SIGNS.len() - 1)]);
-        ProcessLine {
-            round,
-            signs: signs.collect::<String>(),
-        }
+    let line = |(round, samples): (u32, Vec<f64>)| ProcessLine {
+        round,
+        signs: draw_signs(&scale.count(samples.iter())),
     };
     Some(JobHistogram {
         job: job.id.clone(),

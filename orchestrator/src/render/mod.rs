@@ -20,6 +20,7 @@ mod marks;
 mod memory;
 mod origins;
 mod page;
+pub(crate) mod place;
 mod places;
 mod profile;
 mod review;
@@ -30,10 +31,11 @@ mod table;
 mod templates;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod tone;
 mod warnings;
 mod wrong_name;
 
-pub(crate) use templates::{exists, list_reports};
+pub(crate) use templates::{exists, list_reports, list_run_reports};
 
 use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
@@ -41,6 +43,7 @@ use crate::gate::GateResult;
 use crate::record::Record;
 use minijinja::value::Serde;
 use orch_core::format::{self, clean};
+use place::ReportPlace;
 use serde::Serialize;
 use serde_json::Value;
 use shown::MOST_BYTES;
@@ -89,111 +92,131 @@ pub(crate) enum RenderError {
     },
 }
 
-/// Renders a record through the template `name`: the user's in `folder`, or else the built-in one.
-/// HTML templates escape the inserted texts.
-pub(crate) fn render(name: &str, folder: &Path, record: &Record) -> Result<String, RenderError> {
-    through(name, folder, ReportSubject::Run, run::view(record))
+/// A result as templates see it. All reports on a result share one view.
+pub(crate) struct ReportView {
+    subject: ReportSubject,
+    /// The view, or why there is none.
+    view: Result<Value, String>,
 }
 
-/// Renders a record in this process, for tests: they are not the program that a process of its own
-/// needs.
-#[cfg(test)]
-pub(crate) fn render_in_test(
-    name: &str,
-    folder: &Path,
-    record: &Record,
-) -> Result<String, RenderError> {
-    let view = serde_json::to_value(run::view(record)).map_err(|error| RenderError::Template {
-        name: name.to_owned(),
-        message: error.to_string(),
-    })?;
-    render_here(name, folder, view, usize::MAX)
-}
+impl ReportView {
+    /// Makes the view of a run.
+    pub(crate) fn of_run(record: &Record) -> Self {
+        Self::of(ReportSubject::Run, run::view(record))
+    }
 
-/// Renders a comparison through the template `name`, found in the same way.
-pub(crate) fn comparison(
-    name: &str,
-    folder: &Path,
-    comparison: &Comparison,
-) -> Result<String, RenderError> {
-    through(
-        name,
-        folder,
-        if comparison.imported.is_some() {
+    /// Makes the view of a comparison or an import.
+    pub(crate) fn of_comparison(comparison: &Comparison) -> Self {
+        let subject = if comparison.imported.is_some() {
             ReportSubject::Import
         } else {
             ReportSubject::Comparison
-        },
-        comparison::view(comparison),
-    )
-}
-
-/// Renders the report of a bisect through the template `name`, found in the same way.
-pub(crate) fn bisect(
-    name: &str,
-    folder: &Path,
-    report: &BisectReport,
-) -> Result<String, RenderError> {
-    through(name, folder, ReportSubject::Bisect, bisect::view(report))
-}
-
-/// Renders the result of a gate through the template `name`, found in the same way. `again` has the
-/// state of each job that failed in an earlier check, and `next` has commands.
-pub(crate) fn gate(
-    name: &str,
-    folder: &Path,
-    comparison: &Comparison,
-    gate: &GateResult,
-    again: &[(String, &str)],
-    next: &[String],
-) -> Result<String, RenderError> {
-    through(
-        name,
-        folder,
-        ReportSubject::Gate,
-        gate::view(comparison, gate, again, next),
-    )
-}
-
-/// Renders a view.
-fn through(
-    name: &str,
-    folder: &Path,
-    subject: ReportSubject,
-    view: impl Serialize,
-) -> Result<String, RenderError> {
-    templates::check_subject(name, folder, subject)?;
-    let is_own = templates::is_own(name, folder);
-    let mut view = serde_json::to_value(view).map_err(|error| RenderError::Template {
-        name: name.to_owned(),
-        message: error.to_string(),
-    })?;
-    if let Some(fields) = view.as_object_mut() {
-        fields.insert("view".to_owned(), VIEW.into());
+        };
+        Self::of(subject, comparison::view(comparison))
     }
-    let text = if templates::has_own(folder) {
-        confined::render(name, folder, view)?
-    } else {
-        render_here(name, folder, view, usize::MAX)?
-    };
-    let text = clean::part_commands(&text).into_owned();
-    // The user decides how long a report of the user's own template may be. A page that is cut is
-    // broken; its lists and texts are short enough.
-    Ok(if is_own || name.ends_with(".html") {
-        text
-    } else {
-        format::cut(text, MOST_BYTES, subject.whole())
-    })
+
+    /// Makes the view of a bisect.
+    pub(crate) fn of_bisect(report: &BisectReport) -> Self {
+        Self::of(ReportSubject::Bisect, bisect::view(report))
+    }
+
+    /// Makes the view of a gate. `again` has the state of each job that failed in an earlier check,
+    /// and `next` has commands.
+    pub(crate) fn of_gate(
+        comparison: &Comparison,
+        gate: &GateResult,
+        again: &[(String, &str)],
+        next: &[String],
+    ) -> Self {
+        let view = gate::view(comparison, gate, again, next);
+        Self::of(ReportSubject::Gate, view)
+    }
+
+    fn of(subject: ReportSubject, view: impl Serialize) -> Self {
+        let view = serde_json::to_value(view).map(|mut view| {
+            if let Some(fields) = view.as_object_mut() {
+                fields.insert("view".to_owned(), VIEW.into());
+            }
+            view
+        });
+        Self {
+            subject,
+            view: view.map_err(|error| error.to_string()),
+        }
+    }
+
+    /// Renders the result for a file through the template `name`: the user's in `folder`, or else
+    /// the built-in one. HTML templates escape the inserted texts.
+    pub(crate) fn render(&self, name: &str, folder: &Path) -> Result<String, RenderError> {
+        self.render_for(ReportPlace::FILE, name, folder)
+    }
+
+    /// Renders the result for a place, which may have another width, and colours. The text has the
+    /// marks of its tones.
+    pub(crate) fn render_for(
+        &self,
+        place: ReportPlace,
+        name: &str,
+        folder: &Path,
+    ) -> Result<String, RenderError> {
+        templates::check_subject(name, folder, self.subject)?;
+        let is_own = templates::is_own(name, folder);
+        let view = self.view.as_ref().map_err(|error| RenderError::Template {
+            name: name.to_owned(),
+            message: error.clone(),
+        })?;
+        let text = if templates::has_own(folder) {
+            confined::render(name, folder, view, place)?
+        } else {
+            render_here(name, folder, view, place, usize::MAX)?
+        };
+        let text = clean::part_commands(&text).into_owned();
+        // The user decides how long a report of the user's own template may be. A page that is cut
+        // is broken; its lists and texts are short enough.
+        Ok(if is_own || name.ends_with(".html") {
+            text
+        } else {
+            format::cut(text, MOST_BYTES, self.subject.whole())
+        })
+    }
+
+    /// Renders a report for the place in which it is printed. `stored` is its text for a file.
+    pub(crate) fn render_printed(
+        &self,
+        place: ReportPlace,
+        name: &str,
+        folder: &Path,
+        stored: String,
+    ) -> String {
+        if place == ReportPlace::FILE {
+            return stored;
+        }
+        self.render_for(place, name, folder).unwrap_or(stored)
+    }
+
+    /// Renders the result in this process, for tests: they are not the program that a process of
+    /// its own needs.
+    #[cfg(test)]
+    pub(crate) fn render_in_test(&self, name: &str, folder: &Path) -> Result<String, RenderError> {
+        let view = self.view.as_ref().expect("a view");
+        render_here(name, folder, view, ReportPlace::FILE, usize::MAX)
+    }
 }
 
 /// Renders a view in this process, up to `most` bytes.
-fn render_here(name: &str, folder: &Path, view: Value, most: usize) -> Result<String, RenderError> {
+fn render_here(
+    name: &str,
+    folder: &Path,
+    view: &Value,
+    place: ReportPlace,
+    most: usize,
+) -> Result<String, RenderError> {
     let template = templates::read(name, folder)?;
     let wrong = |error: minijinja::Error| RenderError::Template {
         name: name.to_owned(),
         message: explain(&error),
     };
-    let mut environment = templates::environment(folder).map_err(wrong)?;
+    let mut environment = templates::environment(folder, place).map_err(wrong)?;
     environment
         .add_template_owned(name.to_owned(), template)
         .map_err(wrong)?;
@@ -204,7 +227,7 @@ fn render_here(name: &str, folder: &Path, view: Value, most: usize) -> Result<St
     };
     let rendered = environment.get_template(name).and_then(|compiled| {
         compiled
-            .render_captured_to(Serde(&view), &mut report)
+            .render_captured_to(Serde(view), &mut report)
             .map(|_| ())
     });
     if report.is_full {
@@ -215,7 +238,7 @@ fn render_here(name: &str, folder: &Path, view: Value, most: usize) -> Result<St
     }
     rendered.map_err(|error| RenderError::Template {
         name: name.to_owned(),
-        message: match wrong_name::suggest_name(&error, &view) {
+        message: match wrong_name::suggest_name(&error, view) {
             Some(hint) => format!("{}: {hint}", explain(&error)),
             None => explain(&error),
         },

@@ -1,6 +1,8 @@
 //! Templates: those built into orch, and the folder in which a user's own take precedence.
 
-use super::{RenderError, boxes, changes, origins, table};
+use super::place::ReportPlace;
+use super::table::{self, TonedText};
+use super::{RenderError, boxes, changes, origins};
 use crate::comparison;
 use crate::file;
 use crate::record::store;
@@ -176,6 +178,14 @@ pub(crate) fn list_reports() -> impl Iterator<Item = &'static str> {
     REPORTS.iter().map(|report| report.name)
 }
 
+/// Iterates over the names of the built-in reports on runs.
+pub(crate) fn list_run_reports() -> impl Iterator<Item = &'static str> {
+    REPORTS
+        .iter()
+        .filter(|report| report.subjects.contains(&ReportSubject::Run))
+        .map(|report| report.name)
+}
+
 /// Returns whether the folder has templates of the user's own.
 pub(super) fn has_own(folder: &Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
@@ -252,7 +262,10 @@ fn find(all: &[(&str, &'static str)], name: &str) -> Option<&'static str> {
 
 /// Makes the environment of a template: its filters, its syntax, and the templates that it may
 /// include. Templates in `folder` take precedence.
-pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijinja::Error> {
+pub(super) fn environment(
+    folder: &Path,
+    place: ReportPlace,
+) -> Result<Environment<'static>, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     // Errors name the expression that is undefined.
@@ -277,6 +290,9 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     });
     // Whatever a template inserts passes here, those of the user included.
     environment.set_formatter(|out, state, value| {
+        if let Some(TonedText(text)) = value.downcast_object_ref() {
+            return out.write_str(text).map_err(minijinja::Error::from);
+        }
         // No text of a page has lines of its own.
         let is_page = matches!(state.auto_escape(), AutoEscape::Html);
         let clean = clean_value(value, is_page);
@@ -289,8 +305,19 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     environment.add_filter("percent", format::percent);
     changes::add(&mut environment);
     environment.add_filter("utc", format::utc);
-    environment.add_filter("wrap", |text: String, width: usize, indent: usize| {
+    environment.add_filter("wrap", move |text: String, width: usize, indent: usize| {
+        let width = place.limit_paragraph(width);
         format::wrap(&clean::clean_lines(&text), width, indent)
+    });
+    environment.add_filter("command", |text: String, width: usize, indent: usize| {
+        format::wrap_command(&clean::clean_line(&text), width, indent)
+    });
+    environment.add_filter("tone", move |text: String, tone: Value| {
+        let tone = table::read_tone(&tone)?.filter(|_| place.has_colour);
+        Ok::<Value, minijinja::Error>(match tone {
+            Some(tone) => Value::from_object(TonedText(tone.mark(&clean::clean_lines(&text)))),
+            None => Value::from(text),
+        })
     });
     environment.add_filter("line", |text: String| clean::clean_line(&text).into_owned());
     environment.add_filter("brief", |text: String| format::brief(&text));
@@ -299,7 +326,9 @@ pub(super) fn environment(folder: &Path) -> Result<Environment<'static>, minijin
     environment.add_filter("sentence", sentence);
     environment.add_filter("commit", commit);
     environment.add_filter("code", |text: String| code(&text));
-    environment.add_function("table", table::table);
+    environment.add_function("table", move |headers, rows, options| {
+        table::table(place, headers, rows, options)
+    });
     environment.add_function("heading", |text: String| boxes::heading(&text));
     environment.add_function("rule", boxes::rule);
     Ok(environment)

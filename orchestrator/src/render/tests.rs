@@ -58,15 +58,15 @@ fn left_out(report: &Result<String, RenderError>) -> String {
 }
 
 fn of_run(record: &Record, template: &str) -> Result<String, RenderError> {
-    render(template, Path::new(NOWHERE), record)
+    ReportView::of_run(record).render(template, Path::new(NOWHERE))
 }
 
 fn of_comparison(compared: &Comparison, template: &str) -> Result<String, RenderError> {
-    comparison(template, Path::new(NOWHERE), compared)
+    ReportView::of_comparison(compared).render(template, Path::new(NOWHERE))
 }
 
 fn of_bisect(report: &BisectReport, template: &str) -> Result<String, RenderError> {
-    bisect(template, Path::new(NOWHERE), report)
+    ReportView::of_bisect(report).render(template, Path::new(NOWHERE))
 }
 
 #[test]
@@ -348,15 +348,9 @@ fn gate_report(
     again: &[(String, &str)],
     next: &[String],
 ) -> String {
-    gate(
-        "gate.txt",
-        Path::new(NOWHERE),
-        compared,
-        result,
-        again,
-        next,
-    )
-    .unwrap()
+    ReportView::of_gate(compared, result, again, next)
+        .render("gate.txt", Path::new(NOWHERE))
+        .unwrap()
 }
 
 #[test]
@@ -408,7 +402,8 @@ fn render_own(
     render_here(
         name,
         folder.path(),
-        serde_json::to_value(view).unwrap(),
+        &serde_json::to_value(view).unwrap(),
+        ReportPlace::FILE,
         usize::MAX,
     )
 }

@@ -1,6 +1,7 @@
 //! The reports that a scenario lists: templates, and formats of other programs.
 
-use crate::export::{self, ExportFormat, ExportObstacle, ExportedResult};
+use crate::export::{self, ExportObstacle, ExportedResult};
+use crate::model::export_format::ExportFormat;
 use crate::project::report_names::ReportMatch;
 use crate::render;
 use crate::scenario::problem::nearest_name;
@@ -32,7 +33,7 @@ pub(super) fn list_exports(
     let mut exports = Vec::new();
     for name in listed {
         if let ListedReport::Format(format) = ListedReport::find(name, templates)
-            && format.fits(result)
+            && result.has_format(format)
         {
             let text = export::export_result(result, format, templates);
             exports.push((format.file_name(), text));

@@ -10,8 +10,9 @@ pub(crate) mod stored_run;
 pub(crate) use listed::find_name;
 
 use crate::error::CommandError;
-use crate::export::ExportFormat;
+use crate::model::export_format::ExportFormat;
 use crate::project;
+use crate::render::place::ReportPlace;
 use std::path::{Path, PathBuf};
 use stored_result::StoredResult;
 
@@ -27,18 +28,29 @@ pub(crate) struct ReportRequest {
     pub(crate) results: Option<PathBuf>,
 }
 
-/// Renders a report on a stored result.
+/// Renders a report on a stored result. A text for people is made for `place`.
 ///
 /// # Errors
 /// There is no such result, this version does not read it, or the template cannot be rendered.
-pub(crate) fn render_report(request: &ReportRequest) -> Result<String, CommandError> {
+pub(crate) fn render_report(
+    request: &ReportRequest,
+    place: ReportPlace,
+) -> Result<String, CommandError> {
     let result = find_result(&request.result, request.results.as_deref())?;
     let templates = project::templates(&find_root()?);
-    let template = match &request.template {
+    let (name, folder) = match &request.template {
         Some(name) => locate_template(name, &templates)?,
         None => (result.printed_report().to_owned(), templates),
     };
-    render_result(&result, &template)
+    let place = if name.ends_with(".txt") {
+        place
+    } else {
+        ReportPlace::FILE
+    };
+    result
+        .view()
+        .render_for(place, &name, &folder)
+        .map_err(|error| CommandError::input(error.to_string()))
 }
 
 /// Exports a stored result in a format of other programs.
@@ -96,13 +108,4 @@ fn locate_template(name: &str, templates: &Path) -> Result<(String, PathBuf), Co
             "--template {name} names no file"
         ))),
     }
-}
-
-fn render_result(
-    result: &StoredResult,
-    (name, folder): &(String, PathBuf),
-) -> Result<String, CommandError> {
-    result
-        .render(name, folder)
-        .map_err(|error| CommandError::input(error.to_string()))
 }

@@ -5,7 +5,8 @@ use crate::error::CommandError;
 use crate::project;
 use crate::record::result_folder::ResultFolder;
 use crate::record::store;
-use crate::render;
+use crate::render::ReportView;
+use crate::render::place::ReportPlace;
 use std::path::Path;
 
 /// The report that every bisect prints and stores.
@@ -17,17 +18,18 @@ const REPORT: &str = "bisect.md";
 pub(crate) struct StoredBisect {
     folder: ResultFolder,
     pub(crate) json: String,
-    /// Text of the first report; empty if it could not be rendered.
+    /// Text of the first report for standard output; empty if it could not be rendered.
     table: String,
 }
 
 impl StoredBisect {
     /// Gives a report its id and stores it with its texts, in a folder of its own. `root` is the
-    /// project's root.
+    /// project's root. The first text is rendered for `place` too.
     pub(crate) fn store(
         report: &mut BisectReport,
         root: &Path,
         results: &Path,
+        place: ReportPlace,
     ) -> Result<Self, CommandError> {
         let stamp = jiff::Timestamp::now()
             .strftime("%Y%m%dT%H%M%SZ")
@@ -44,12 +46,13 @@ impl StoredBisect {
             folder.store_result(bisect::FILE, |file| {
                 store::write_whole(file, json.as_bytes())
             });
+            let view = ReportView::of_bisect(report);
             for name in [TABLE, REPORT] {
-                match render::bisect(name, &templates, report) {
-                    Ok(rendered) => {
-                        folder.store_report(name, &rendered);
+                match view.render(name, &templates) {
+                    Ok(text) => {
+                        folder.store_report(name, &text);
                         if name == TABLE {
-                            table = rendered;
+                            table = view.render_printed(place, name, &templates, text);
                         }
                     }
                     Err(error) => folder.refuse_report(&error),

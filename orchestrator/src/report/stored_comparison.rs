@@ -8,12 +8,13 @@ use crate::git;
 use crate::project;
 use crate::record::result_folder::ResultFolder;
 use crate::record::store;
-use crate::render;
+use crate::render::ReportView;
+use crate::render::place::ReportPlace;
 use std::path::Path;
 
 /// Reports of every comparison: the first is printed too, the second is for a merge request or a
 /// mail.
-const REPORTS: [&str; 2] = ["comparison.txt", "comparison.md"];
+pub(crate) const REPORTS: [&str; 2] = ["comparison.txt", "comparison.md"];
 
 /// Folder and file name of a stored comparison.
 pub(crate) struct ComparisonPlace<'a> {
@@ -22,67 +23,53 @@ pub(crate) struct ComparisonPlace<'a> {
     pub(crate) results: &'a Path,
     pub(crate) started: jiff::Timestamp,
     /// Part of the folder's name.
-    pub(crate) name: &'a str,
+    pub(crate) name: String,
     /// The short commit, or its replacement.
-    pub(crate) commit: &'a str,
+    pub(crate) commit: String,
     /// Names of the reports: the first is printed too.
     pub(crate) reports: [&'a str; 2],
     /// The report of a gate: its name and its text.
     pub(crate) gate: Option<(&'a str, &'a str)>,
     /// Names of the reports that the scenario lists. Its templates are for runs.
     pub(crate) listed: &'a [String],
+    /// The place for which the first report is rendered too.
+    pub(crate) printed: ReportPlace,
+}
+
+impl ComparisonPlace<'_> {
+    /// Returns the part of the folder's name for a comparison by a verb.
+    pub(crate) fn name_after(comparison: &Comparison, verb: &str) -> String {
+        let scenario = comparison.scenario.as_ref();
+        let name = scenario.map_or("records", |scenario| scenario.name.as_str());
+        format!("{name}-{verb}")
+    }
+
+    /// Returns the part of the folder's name for the commit of the second side.
+    pub(crate) fn commit_of(comparison: &Comparison) -> String {
+        let git = comparison.b.git.as_ref();
+        git.map_or_else(|| "nogit".to_owned(), git::GitState::short)
+    }
 }
 
 /// A comparison in its folder.
 pub(crate) struct StoredComparison {
     pub(crate) folder: ResultFolder,
     pub(crate) json: String,
-    /// Text of the first report; empty if it could not be rendered.
+    /// Text of the first report for standard output; empty if it could not be rendered.
     pub(crate) table: String,
 }
 
 impl StoredComparison {
-    /// Gives a comparison its id and stores it with its reports, in a folder of its own that is
-    /// named after the scenario and the verb. `root` is the project's root, `gate` the name and the
-    /// text of one more report. `listed` are the names of the scenario's reports, of which formats
-    /// of other programs are exported.
-    pub(crate) fn store(
-        comparison: &mut Comparison,
-        verb: &str,
-        started: jiff::Timestamp,
-        root: &Path,
-        results: &Path,
-        gate: Option<(&str, &str)>,
-        listed: &[String],
-    ) -> Result<Self, CommandError> {
-        let scenario = comparison.scenario.as_ref();
-        let name = scenario.map_or("records", |scenario| scenario.name.as_str());
-        let name = format!("{name}-{verb}");
-        let git = comparison.b.git.as_ref();
-        let commit = git.map_or_else(|| "nogit".to_owned(), git::GitState::short);
-        let place = ComparisonPlace {
-            root,
-            results,
-            started,
-            name: &name,
-            commit: &commit,
-            reports: REPORTS,
-            gate,
-            listed,
-        };
-        Self::store_as(comparison, &place)
-    }
-
     /// Gives a comparison its id and stores it with its reports. A failure to store is part of the
     /// folder.
-    pub(crate) fn store_as(
+    pub(crate) fn store(
         comparison: &mut Comparison,
         place: &ComparisonPlace,
     ) -> Result<Self, CommandError> {
         let stamp = place.started.strftime("%Y%m%dT%H%M%SZ").to_string();
         let templates = project::templates(place.root);
         let (mut json, mut table) = (String::new(), None);
-        let parts = [stamp.as_str(), place.name, place.commit];
+        let parts = [stamp.as_str(), &place.name, &place.commit];
         let folder = ResultFolder::create(place.results, parts, |id, folder| {
             comparison.id = id.to_owned();
             json = serde_json::to_string_pretty(&comparison)
@@ -92,11 +79,14 @@ impl StoredComparison {
                 store::write_whole(file, json.as_bytes())
             });
             table = None;
+            let view = ReportView::of_comparison(comparison);
             for name in place.reports {
-                match render::comparison(name, &templates, comparison) {
+                match view.render(name, &templates) {
                     Ok(text) => {
                         folder.store_report(name, &text);
-                        table.get_or_insert(text);
+                        table.get_or_insert_with(|| {
+                            view.render_printed(place.printed, name, &templates, text)
+                        });
                     }
                     Err(error) => {
                         folder.refuse_report(&error);

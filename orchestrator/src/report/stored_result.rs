@@ -3,10 +3,11 @@
 use crate::bisect::{self, BisectReport};
 use crate::comparison::{self, Comparison, SideKind};
 use crate::error::CommandError;
-use crate::export::{self, ExportFormat, ExportObstacle, ExportedResult};
+use crate::export::{self, ExportObstacle, ExportedResult};
 use crate::file;
+use crate::model::export_format::ExportFormat;
 use crate::record::{self, Record, store};
-use crate::render::{self, RenderError};
+use crate::render::ReportView;
 use orch_core::format::{self, clean};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -34,13 +35,12 @@ impl StoredResult {
         }
     }
 
-    /// Renders the result through the template `name`: the user's in `folder`, or else the built-in
-    /// one.
-    pub(crate) fn render(&self, name: &str, folder: &Path) -> Result<String, RenderError> {
+    /// Makes the view that templates see.
+    pub(crate) fn view(&self) -> ReportView {
         match self {
-            Self::Run(record) => render::render(name, folder, record),
-            Self::Comparison(comparison) => render::comparison(name, folder, comparison),
-            Self::Bisect(report) => render::bisect(name, folder, report),
+            Self::Run(record) => ReportView::of_run(record),
+            Self::Comparison(comparison) => ReportView::of_comparison(comparison),
+            Self::Bisect(report) => ReportView::of_bisect(report),
         }
     }
 

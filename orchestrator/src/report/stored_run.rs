@@ -6,7 +6,8 @@ use crate::export::ExportedResult;
 use crate::project;
 use crate::record::result_folder::ResultFolder;
 use crate::record::{RunOutcome, store};
-use crate::render;
+use crate::render::ReportView;
+use crate::render::place::ReportPlace;
 use crate::run::RunResult;
 use crate::runner::journal;
 use std::io;
@@ -18,7 +19,7 @@ const SUMMARY: &str = "summary.txt";
 pub(crate) struct StoredRun {
     pub(crate) folder: ResultFolder,
     pub(crate) json: String,
-    /// Text of the first report; empty if it could not be rendered.
+    /// Text of the first report for standard output; empty if it could not be rendered.
     pub(crate) summary: String,
     /// Why the journal stays, if it is not needed any more.
     pub(crate) journal_left: Option<String>,
@@ -26,8 +27,10 @@ pub(crate) struct StoredRun {
 
 impl StoredRun {
     /// Renders the reports of a run, and stores them and the record. The record is the last file: a
-    /// run that is killed before it has one is open, and `--resume` writes all of them.
-    pub(crate) fn store(found: &RunResult) -> Result<Self, CommandError> {
+    /// run that is killed before it has one is open, and `--resume` writes all of them. The summary
+    /// is rendered for `place` too.
+    pub(crate) fn store(found: &RunResult, place: ReportPlace) -> Result<Self, CommandError> {
+        let view = ReportView::of_run(&found.record);
         let mut folder = ResultFolder::open(found.folder.clone());
         let templates = project::templates(&found.root);
         let mut summary = String::new();
@@ -40,11 +43,11 @@ impl StoredRun {
             let ListedReport::Template(name) = ListedReport::find(name, &templates) else {
                 continue;
             };
-            match render::render(name, &templates, &found.record) {
+            match view.render(name, &templates) {
                 Ok(text) => {
                     folder.store_report(name, &text);
                     if name == SUMMARY {
-                        summary = text;
+                        summary = view.render_printed(place, name, &templates, text);
                     }
                 }
                 // The other reports may be right.

@@ -10,7 +10,7 @@ use crate::import::import;
 use crate::project;
 use crate::project::report_names::ReportMatch;
 use crate::record::store;
-use crate::render;
+use crate::render::ReportView;
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal;
 use crate::scale;
@@ -126,12 +126,13 @@ fn compared_record_is_a_regular_file() {
 fn template_is_a_regular_file() {
     let record = scale::large_record(2, 1);
     check_each("summary.txt", |folder| {
-        let rendered = render::render_in_test("summary.txt", folder, &record);
+        let rendered = ReportView::of_run(&record).render_in_test("summary.txt", folder);
         rendered.unwrap_err().to_string()
     });
     check_each("parts/one.txt", |folder| {
         std::fs::write(folder.join("own.txt"), "{% include 'parts/one.txt' %}").unwrap();
-        render::render_in_test("own.txt", folder, &record)
+        ReportView::of_run(&record)
+            .render_in_test("own.txt", folder)
             .unwrap_err()
             .to_string()
     });
@@ -154,7 +155,9 @@ fn included_template_stays_in_its_folder() {
     ] {
         let text = format!("{{% include '{name}' %}}");
         std::fs::write(templates.join("own.txt"), text).unwrap();
-        let rendered = render::render_in_test("own.txt", &templates, &record).ok();
+        let rendered = ReportView::of_run(&record)
+            .render_in_test("own.txt", &templates)
+            .ok();
         assert_eq!(rendered.as_deref(), expected, "{name}");
     }
 }

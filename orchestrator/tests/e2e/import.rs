@@ -102,8 +102,8 @@ fn seed_report_contradictions_are_found() {
 
         misleading: more-work-less-time
           more work in less time: Softmax_256 7.21 ms, Softmax_512 0.06 ms, Softmax_1024
-          0.15 ms, Softmax_2048 6.22 ms before; Softmax_256 1.35 ms, Softmax_512 0.06
-          ms, Softmax_1024 0.10 ms, Softmax_2048 0.23 ms after: first-call cost or
+          0.15 ms, Softmax_2048 6.22 ms before; Softmax_256 1.35 ms, Softmax_512
+          0.06 ms, Softmax_1024 0.10 ms, Softmax_2048 0.23 ms after: first-call cost or
           noise, not the kernel
 
         misleading: same-traffic

@@ -17,12 +17,13 @@ const MOST_OF_A_NAME: usize = 160;
 
 /// Returns whether a character controls a terminal or the order of the text around it: control
 /// characters with those of ISO 6429 (C1), separators of lines, and bidirectional marks, overrides,
-/// embeddings and isolates.
+/// embeddings and isolates. The noncharacters that mark colours inside `orch` count too.
 pub fn is_control(c: char) -> bool {
     let is_separator = matches!(c, '\u{2028}' | '\u{2029}');
     let is_mark = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}');
     let is_direction = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    c.is_control() || is_separator || is_mark || is_direction
+    let is_noncharacter = matches!(c, '\u{fdd0}'..='\u{fdef}');
+    c.is_control() || is_separator || is_mark || is_direction || is_noncharacter
 }
 
 /// Returns whether a text has such a character.

@@ -33,6 +33,8 @@ struct ScopeBox {
     width: String,
     /// Upper edge in pixels.
     top: usize,
+    /// Number of scopes around it.
+    depth: usize,
     /// Name and figures.
     about: String,
     /// Change of the box: `grew`, `shrank`, or `same` in a tree without a change.
@@ -75,7 +77,10 @@ pub(in super::super) fn draw_tree(
 }
 
 fn measure(scope: &ScopeRecord, iterations: f64, size: ScopeSize) -> SizedScope {
-    let calls = format::number(scope.calls as f64 / iterations);
+    let calls = match scope.calls as f64 / iterations {
+        1.0 => "1 call".to_owned(),
+        calls => format!("{} calls", format::number(calls)),
+    };
     let (amount, figures) = match size {
         ScopeSize::Time => {
             let [total, own] =
@@ -89,10 +94,7 @@ fn measure(scope: &ScopeRecord, iterations: f64, size: ScopeSize) -> SizedScope 
         }
     };
     SizedScope {
-        about: format!(
-            "{}: {figures}, {calls} calls",
-            format::shortened(&scope.name)
-        ),
+        about: format!("{}: {figures}, {calls}", format::shortened(&scope.name)),
         name: scope.name.clone(),
         size: amount as f64,
         change: "same",
@@ -196,6 +198,7 @@ fn place_level(level: Vec<SizedScope>, left: f64, depth: usize, whole: f64, icic
             left: format!("{:.2}", left * 100.0),
             width: format!("{:.2}", width * 100.0),
             top: depth * LEVEL_HEIGHT,
+            depth,
             about: format!("{}, {} of the whole", scope.about, format::percent(width)),
             change: scope.change,
             strength: scope.strength,

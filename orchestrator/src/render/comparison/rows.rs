@@ -2,6 +2,7 @@
 //! reports print.
 
 use super::super::entries::{self, EntryText};
+use super::super::tone::Tone;
 use crate::comparison::verdict_words::{self, VerdictSurprise};
 use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry, Verdict};
 use crate::model::metric::Metric;
@@ -32,6 +33,7 @@ pub(in super::super) struct WorkloadRow<'a> {
     pub(in super::super) open: Vec<&'a str>,
     /// The verdict in words.
     pub(in super::super) word: String,
+    pub(in super::super) tone: Option<Tone>,
     /// Reasons why the verdict is surprising, if it is.
     pub(in super::super) surprises: Vec<String>,
     /// The kind of each surprise, in the same order.
@@ -91,6 +93,7 @@ pub(super) fn row<'a>(
             .collect(),
         changed: own.iter().filter(changed).copied().collect(),
         word: verdict_words::word(workload.verdict, workload.trade_off),
+        tone: Tone::of_verdict(workload.verdict),
         surprises: surprises.iter().map(VerdictSurprise::sentence).collect(),
         surprise_kinds: surprises.iter().map(VerdictSurprise::kind).collect(),
         same_code: workload.code == CodeRelation::Identical,

@@ -133,6 +133,9 @@ fn findings(rows: &[&ProfileRow]) -> Vec<String> {
             most.job
         ));
     }
+    if most.callers.len() > 1 {
+        findings.push("Its figures are sums over all scopes that call it.".to_owned());
+    }
     let longest = most.max_ns as f64;
     if most.calls > 1.0 && longest > UNEVEN * most.average_ns {
         findings.push(format!(

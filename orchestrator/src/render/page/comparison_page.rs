@@ -8,6 +8,7 @@ use crate::render::chart::ratio_scale::{self, ChangeMark, RatioScale, ScaleMark}
 use crate::render::chart::strip::{self, SampleStrip};
 use crate::render::comparison::{self, WorkloadRow};
 use crate::render::shown::{MOST_TEXTS, ShownList};
+use crate::render::tone::Tone;
 use orch_core::format;
 use serde::Serialize;
 
@@ -109,12 +110,7 @@ fn counts(comparison: &Comparison) -> Vec<PageCount> {
 
 /// Returns the meaning of a verdict for its reader.
 fn tone(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::OutputDiffers | Verdict::Regressed => "bad",
-        Verdict::Missing | Verdict::Inconclusive => "open",
-        Verdict::Equivalent => "plain",
-        Verdict::Improved => "good",
-    }
+    Tone::of_verdict(verdict).map_or("plain", Tone::word)
 }
 
 fn page_row(row: &WorkloadRow, scale: RatioScale) -> PageRow {

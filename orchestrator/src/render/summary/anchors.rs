@@ -4,6 +4,7 @@
 use super::super::changes;
 use super::super::origins;
 use super::super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
+use super::super::tone::Tone;
 use super::ids;
 use crate::comparison::RelativeChange;
 use crate::model::metric::Metric;
@@ -19,6 +20,8 @@ pub(super) struct AnchorTie<'a> {
     anchor: &'a AnchorRecord,
     /// Most pairs of any job.
     pairs: usize,
+    /// The anchor in a few words.
+    title: String,
     /// The anchor and the pairs in a sentence.
     headline: String,
     /// Jobs per verdict, in words.
@@ -34,6 +37,7 @@ struct TieRow<'a> {
     id: &'a str,
     change: Option<AnchoredChange>,
     verdict: Verdict,
+    tone: Option<Tone>,
     text: TieText,
 }
 
@@ -106,6 +110,7 @@ fn anchor_tie<'a>(
         id: &job.id,
         change: one.change,
         verdict: one.verdict,
+        tone: Tone::of_verdict(one.verdict),
         text: TieText::of(one),
     });
     let unknown = jobs
@@ -117,6 +122,7 @@ fn anchor_tie<'a>(
     AnchorTie {
         anchor,
         pairs,
+        title: title(anchor),
         headline: headline(anchor, pairs),
         counts: ORDER.into_iter().filter_map(words).collect(),
         rows: ShownList::first(MOST_ROWS, rows).counting("job", store::FILE),
@@ -134,18 +140,23 @@ fn tie_reason(reason: &str, ids: String) -> TieReason<'_> {
     }
 }
 
-fn headline(anchor: &AnchorRecord, pairs: usize) -> String {
+fn title(anchor: &AnchorRecord) -> String {
     let role = match anchor.role {
         AnchorRole::Anchor => "the anchor ",
         AnchorRole::Overlap => "the previous anchor, ",
     };
+    format!("Against {role}{}", anchor.name)
+}
+
+fn headline(anchor: &AnchorRecord, pairs: usize) -> String {
     let commit = match origins::short(&anchor.commit) {
         commit if commit == anchor.name => String::new(),
         commit => format!("{commit}, "),
     };
     format!(
-        "Against {role}{} ({commit}{}), {pairs} pairs of each job",
-        anchor.name, anchor.subject
+        "{} ({commit}{}), {pairs} pairs of each job",
+        title(anchor),
+        anchor.subject
     )
 }
 

@@ -5,7 +5,9 @@ mod anchors;
 
 use super::job_text::JobText;
 use super::origins;
+use super::profile::is_spoilt;
 use super::shown::{self, MOST_ROWS, MOST_TEXTS, ShownList};
+use super::tone::Tone;
 use crate::git::GitState;
 use crate::record::{Contradiction, JobOutcome, JobRecord, Record, RunWall, ScopeRecord, store};
 use anchors::AnchorTie;
@@ -44,6 +46,8 @@ struct SummaryText {
     /// Message of git.
     note: Option<String>,
     machine: String,
+    /// What the columns of jobs mean.
+    legend: [String; 2],
     /// Largest slowdown of an iteration by recording.
     recording: Option<String>,
     /// The command that repeats a job that was not measured.
@@ -57,6 +61,8 @@ struct SummaryText {
 struct JobRow<'a> {
     #[serde(flatten)]
     job: &'a JobRecord,
+    /// Tone of a job whose warnings make its median unreliable.
+    tone: Option<Tone>,
     text: JobText,
 }
 
@@ -96,13 +102,15 @@ pub(super) fn view(record: &Record) -> SummaryView<'_> {
     let lost = record.jobs.iter().filter(|job| !is_measured(job));
     let lost = shown::grouped(lost.map(|job| (job.message.as_deref().unwrap_or_default(), job)));
     let timed = record.jobs.iter().filter(|job| job.time.is_some());
+    let rounds = timed.map(|job| job.settings.rounds).max().unwrap_or(0);
     SummaryView {
         measured: count,
-        rounds: timed.map(|job| job.settings.rounds).max().unwrap_or(0),
+        rounds,
         scopes: ShownList::first(MOST_ROWS, scopes).counting("scope", store::FILE),
         jobs: ShownList::first(MOST_ROWS, measured)
             .map(|job| JobRow {
                 job,
+                tone: is_spoilt(job).then_some(Tone::Open),
                 text: JobText::of(job),
             })
             .counting("job", store::FILE),
@@ -112,7 +120,7 @@ pub(super) fn view(record: &Record) -> SummaryView<'_> {
         ties: anchors::ties(record),
         contradictions: ShownList::first(MOST_TEXTS, &record.contradictions)
             .counting("contradiction", store::FILE),
-        text: SummaryText::of(record, count),
+        text: SummaryText::of(record, count, rounds),
     }
 }
 
@@ -159,7 +167,9 @@ fn ids<'a>(all: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl SummaryText {
-    fn of(record: &Record, measured: usize) -> Self {
+    /// Makes the sentences. `measured` is the number of measured jobs, `rounds` the most rounds of
+    /// any job with times.
+    fn of(record: &Record, measured: usize, rounds: u32) -> Self {
         let git = &record.git;
         let machine = &record.machine;
         let scenario = &record.scenario;
@@ -180,6 +190,11 @@ impl SummaryText {
                 format::bytes(machine.memory_bytes as f64),
                 machine.kernel
             ),
+            legend: [
+                "time, allocations, bytes: per iteration; ~ marks a median that is not exact."
+                    .to_owned(),
+                format!("spread: of the process medians, at most {rounds} processes per job."),
+            ],
             recording: recording(record),
             repeat: if is_filtered {
                 format!("to repeat: {}", record.command)

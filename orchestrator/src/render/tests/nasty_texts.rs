@@ -244,7 +244,8 @@ fn own_templates_insert_clean_texts() {
     ]);
     let view = serde_json::json!({"text": NASTY, "texts": [NASTY]});
     for name in ["raw.txt", "raw.html"] {
-        let report = render_here(name, folder.path(), view.clone(), usize::MAX).unwrap();
+        let report =
+            render_here(name, folder.path(), &view, ReportPlace::FILE, usize::MAX).unwrap();
         let controls = |c: char| clean::is_control(c) && c != '\n';
         assert!(!report.contains(controls), "{name}: {report:?}");
     }

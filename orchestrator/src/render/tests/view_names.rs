@@ -99,15 +99,14 @@ fn templates_of_the_page_work() {
         name.to_owned()
     };
     let (chat, table) = (write("chat.txt"), write("times.csv"));
-    let render = |name: &str, view: Value| render_here(name, folder.path(), view, usize::MAX);
     let compared: Comparison = read("comparison-full");
-    let view = serde_json::to_value(comparison::view(&compared)).unwrap();
-    let message = render(&chat, view).unwrap();
+    let view = ReportView::of_comparison(&compared);
+    let message = view.render_in_test(&chat, folder.path()).unwrap();
     assert!(message.lines().count() > 1, "{message}");
     assert!(message.contains("\n- "), "{message}");
     let record: Record = read("record-full");
-    let view = serde_json::to_value(run::view(&record)).unwrap();
-    let rows = render(&table, view).unwrap();
+    let view = ReportView::of_run(&record);
+    let rows = view.render_in_test(&table, folder.path()).unwrap();
     assert!(rows.starts_with("job,median_ns,"), "{rows}");
     assert!(rows.contains("\n\"sum\",545.4,539.946,556.308,"), "{rows}");
     assert_eq!(blocks.count(), 0);
