@@ -150,6 +150,25 @@ fn unbroken(text: &str) -> Vec<usize> {
         .collect()
 }
 
+/// Wraps each line at `columns`, and indents what follows by more than its own indentation.
+pub fn wrap_lines(text: &str, columns: usize) -> String {
+    let wrap_line = |line: &str| {
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        let (spaces, deeper) = (&line[..indent], 4 * usize::from(indent > 0) + 2);
+        let wrapped = wrap(line, columns - indent, deeper);
+        format!(
+            "{spaces}{}\n",
+            wrapped.replace('\n', &format!("\n{spaces}"))
+        )
+    };
+    text.lines()
+        .map(|line| match line.chars().count() > columns {
+            true => wrap_line(line),
+            false => format!("{line}\n"),
+        })
+        .collect()
+}
+
 /// Wraps a command of a shell into lines of at most `width` columns where its words allow. All
 /// lines but the first are indented by `indent` spaces, and all but the last end with a backslash,
 /// so that the lines are still one command. No line ends inside of quotes, or between an option and
@@ -311,6 +330,16 @@ mod tests {
         assert_eq!(wrap("at +12.5 % of it", 10, 0), "at +12.5 %\nof it");
         assert_eq!(wrap("within 1.5 µs, or", 11, 0), "within\n1.5 µs, or");
         assert_eq!(wrap("in 5 steps", 5, 0), "in 5\nsteps");
+    }
+
+    #[test]
+    fn long_lines_are_wrapped_and_keep_their_indentation() {
+        assert_eq!(wrap_lines("a b\n  c d\n\n", 7), "a b\n  c d\n\n");
+        assert_eq!(wrap_lines("aaa bbb ccc", 8), "aaa bbb\n  ccc\n");
+        assert_eq!(
+            wrap_lines("  aaaa bbbb cccc", 12),
+            "  aaaa bbbb\n        cccc\n"
+        );
     }
 
     #[test]

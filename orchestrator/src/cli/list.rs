@@ -101,7 +101,7 @@ pub(super) fn list(options: &ListOptions) -> CommandResult {
             + "\n";
         output::print_json(&text)?;
     } else {
-        output::print(&text)?;
+        output::print_paragraphs(&text)?;
     }
     Ok(exit)
 }

@@ -11,7 +11,7 @@ use crate::report;
 use crate::report::stored_comparison::StoredComparison;
 use crate::runner::interrupt::Interrupt;
 use clap::ValueEnum;
-use orch_core::format::clean;
+use orch_core::format::{self, clean};
 use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
@@ -89,6 +89,15 @@ pub(super) fn find_report(loaded: &LoadedScenario, name: &str) -> ReportMatch {
 /// Writes a text for people to standard output. Marks of tones become colours.
 pub(crate) fn print(text: &str) -> Result<(), CommandError> {
     print_as_is(&show_tones(text, use_colour(&io::stdout()), clean_text))
+}
+
+/// Writes a text for people whose lines are paragraphs to standard output. On a terminal, they are
+/// wrapped.
+pub(super) fn print_paragraphs(text: &str) -> Result<(), CommandError> {
+    match place().columns() {
+        Some(columns) => print(&format::wrap_lines(text, columns)),
+        None => print(text),
+    }
 }
 
 /// Writes JSON to standard output.

@@ -24,7 +24,7 @@ pub(super) fn run_run(options: &RunOptions) -> CommandResult {
     let mut progress = Progress::new();
     if options.dry_run {
         let plan = run::plan_run(&request, &output::find_report, &context, &mut progress)?;
-        output::print(&plan.text)?;
+        output::print_paragraphs(&plan.text)?;
         return Ok(if plan.is_complete {
             Exit::Fine
         } else {

@@ -3,6 +3,7 @@
 use super::args::VerifyOptions;
 use super::exit::Exit;
 use super::{CommandResult, output};
+use crate::render::tone::Tone;
 use crate::verify::{FigureCheck, VerifyRequest, verify};
 use orch_core::format;
 
@@ -18,7 +19,7 @@ pub(super) fn run_verify(options: &VerifyOptions) -> CommandResult {
     let check = &found.check;
     let mut text = String::new();
     for difference in check.differences.iter().take(MOST_SHOWN) {
-        text.push_str(&format!("{difference}\n"));
+        text.push_str(&Tone::Bad.mark(&format!("{difference}\n")));
     }
     let more = check.differences.len().saturating_sub(MOST_SHOWN);
     if more > 0 {

@@ -45,7 +45,10 @@ pub(super) fn check_load(loadavg: Option<&str>, cpus: usize) -> MachineFinding {
     let Some(minute) = minute else {
         return LOAD.cannot_tell("/proc/loadavg cannot be read");
     };
-    let value = format!("{minute:.2} in the last minute, on {cpus} usable CPUs");
+    let value = format!(
+        "{minute:.2} in the last minute, on {}",
+        format::counted(cpus, "usable CPU")
+    );
     if minute > LOADED * cpus.max(1) as f64 {
         LOAD.attention(value)
     } else {

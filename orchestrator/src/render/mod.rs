@@ -16,6 +16,7 @@ mod growth;
 mod histogram;
 mod hot_paths;
 mod job_text;
+pub(crate) mod machine_findings;
 mod marks;
 mod memory;
 mod origins;

@@ -30,19 +30,18 @@ impl ReportPlace {
         }
     }
 
-    /// Returns the width of a paragraph that a template wraps at `width` columns.
-    pub(super) fn limit_paragraph(self, width: usize) -> usize {
+    /// Returns the columns of the terminal; `None` for a file or another program.
+    pub(crate) fn columns(self) -> Option<usize> {
+        self.columns
+    }
+
+    /// Returns the width of a paragraph that is wrapped at `width` columns elsewhere.
+    pub(crate) fn limit_paragraph(self, width: usize) -> usize {
         self.columns.map_or(width, |columns| columns.min(width))
     }
 
     /// Returns the most columns of a table with optional columns.
     pub(super) fn table_columns(self) -> usize {
         self.columns.unwrap_or(FILE_COLUMNS)
-    }
-
-    /// Returns the columns at which a row of a table gets a second line. A row in a file is one
-    /// line, however long.
-    pub(super) fn row_columns(self) -> Option<usize> {
-        self.columns
     }
 }

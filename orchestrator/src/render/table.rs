@@ -65,7 +65,8 @@ pub(super) fn table(
         };
         columns.remove(column);
     }
-    let rows = match place.row_columns() {
+    // A row in a file is one line, however long.
+    let rows = match place.columns() {
         Some(most) if columns.width() > most => columns.draw_double_lines(),
         _ => columns.draw_lines(),
     };

@@ -52,7 +52,7 @@ impl Tone {
     }
 
     /// Marks each line of a text with the tone.
-    pub(super) fn mark(self, text: &str) -> String {
+    pub(crate) fn mark(self, text: &str) -> String {
         let mark = TONES[self as usize].2;
         let marked = text.split_inclusive('\n').map(|line| {
             let words = line.trim_end_matches('\n');

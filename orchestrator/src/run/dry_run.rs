@@ -73,7 +73,7 @@ fn text(
             anchor.short(),
             anchor.subject
         );
-        let _ = writeln!(text, "{}\n", orch_core::format::wrap(&text_of, 80, 2));
+        let _ = writeln!(text, "{text_of}\n");
     }
     for job in jobs {
         let params = serde_json::Value::Object(job.params.clone());
@@ -91,16 +91,9 @@ fn text(
     for (round, ids) in rounds(plan, jobs).iter().enumerate() {
         let _ = write!(
             text,
-            "\n{}",
-            orch_core::format::wrap(
-                &format!(
-                    "timing round {}: {}",
-                    round + 1,
-                    orch_core::format::listed(ids)
-                ),
-                80,
-                2
-            )
+            "\ntiming round {}: {}",
+            round + 1,
+            orch_core::format::listed(ids)
         );
     }
     text.push('\n');

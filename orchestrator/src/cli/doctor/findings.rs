@@ -8,15 +8,15 @@ use crate::cli::args::DoctorOptions;
 use crate::cli::exit::Exit;
 use crate::cli::output;
 use crate::doctor::system_reading::SystemReading;
-use crate::doctor::{self, CacheFacts, MachineFinding, SystemFacts};
+use crate::doctor::{self, CacheFacts, SystemFacts};
 use crate::error::CommandError;
 use crate::git;
 use crate::machine::Machine;
 use crate::plugin::cargo;
 use crate::project;
+use crate::render::machine_findings;
 use crate::runner::lock;
 use crate::runner::{self, journal};
-use orch_core::format;
 use orch_core::measure::clock;
 use orch_core::worker::sandbox;
 use std::path::{Path, PathBuf};
@@ -24,10 +24,6 @@ use std::time::{Duration, Instant};
 
 /// Duration for which processes and stolen time are observed.
 const LOOK: Duration = Duration::from_secs(1);
-const COLUMNS: usize = 80;
-/// Columns of the longest state and of the longest name of a check.
-const STATE_COLUMNS: usize = 13;
-const NAME_COLUMNS: usize = 17;
 /// Files that pin the compiler, in the order in which rustup searches them.
 const PINS: [&str; 2] = ["rust-toolchain.toml", "rust-toolchain"];
 
@@ -54,7 +50,10 @@ pub(super) fn findings(options: &DoctorOptions) -> CommandResult {
             .map_err(|error| CommandError::system_while("the findings", &error))?;
         output::print_json(&(text + "\n"))?;
     } else {
-        output::print(&shown(&found))?;
+        output::print(&machine_findings::describe_findings(
+            &found,
+            output::place(),
+        ))?;
     }
     Ok(Exit::Fine)
 }
@@ -91,75 +90,5 @@ fn asked(root: PathBuf) -> SystemFacts {
         bisects: state::stopped().unwrap_or_default(),
         journals: journal::find_open_runs(&root.join("results")).unwrap_or_default(),
         root,
-    }
-}
-
-/// Formats a line for each finding: state, check, value; below it the reason and the remedy.
-fn shown(found: &[MachineFinding]) -> String {
-    let margin = " ".repeat(STATE_COLUMNS);
-    let mut text = String::new();
-    for finding in found {
-        let (state, check) = (finding.state.name(), finding.check);
-        let line = format!(
-            "{state:STATE_COLUMNS$}{check:NAME_COLUMNS$}{}",
-            finding.value
-        );
-        text.push_str(&format::wrap(&line, COLUMNS, STATE_COLUMNS + NAME_COLUMNS));
-        text.push('\n');
-        for line in format::wrap(finding.why, COLUMNS - STATE_COLUMNS, 0).lines() {
-            text.push_str(&format!("{margin}{line}\n"));
-        }
-        // A command is not wrapped, so that it can be copied.
-        if let Some(fix) = &finding.fix {
-            text.push_str(&format!("{margin}fix: {fix}\n"));
-        }
-    }
-    let count = |state| {
-        found
-            .iter()
-            .filter(|finding| finding.state == state)
-            .count()
-    };
-    let [attention, unknown, fine] = [
-        doctor::FindingState::Attention,
-        doctor::FindingState::CannotTell,
-        doctor::FindingState::Ok,
-    ]
-    .map(count);
-    text + &format!("\n{attention} attention, {unknown} cannot tell, {fine} ok\n")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use doctor::FindingState;
-
-    #[test]
-    fn lines_are_aligned_and_stay_within_80_columns() {
-        let finding = |state, value: &str, fix: Option<&str>| MachineFinding {
-            check: "busy processes",
-            state,
-            value: value.to_owned(),
-            why: "They are what pairs are disturbed by, and this is a reason that needs another \
-                line.",
-            fix: fix.map(str::to_owned),
-        };
-        let long = "cargo (12) 99 %, rustc (13) 98 %, a name that is long (4194304) 7 %, 3 more";
-        let text = shown(&[
-            finding(FindingState::Attention, long, Some("ps -p 12")),
-            finding(FindingState::Ok, "none", None),
-        ]);
-        assert_eq!(
-            text,
-            "attention    busy processes   cargo (12) 99 %, rustc (13) 98 %, a name that is\n\
-             \x20                             long (4194304) 7 %, 3 more\n\
-             \x20            They are what pairs are disturbed by, and this is a reason that\n\
-             \x20            needs another line.\n\
-             \x20            fix: ps -p 12\n\
-             ok           busy processes   none\n\
-             \x20            They are what pairs are disturbed by, and this is a reason that\n\
-             \x20            needs another line.\n\
-             \n1 attention, 0 cannot tell, 1 ok\n"
-        );
     }
 }

@@ -8,12 +8,14 @@ use crate::cli::progress::Progress;
 use crate::context::CommandContext;
 use crate::error::CommandError;
 use crate::plugin_check::{self, ExaminedPlugin};
+use crate::render::tone::Tone;
 use crate::vetting::{FindingLevel, PluginFinding};
 use orch_core::format;
 use serde_json::{Value, json};
 
 /// The value of `schema` in the JSON.
 const SCHEMA: &str = "orch/plugin-check/1";
+/// Most columns of a line.
 const COLUMNS: usize = 80;
 /// Columns of the longest level, including a gap.
 const LEVEL_COLUMNS: usize = 9;
@@ -30,7 +32,7 @@ pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
             .map_err(|error| CommandError::system_while("the findings", &error))?;
         output::print_json(&(text + "\n"))?;
     } else {
-        output::print(&shown(&examined))?;
+        output::print(&shown(&examined, output::place().limit_paragraph(COLUMNS)))?;
     }
     let has_errors = examined
         .iter()
@@ -76,13 +78,14 @@ fn document(examined: &[ExaminedPlugin]) -> Value {
     })
 }
 
-/// Formats each plugin's findings, those that need action first, and then the trials.
-fn shown(examined: &[ExaminedPlugin]) -> String {
+/// Formats each plugin's findings, those that need action first, and then the trials. Lines have at
+/// most `columns` columns.
+fn shown(examined: &[ExaminedPlugin], columns: usize) -> String {
     let mut text = String::new();
     for plugin in examined {
         text.push_str(&format!("{} ({})\n\n", plugin.key, plugin.path));
         for finding in &plugin.findings {
-            text.push_str(&describe_finding(finding));
+            text.push_str(&describe_finding(finding, columns));
         }
         for workload in &plugin.workloads {
             let times = match (workload.setup_ns, workload.iteration_ns) {
@@ -99,6 +102,7 @@ fn shown(examined: &[ExaminedPlugin]) -> String {
             text.push_str(&line(
                 "tried",
                 &format!("{}: {} {sets}{times}", workload.id, workload.trials),
+                columns,
             ));
         }
         text.push('\n');
@@ -119,15 +123,21 @@ fn shown(examined: &[ExaminedPlugin]) -> String {
     text + &counts.join(", ") + "; each set of parameters in a process of its own\n"
 }
 
-fn describe_finding(finding: &PluginFinding) -> String {
+fn describe_finding(finding: &PluginFinding, columns: usize) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
     let mut text = line(
         finding.level.name(),
         &format!("{}: {}", finding.place, finding.what),
+        columns,
     );
+    text = match finding.level {
+        FindingLevel::Error => Tone::Bad.mark(&text),
+        FindingLevel::Warning => Tone::Open.mark(&text),
+        FindingLevel::Note => text,
+    };
     for line in format::wrap(
         &finding.remedy,
-        COLUMNS - LEVEL_COLUMNS - "fix: ".len(),
+        columns - LEVEL_COLUMNS - "fix: ".len(),
         "fix: ".len(),
     )
     .lines()
@@ -143,7 +153,7 @@ fn describe_finding(finding: &PluginFinding) -> String {
 }
 
 /// Formats a word with a text beside it, which may have several lines.
-fn line(word: &str, text: &str) -> String {
+fn line(word: &str, text: &str, columns: usize) -> String {
     let margin = " ".repeat(LEVEL_COLUMNS);
     let mut lines = String::new();
     for (index, part) in text.lines().enumerate() {
@@ -153,7 +163,7 @@ fn line(word: &str, text: &str) -> String {
             margin.clone()
         };
         lines.push_str(&first);
-        let wrapped = format::wrap(part, COLUMNS - LEVEL_COLUMNS, 0);
+        let wrapped = format::wrap(part, columns - LEVEL_COLUMNS, 0);
         lines.push_str(&wrapped.replace('\n', &format!("\n{margin}")));
         lines.push('\n');
     }
