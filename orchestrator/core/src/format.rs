@@ -30,6 +30,29 @@ pub fn times(values: &[f64]) -> String {
     format!("{} {name}", numbers.join(" / "))
 }
 
+/// Formats rising times, each in the unit of the largest and with enough digits to differ from the
+/// next: `1.47 s`, `1.48 s`. Equal times stay equal.
+pub fn times_apart(values: &[f64]) -> Vec<String> {
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let (size, name) = time_unit(largest);
+    let print = |digits: usize| -> Vec<String> {
+        let numbers = values.iter().map(|ns| ns / size);
+        numbers
+            .map(|number| format!("{number:.digits$} {name}"))
+            .collect()
+    };
+    let differ = |texts: &[String]| {
+        let neighbours = values.windows(2).zip(texts.windows(2));
+        neighbours
+            .into_iter()
+            .all(|(values, texts)| values[0] == values[1] || texts[0] != texts[1])
+    };
+    (0..=9)
+        .map(print)
+        .find(|texts| differ(texts))
+        .unwrap_or_else(|| print(9))
+}
+
 /// Formats bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
 pub fn bytes(bytes: f64) -> String {
     // Negative zero has no sign.
@@ -130,8 +153,8 @@ pub fn wrap(text: &str, width: usize, indent: usize) -> String {
 /// contains it.
 const HELD: char = '\u{f8ff}';
 
-/// Units that stay on the line of their number.
-const UNITS: [&str; 10] = ["%", "ns", "µs", "ms", "s", "B", "KiB", "MiB", "GiB", "TiB"];
+/// Units of times, bytes and shares. They stay on the line of their number.
+pub const UNITS: [&str; 10] = ["%", "ns", "µs", "ms", "s", "B", "KiB", "MiB", "GiB", "TiB"];
 
 /// Returns the places of the spaces that hold a number together: before its unit, and between its
 /// groups of three digits.
@@ -289,6 +312,12 @@ pub fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Formats an amount of things, which may be a fraction: "1 call", "12.5 calls".
+pub fn counted_number(amount: f64, what: &str) -> String {
+    let plural = if amount == 1.0 { "" } else { "s" };
+    format!("{} {what}{plural}", number(amount))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -318,6 +347,16 @@ mod tests {
             ["5 ns", "5 ns"],
             "equal values may"
         );
+    }
+
+    #[test]
+    fn neighbouring_times_differ() {
+        assert_eq!(
+            times_apart(&[1.471e9, 1.473e9, 1.485e9]),
+            ["1.471 s", "1.473 s", "1.485 s"]
+        );
+        assert_eq!(times_apart(&[5.0, 5.0, 7.0]), ["5 ns", "5 ns", "7 ns"]);
+        assert_eq!(times_apart(&[]), [] as [&str; 0]);
     }
 
     #[test]

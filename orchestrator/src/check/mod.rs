@@ -230,10 +230,11 @@ fn repeating_command(
     comparison: &Comparison,
     seed: u64,
 ) -> String {
+    let baseline = next_commands::name_commit(&comparison.a);
     let mut command = format!(
         "orch check {} --baseline {}",
         quoted(&loaded.shown),
-        quoted(&comparison.a.name)
+        baseline.unwrap_or_else(|| quoted(&comparison.a.name))
     );
     if let Some(filter) = &request.filter {
         command.push_str(&format!(" --filter {}", quoted(filter)));

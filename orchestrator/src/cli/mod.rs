@@ -20,13 +20,17 @@ mod verify;
 use crate::error::CommandError;
 use crate::runner::{lock, shell_limits};
 use args::{Arguments, Command};
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 use exit::Exit;
 use orch_core::format::clean;
 
 /// Runs the program and returns its exit code.
 pub(crate) fn main() -> Exit {
-    let arguments = match Arguments::try_parse() {
+    let command = Arguments::command().color(output::find_colour_choice().into());
+    let parsed = command
+        .try_get_matches()
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    let arguments = match parsed {
         Ok(arguments) => arguments,
         Err(error) => {
             // The parser also returns help and version as errors.

@@ -16,6 +16,9 @@ use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 use std::sync::OnceLock;
 
+/// Most columns of a line of text, because longer ones are hard to read.
+const MOST_COLUMNS: usize = 100;
+
 /// When texts are coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColourChoice {
@@ -24,6 +27,31 @@ pub(super) enum ColourChoice {
     Auto,
     Always,
     Never,
+}
+
+impl From<ColourChoice> for clap::ColorChoice {
+    fn from(choice: ColourChoice) -> Self {
+        match choice {
+            ColourChoice::Auto => Self::Auto,
+            ColourChoice::Always => Self::Always,
+            ColourChoice::Never => Self::Never,
+        }
+    }
+}
+
+/// Finds the user's choice in the arguments before they are parsed, because the parser itself
+/// prints.
+pub(super) fn find_colour_choice() -> ColourChoice {
+    let arguments: Vec<String> = std::env::args_os()
+        .map(|one| one.to_string_lossy().into_owned())
+        .collect();
+    let following = arguments.iter().skip_while(|one| *one != "--color").nth(1);
+    let attached = arguments
+        .iter()
+        .find_map(|one| one.strip_prefix("--color="));
+    let word = attached.or(following.map(String::as_str));
+    word.and_then(|word| ColourChoice::from_str(word, false).ok())
+        .unwrap_or_default()
 }
 
 /// The user's choice.
@@ -95,7 +123,7 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 /// wrapped.
 pub(super) fn print_paragraphs(text: &str) -> Result<(), CommandError> {
     match place().columns() {
-        Some(columns) => print(&format::wrap_lines(text, columns)),
+        Some(columns) => print(&format::wrap_lines(text, columns.min(MOST_COLUMNS))),
         None => print(text),
     }
 }

@@ -25,7 +25,12 @@ pub(super) fn run_verify(options: &VerifyOptions) -> CommandResult {
     if more > 0 {
         text.push_str(&format!("and {more} more\n"));
     }
-    text.push_str(&summarise_check(check));
+    let tone = if check.differences.is_empty() {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
+    text.push_str(&tone.mark(&summarise_check(check)));
     if !check.differences.is_empty() && found.stored_by != env!("CARGO_PKG_VERSION") {
         text.push_str(&format!(
             "the result was stored by orch {}, which may compute some of them differently\n",

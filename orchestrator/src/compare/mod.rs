@@ -133,7 +133,7 @@ pub(crate) fn compare(
             engine.measure_builds(&loaded, &targets, observer)?
         }
     };
-    comparison.command = repeating_command(request, engine.seed);
+    comparison.command = repeating_command(request, &comparison, engine.seed);
     Ok(CompareResult {
         comparison,
         reports,
@@ -174,9 +174,11 @@ fn refuse_record_beside_build(record: &Record) -> CommandError {
 }
 
 /// Builds the command that repeats the comparison with the same random choices.
-fn repeating_command(request: &CompareRequest, seed: u64) -> String {
+fn repeating_command(request: &CompareRequest, comparison: &Comparison, seed: u64) -> String {
     let [a, b] = &request.names;
-    let mut command = format!("orch compare {} {}", quoted(a), quoted(b));
+    let [a, b] = [(&comparison.a, a), (&comparison.b, b)]
+        .map(|(side, name)| next_commands::name_commit(side).unwrap_or_else(|| quoted(name)));
+    let mut command = format!("orch compare {a} {b}");
     for (name, path) in [("--scenario", &request.scenario), ("--repo", &request.repo)] {
         if let Some(path) = path {
             command.push_str(&format!(" {name} {}", quoted(&path.display().to_string())));

@@ -62,12 +62,20 @@ pub(crate) fn write_comparison(comparison: &Comparison, job: &str, pairs: usize)
     // The name of the working tree is for people.
     let [a, b] = sides.map(|side| match side.kind {
         SideKind::WorkingTree => ".".to_owned(),
-        _ => quoted(&side.name),
+        _ => name_commit(side).unwrap_or_else(|| quoted(&side.name)),
     });
     let job = quoted(job);
     Some(format!(
         "orch compare {a} {b} --scenario {scenario} --filter {job}{set} --pairs {pairs} --time 30m"
     ))
+}
+
+/// Returns the first digits of the commit of a side that is a revision: a name such as HEAD is
+/// another commit tomorrow.
+pub(crate) fn name_commit(side: &ComparedSide) -> Option<String> {
+    (side.kind == SideKind::Revision)
+        .then(|| find_commit(side))
+        .flatten()
 }
 
 /// Returns the first digits of a side's commit, if the side is one without changes.

@@ -448,9 +448,9 @@ fn judge_rate(
         (Verdict::Improved, false) => Verdict::Regressed,
         (verdict, _) => verdict,
     };
-    entry.fitted = entry
-        .change
-        .and_then(|change| fit_values(&entry, change.estimate));
+    // The rates at the fitted times, so that both agree.
+    let rate_at = |ns: f64| a * (1.0 + of_time(ns / a_ns - 1.0));
+    entry.fitted = time.fitted.map(|times| times.map(rate_at));
     entry.minimum_detectable = time.minimum_detectable;
     entry.e_value = time.e_value;
     entry.pairs = time.pairs;

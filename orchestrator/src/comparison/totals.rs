@@ -78,13 +78,17 @@ pub(crate) fn list_times(entries: &[MetricEntry]) -> Vec<(&str, f64, f64)> {
         .iter()
         .filter(|entry| entry.metric == Metric::Time && entry.pairs > 0)
         .filter_map(|entry| {
-            // B's time follows from the estimate over pairs, because the quotient of two medians
-            // contains drift.
-            let a = entry.a.as_f64()?;
+            // The times that are printed. Their quotient is the estimate over pairs; that of two
+            // medians contains drift.
             let change = entry
                 .change
                 .filter(|change| change.low.is_some() && change.high.is_some())?;
-            Some((entry.id.as_str(), a, a * (1.0 + change.estimate)))
+            let [a, b] = match (entry.fitted, entry.a.as_f64()) {
+                (Some(fitted), _) => fitted,
+                (None, Some(a)) => [a, a * (1.0 + change.estimate)],
+                (None, None) => return None,
+            };
+            Some((entry.id.as_str(), a, b))
         })
         .collect()
 }

@@ -18,6 +18,8 @@ pub(crate) enum WarningKind {
     UnevenIterations,
     Leak,
     Scattered,
+    /// The same of a job with several threads.
+    ScatteredThreads,
     FewSamples,
     SlowSamples,
     Growing,
@@ -45,7 +47,11 @@ impl WarningKind {
     pub(crate) fn spoils_median(self) -> bool {
         matches!(
             self,
-            Self::Scattered | Self::Growing | Self::SlowStart | Self::Unsteady
+            Self::Scattered
+                | Self::ScatteredThreads
+                | Self::Growing
+                | Self::SlowStart
+                | Self::Unsteady
         )
     }
 
@@ -217,6 +223,7 @@ impl JobWarning {
             Self::Uncounted { .. } => WarningKind::Uncounted,
             Self::UnevenIterations { .. } => WarningKind::UnevenIterations,
             Self::Leak { .. } => WarningKind::Leak,
+            Self::Scattered { threads: true, .. } => WarningKind::ScatteredThreads,
             Self::Scattered { .. } => WarningKind::Scattered,
             Self::FewSamples { .. } => WarningKind::FewSamples,
             Self::SlowSamples { .. } => WarningKind::SlowSamples,

@@ -80,11 +80,14 @@ fn draw(job: &JobRecord) -> Option<JobHistogram> {
     let scale = ClassScale::covering(processes.iter().flat_map(|(_, samples)| samples))?;
     let all = scale.count(processes.iter().flat_map(|(_, samples)| samples));
     let most = all.iter().copied().max().unwrap_or(0).max(1);
-    let classes = all.iter().enumerate().map(|(class, count)| SampleClass {
-        from: scale.name(class),
-        count: *count,
-        bar: "█".repeat(length(*count, most, LONGEST)),
-    });
+    let classes = all
+        .iter()
+        .zip(scale.names())
+        .map(|(count, from)| SampleClass {
+            from,
+            count: *count,
+            bar: "█".repeat(length(*count, most, LONGEST)),
+        });
     let line = |(round, samples): (u32, Vec<f64>)| ProcessLine {
         round,
         signs: draw_signs(&scale.count(samples.iter())),
@@ -142,13 +145,16 @@ impl ClassScale {
         counts
     }
 
-    fn name(&self, class: usize) -> String {
-        let from = format::time(self.first + class as f64 * self.width);
-        if self.has_far && class == CLASSES - 1 {
-            format!("> {from}")
-        } else {
-            from
+    /// Returns the lower end of each class.
+    fn names(&self) -> Vec<String> {
+        let ends: Vec<f64> = (0..CLASSES)
+            .map(|class| self.first + class as f64 * self.width)
+            .collect();
+        let mut names = format::times_apart(&ends);
+        if let Some(last) = names.last_mut().filter(|_| self.has_far) {
+            last.insert_str(0, "> ");
         }
+        names
     }
 }
 
@@ -175,7 +181,7 @@ mod tests {
         let counts = scale.count(samples.iter());
         assert_eq!(counts.iter().sum::<usize>(), 101);
         assert!(counts[CLASSES - 1] <= 3 && counts[CLASSES - 1] >= 1);
-        assert!(scale.name(CLASSES - 1).starts_with("> "));
+        assert!(scale.names()[CLASSES - 1].starts_with("> "));
     }
 
     #[test]

@@ -31,15 +31,47 @@ struct MemoryText {
     other_threads: String,
 }
 
-/// Returns the jobs whose allocations were counted, those with the most bytes first.
+/// Returns the jobs that allocate, those with the most bytes first.
 pub(super) fn job_memory(record: &Record) -> ShownList<JobMemory> {
-    let mut jobs: Vec<JobMemory> = record
+    let counted = record
         .jobs
         .iter()
-        .filter_map(|job| Some(JobMemory::of(&job.id, job.allocations.as_ref()?)))
+        .filter_map(|job| Some((&job.id, job.allocations.as_ref()?)));
+    let mut jobs: Vec<JobMemory> = counted
+        .filter(|(_, counted)| !allocates_nothing(counted))
+        .map(|(id, counted)| JobMemory::of(id, counted))
         .collect();
     jobs.sort_by(|one, other| other.bytes.total_cmp(&one.bytes));
     ShownList::first(MOST_ROWS, jobs).counting("job", store::FILE)
+}
+
+/// Names the jobs that allocate nothing, in a sentence; `None` if there are none.
+pub(super) fn name_jobs_without(record: &Record) -> Option<String> {
+    let counted = record.jobs.iter().filter(|job| {
+        let counted = job.allocations.as_ref();
+        counted.is_some_and(allocates_nothing)
+    });
+    let ids: Vec<&str> = counted.map(|job| job.id.as_str()).collect();
+    (!ids.is_empty()).then(|| {
+        let verb = if ids.len() == 1 {
+            "allocates"
+        } else {
+            "allocate"
+        };
+        let jobs = format::counted(ids.len(), "job");
+        format!("{jobs} {verb} nothing: {}.", format::listed(&ids))
+    })
+}
+
+/// Returns whether all processes counted nothing at all.
+fn allocates_nothing(counted: &AllocationSummary) -> bool {
+    let figures = [
+        counted.count,
+        counted.bytes,
+        counted.peak_bytes,
+        counted.leaked_bytes,
+    ];
+    counted.exact && counted.other_threads_events == 0.0 && figures == [0.0; 4]
 }
 
 impl JobMemory {

@@ -35,9 +35,13 @@ impl ReportPlace {
         self.columns
     }
 
-    /// Returns the width of a paragraph that is wrapped at `width` columns elsewhere.
+    /// Returns the width of a paragraph that has `width` columns in a file. What remains to 80 is
+    /// left for an indentation.
     pub(crate) fn limit_paragraph(self, width: usize) -> usize {
-        self.columns.map_or(width, |columns| columns.min(width))
+        let missing = self
+            .columns
+            .map_or(0, |columns| FILE_COLUMNS.saturating_sub(columns));
+        width.saturating_sub(missing)
     }
 
     /// Returns the most columns of a table with optional columns.

@@ -31,6 +31,8 @@ pub(super) struct RecordView<'a> {
     files: Vec<ResultFile>,
     hot: HotPaths,
     memory: ShownList<JobMemory>,
+    /// The jobs that allocate nothing, in a sentence.
+    no_memory: Option<String>,
     histograms: ShownList<JobHistogram>,
     /// What the HTML page shows beside the rest.
     page: RunPage,
@@ -62,6 +64,7 @@ pub(super) fn view(record: &Record) -> RecordView<'_> {
         left_out_warnings: warnings.left_out,
         busy: record.load.and_then(|load| load.message()),
         memory: memory::job_memory(record),
+        no_memory: memory::name_jobs_without(record),
         histograms: histogram::all_jobs(record),
         growth: ShownList::first(MOST_TEXTS, growth::all_series(&record.jobs)),
         page: RunPage::of(record),

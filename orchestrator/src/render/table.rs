@@ -5,10 +5,12 @@ use super::tone::Tone;
 use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 use minijinja::value::{Kwargs, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, Value};
-use orch_core::format::clean;
+use orch_core::format::{self, clean};
 use std::fmt;
 use std::sync::Arc;
 
+/// Most characters of a cell.
+const MOST_OF_A_CELL: usize = 120;
 /// Spaces before the second line of a row.
 const INDENT: usize = 2;
 
@@ -31,8 +33,9 @@ impl Object for TonedText {
 /// list of cells. With `cells=[names]`, a row is an object, and its members with these names are
 /// the cells. The name `text.time` means a member of a member.
 ///
-/// `optional=[column indices]` are left out where the table is too wide, the last one first. If it
-/// is still wider than the terminal, the first cell of each row has a line of its own. With
+/// `optional=[column indices]` are left out where the table is too wide, the last one first, and
+/// `narrow=[column indices]` where a terminal is. If the table is still wider than the terminal,
+/// the first cell of each row has a line of its own. With
 /// `tone=NAME`, the member with that name is the tone of a row.
 pub(super) fn table(
     place: ReportPlace,
@@ -42,6 +45,7 @@ pub(super) fn table(
 ) -> Result<Value, Error> {
     let right: Option<Vec<usize>> = options.get("right")?;
     let optional: Option<Vec<usize>> = options.get("optional")?;
+    let narrow: Option<Vec<usize>> = options.get("narrow")?;
     let members: Option<Vec<String>> = options.get("cells")?;
     let tone: Option<String> = options.get("tone")?;
     options.assert_all_used()?;
@@ -59,6 +63,9 @@ pub(super) fn table(
         });
     }
     let mut optional = optional.unwrap_or_default();
+    if place.columns().is_some() {
+        optional.extend(narrow.unwrap_or_default());
+    }
     while columns.width() > place.table_columns() {
         let Some(column) = optional.pop() else {
             break;
@@ -189,9 +196,16 @@ fn member(row: &Value, name: &str) -> Result<Value, Error> {
     Ok(found)
 }
 
-/// Formats a value in one line, because a second one would be a row of its own.
+/// Formats a value in one line, because a second one would be a row of its own. A cell that would
+/// make the lines of all rows long is shortened.
 fn print_cell(cell: &Value) -> String {
-    clean::clean_line(&cell.to_string()).into_owned()
+    let text = cell.to_string();
+    let text = clean::clean_line(&text);
+    if text.chars().count() > MOST_OF_A_CELL {
+        format::shortened(&text)
+    } else {
+        text.into_owned()
+    }
 }
 
 /// Reads the tone of a row; null means none.

@@ -112,6 +112,7 @@ const SECTIONS: &[(&str, &str)] = embedded![
     "comparison/allocations.md",
     "comparison/changes.md",
     "comparison/contradictions.md",
+    "comparison/details.txt",
     "comparison/different.md",
     "comparison/missing.md",
     "comparison/sessions.md",
@@ -309,9 +310,13 @@ pub(super) fn environment(
         let width = place.limit_paragraph(width);
         format::wrap(&clean::clean_lines(&text), width, indent)
     });
-    environment.add_filter("command", |text: String, width: usize, indent: usize| {
-        format::wrap_command(&clean::clean_line(&text), width, indent)
-    });
+    environment.add_filter(
+        "command",
+        move |text: String, width: usize, indent: usize| {
+            let width = place.limit_paragraph(width);
+            format::wrap_command(&clean::clean_line(&text), width, indent)
+        },
+    );
     environment.add_filter("tone", move |text: String, tone: Value| {
         let tone = table::read_tone(&tone)?.filter(|_| place.has_colour);
         Ok::<Value, minijinja::Error>(match tone {

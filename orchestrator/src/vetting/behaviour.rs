@@ -382,6 +382,7 @@ fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
         WarningKind::LeftProcesses
         | WarningKind::Untracked
         | WarningKind::Scattered
+        | WarningKind::ScatteredThreads
         | WarningKind::FewSamples
         | WarningKind::SlowSamples
         | WarningKind::ThreadsUnrecorded

@@ -3,6 +3,7 @@
 
 use crate::history::History;
 use crate::support::{Project, skipped};
+use std::path::Path;
 use std::process::Command;
 
 /// Exit code and standard error of a shell's command with orch as `$0`.
@@ -154,6 +155,35 @@ fn file_system_that_no_cache_can_use_is_named_with_the_variable() {
             "{options}, {command}: {said}"
         );
     }
+}
+
+#[test]
+fn cache_of_another_user_is_refused_with_the_variable() {
+    let history = History::of(&["", "-DSTEPS=2001"]);
+    let cache = history.project.path().join("own-cache");
+    std::fs::create_dir_all(cache.join("orch")).unwrap();
+    // The owner of the folder can replace the libraries in it.
+    if std::os::unix::fs::chown(cache.join("orch"), Some(12_345), None).is_err() {
+        skipped("caches of other users: giving folders away is not allowed");
+        return;
+    }
+    let cache = cache.display().to_string();
+    for command in [
+        "run scenarios/s.yaml",
+        "check scenarios/s.yaml --baseline c0",
+        "list --scenario scenarios/s.yaml",
+    ] {
+        let line = format!("exec \"$0\" {command}");
+        let (code, said) = shell(&history, &line, &[("XDG_CACHE_HOME", &cache)]);
+        let expected = format!(
+            "error: cannot use the cache {cache}/orch: it belongs to another user; set \
+             XDG_CACHE_HOME to a folder that allows writing and execution"
+        );
+        assert!(said.contains(&expected), "{command}: {said}");
+        assert_eq!(code, 202, "{command}: {said}");
+    }
+    let left = std::fs::read_dir(Path::new(&cache).join("orch")).unwrap();
+    assert_eq!(left.count(), 0, "nothing was written there");
 }
 
 #[test]

@@ -174,7 +174,7 @@ fn allocation_ranges_that_lie_apart_are_open() {
         ran.stdout
     );
     assert!(
-        ran.stdout.contains("\nwork, allocations: inconclusive: "),
+        ran.stdout.contains("\n  allocations: inconclusive: "),
         "{}",
         ran.stdout
     );
@@ -364,7 +364,7 @@ fn acceptance_of_output_does_not_cover_its_costs() {
         );
     }
     assert!(
-        ran.stdout.contains("\nwork, time: regressed: "),
+        ran.stdout.contains("\n  time: regressed: "),
         "the table says so too: {}",
         ran.stdout
     );

@@ -95,12 +95,17 @@ pub fn remove_styles(text: &str) -> Cow<'_, str> {
 /// Formats a text as a cell of a Markdown table: one line, without characters that would end the
 /// cell or begin an element of HTML.
 pub fn clean_cell(text: &str) -> String {
-    clean_code(text).replace('<', "&lt;")
+    escape_markup(&clean_code(text))
 }
 
 /// Cleans a text of one line for Markdown outside of a table. Its backticks may be its own.
 pub fn clean_prose(text: &str) -> String {
-    clean_line(text).replace('<', "&lt;")
+    escape_markup(&clean_line(text))
+}
+
+/// Escapes the beginning of elements of HTML, and the middle of links and images.
+fn escape_markup(text: &str) -> String {
+    text.replace('<', "&lt;").replace("](", "]\\(")
 }
 
 /// Cleans a text that stands between backticks in Markdown, where HTML has no effect.
@@ -118,12 +123,13 @@ pub fn escape_property(text: &str) -> String {
     escape_message(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Parts the characters with which a line of output becomes a workflow command of GitHub: two
-/// colons at the beginning of a line, where spaces do not count, and the older form anywhere.
+/// Parts the characters with which a line of output becomes a command of a CI service: for GitHub,
+/// two colons at the beginning of a line, where spaces do not count; for GitHub, Azure Pipelines
+/// and TeamCity, `##` and a bracket with a word or nothing between them, anywhere (`##[`, `##vso[`,
+/// `##teamcity[`).
 pub fn part_commands(text: &str) -> Cow<'_, str> {
-    const OLDER: &str = "##[";
     let is_command = |line: &str| line.trim_start().starts_with("::");
-    if !text.contains(OLDER) && !text.lines().any(is_command) {
+    if find_bracket_command(text).is_none() && !text.lines().any(is_command) {
         return Cow::Borrowed(text);
     }
     let part = |line: &str| {
@@ -134,7 +140,27 @@ pub fn part_commands(text: &str) -> Cow<'_, str> {
         }
     };
     let lines: String = text.split_inclusive('\n').map(part).collect();
-    Cow::Owned(lines.replace(OLDER, "## ["))
+    Cow::Owned(part_brackets(&lines))
+}
+
+/// Parts `##` from a word and a bracket after it.
+fn part_brackets(text: &str) -> String {
+    let mut parted = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(end) = find_bracket_command(rest) {
+        parted.push_str(&rest[..end]);
+        parted.push(' ');
+        rest = &rest[end..];
+    }
+    parted + rest
+}
+
+/// Finds the first `##` with a word or nothing and a bracket after it, and returns its end.
+fn find_bracket_command(text: &str) -> Option<usize> {
+    text.match_indices('[').find_map(|(at, _)| {
+        let before = text[..at].trim_end_matches(|c: char| c.is_ascii_alphanumeric());
+        before.ends_with("##").then_some(before.len())
+    })
 }
 
 /// Makes a part of a file's name of a text. The part names no folder and has a bounded length.
@@ -212,6 +238,7 @@ mod tests {
         assert_eq!(clean_lines("a\r\nb\r\tc"), "a\nb \tc");
         assert_eq!(clean_line("a\u{61c}\u{200e}\u{200f}\u{2069}b"), "a    b");
         assert_eq!(clean_cell(NASTY), "a ]0;x  2J   b ::error::x  &lt;i>");
+        assert_eq!(clean_cell("![i](x) f[n=1] (y)"), "![i]\\(x) f[n=1] (y)");
         assert_eq!(clean_prose(NASTY), "a ]0;x  2J   b ::error::x|`&lt;i>");
         assert_eq!(clean_code(NASTY), "a ]0;x  2J   b ::error::x  <i>");
         assert_eq!(escape_message("5 %\n:,\x1b"), "5 %25%0A:, ");
@@ -230,9 +257,10 @@ mod tests {
 
     #[test]
     fn lines_never_become_commands() {
-        let text = "::error::a\n \t::stop-commands::b\n:::c\nd ::e\n##[error]f\ng ##[group]h";
-        let parted =
-            ": :error::a\n \t: :stop-commands::b\n: ::c\nd ::e\n## [error]f\ng ## [group]h";
+        let text = "::error::a\n \t::stop-commands::b\n:::c\nd ::e\n##[error]f\ng ##[group]h\n\
+            ##vso[task.complete]i ##teamcity[j]\n###k [l] ###[m]";
+        let parted = ": :error::a\n \t: :stop-commands::b\n: ::c\nd ::e\n## [error]f\n\
+            g ## [group]h\n## vso[task.complete]i ## teamcity[j]\n###k [l] ### [m]";
         assert_eq!(part_commands(text), parted);
         assert!(
             matches!(part_commands(parted), Cow::Borrowed(_)),

@@ -20,8 +20,8 @@ pub(in super::super) struct Icicle {
     /// Height in pixels.
     height: usize,
     boxes: Vec<ScopeBox>,
-    /// Number of scopes that are too narrow, or too many, to be drawn.
-    more: usize,
+    /// A sentence about the scopes that are too narrow, or too many, to be drawn; null without any.
+    left_out: Option<String>,
 }
 
 /// A scope in its place.
@@ -77,10 +77,7 @@ pub(in super::super) fn draw_tree(
 }
 
 fn measure(scope: &ScopeRecord, iterations: f64, size: ScopeSize) -> SizedScope {
-    let calls = match scope.calls as f64 / iterations {
-        1.0 => "1 call".to_owned(),
-        calls => format!("{} calls", format::number(calls)),
-    };
+    let calls = format::counted_number(scope.calls as f64 / iterations, "call");
     let (amount, figures) = match size {
         ScopeSize::Time => {
             let [total, own] =
@@ -89,8 +86,9 @@ fn measure(scope: &ScopeRecord, iterations: f64, size: ScopeSize) -> SizedScope 
         }
         ScopeSize::Bytes => {
             let bytes = format::bytes(scope.bytes as f64 / iterations);
-            let allocations = format::number(scope.allocations as f64 / iterations);
-            (scope.bytes, format!("{bytes} in {allocations} allocations"))
+            let allocations = scope.allocations as f64 / iterations;
+            let allocations = format::counted_number(allocations, "allocation");
+            (scope.bytes, format!("{bytes} in {allocations}"))
         }
     };
     SizedScope {
@@ -173,14 +171,27 @@ fn draw(roots: Vec<SizedScope>) -> Option<Icicle> {
     let mut icicle = Icicle {
         height: 0,
         boxes: Vec::new(),
-        more: 0,
+        left_out: None,
     };
-    place_level(roots, 0.0, 0, whole, &mut icicle);
+    let more = place_level(roots, 0.0, 0, whole, &mut icicle);
+    icicle.left_out = match more {
+        0 => None,
+        1 => Some("1 narrower or deeper scope is not drawn.".to_owned()),
+        more => Some(format!("{more} narrower or deeper scopes are not drawn.")),
+    };
     Some(icicle)
 }
 
-fn place_level(level: Vec<SizedScope>, left: f64, depth: usize, whole: f64, icicle: &mut Icicle) {
-    let mut left = left;
+/// Places the scopes of a level and those inside of them. Returns the number of those that are not
+/// drawn.
+fn place_level(
+    level: Vec<SizedScope>,
+    left: f64,
+    depth: usize,
+    whole: f64,
+    icicle: &mut Icicle,
+) -> usize {
+    let (mut left, mut more) = (left, 0);
     for scope in level {
         let width = scope.size / whole;
         let is_drawn = width >= NARROWEST
@@ -189,7 +200,7 @@ fn place_level(level: Vec<SizedScope>, left: f64, depth: usize, whole: f64, icic
             // Figures of scopes in other threads may exceed those around them.
             && left + width <= 1.0 + NARROWEST;
         if !is_drawn {
-            icicle.more += 1 + count(&scope.inside);
+            more += 1 + count(&scope.inside);
             continue;
         }
         icicle.height = icicle.height.max((depth + 1) * LEVEL_HEIGHT);
@@ -199,7 +210,7 @@ fn place_level(level: Vec<SizedScope>, left: f64, depth: usize, whole: f64, icic
             width: format!("{:.2}", width * 100.0),
             top: depth * LEVEL_HEIGHT,
             depth,
-            about: format!("{}, {} of the whole", scope.about, format::percent(width)),
+            about: format!("{}, {} of the profile", scope.about, format::percent(width)),
             change: scope.change,
             strength: scope.strength,
             sign: match scope.change {
@@ -208,9 +219,10 @@ fn place_level(level: Vec<SizedScope>, left: f64, depth: usize, whole: f64, icic
                 _ => "",
             },
         });
-        place_level(scope.inside, left, depth + 1, whole, icicle);
+        more += place_level(scope.inside, left, depth + 1, whole, icicle);
         left += width;
     }
+    more
 }
 
 fn count(scopes: &[SizedScope]) -> usize {
@@ -282,6 +294,7 @@ mod tests {
         ];
         let icicle = draw_tree(&roots, 1.0, ScopeSize::Time).unwrap();
         assert_eq!(icicle.boxes.len(), MOST_LEVELS);
-        assert_eq!(icicle.more, 6 + 2);
+        let left_out = icicle.left_out.as_deref();
+        assert_eq!(left_out, Some("8 narrower or deeper scopes are not drawn."));
     }
 }

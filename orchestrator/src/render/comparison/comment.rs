@@ -293,13 +293,18 @@ fn shown_change(id: &str, entry: &MetricEntry) -> CommentChange {
         0 => String::new(),
         _ => entry.interval().unwrap_or_default(),
     };
+    let values = entries::values(entry).join(" -> ");
     CommentChange {
         workload: shorten(id, MOST_OF_A_CELL),
         metric: shorten(entry.metric.name(), MOST_OF_A_CELL),
         verdict: entry.verdict.word(),
-        change: entry.size().unwrap_or_default(),
+        // A large change of a count is printed as its two values.
+        change: entry
+            .size()
+            .filter(|size| *size != values)
+            .unwrap_or_default(),
         interval,
-        values: entries::values(entry).join(" → "),
+        values,
         why: shorten(&entry.reason, MOST_OF_A_CELL),
     }
 }

@@ -63,13 +63,12 @@ pub(super) fn explain<'a>(row: &WorkloadRow<'a>) -> ExplainedRow<'a> {
     };
     let all = row.entries.iter().copied();
     let entries: Vec<&MetricEntry> = all.filter(is_told).take(MOST_OF_ONE).collect();
-    let surprises = row.surprises.iter();
-    let surprises = surprises.map(|reason| format!("{}: {reason}", row.id));
+    let surprises = row.surprises.iter().cloned();
     let is_timed = row.time.is_some_and(|time| is_changed(time.verdict));
     let scopes = &row.workload.scopes;
     ExplainedRow {
         lines: surprises
-            .chain(entries.iter().map(|entry| entry_line(row.id, entry)))
+            .chain(entries.iter().map(|entry| describe_entry(entry)))
             .collect(),
         is_unseen: is_timed && !scopes.is_empty() && places::is_unseen(scopes),
         place_lines: place_lines(row, is_timed),
@@ -87,11 +86,7 @@ pub(in super::super) fn list_reasons(row: &WorkloadRow) -> Vec<String> {
     row.surprises.iter().cloned().chain(entries).collect()
 }
 
-/// Formats an entry as `parse, allocations: regressed: 1 -> 2; counted exactly`.
-fn entry_line(id: &str, entry: &MetricEntry) -> String {
-    format!("{id}, {}", describe_entry(entry))
-}
-
+/// Formats an entry as `allocations: regressed: 1 -> 2; counted exactly`.
 fn describe_entry(entry: &MetricEntry) -> String {
     let is_counted = entry.metric != Metric::Time && entry.metric != Metric::Digest;
     let values = if is_counted && entry.verdict != Verdict::Inconclusive {

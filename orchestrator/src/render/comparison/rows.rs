@@ -132,7 +132,7 @@ impl RowText {
         let values = |entry: Option<&MetricEntry>| entry.map(entries::values).unwrap_or_default();
         let mut text = Self {
             allocations: values(row.allocations),
-            counted: row.allocations.map(counted).unwrap_or_default(),
+            counted: values(row.allocations).join(" -> "),
             bytes: values(row.bytes),
             peak_bytes: values(row.peak_bytes),
             why: why(row),
@@ -169,20 +169,22 @@ fn or_typical(printed: String, typical: &Value) -> String {
     }
 }
 
-/// Formats allocations for one cell, with a mark if they are not exact.
-fn counted(entry: &MetricEntry) -> String {
-    if entry.a.is_null() {
-        return String::new();
-    }
-    let mark = if entry.a_range.is_some() { "~" } else { "" };
-    format!("{mark}{}", entries::values(entry).join(" -> "))
-}
-
 fn why(row: &WorkloadRow) -> String {
     let mut why = row
         .time
         .map(|time| format::brief(&time.reason))
         .unwrap_or_default();
+    // What decides the verdict comes first.
+    let decides = |entry: &&&MetricEntry| entry.verdict == row.verdict && entry.pairs == 0;
+    if row.time.is_some_and(|time| time.verdict != row.verdict)
+        && let Some(entry) = row.changed.iter().find(decides)
+    {
+        why = format!(
+            "{}: {}; time: {why}",
+            entry.metric,
+            format::brief(&entry.reason)
+        );
+    }
     if let Some(least) = row.time.and_then(entries::detectable) {
         why.push_str(&format!("; {least} would have been detected"));
     }

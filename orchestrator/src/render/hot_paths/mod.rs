@@ -208,7 +208,10 @@ impl HotPathsText {
                 format::percent(record.wall.samples_share)
             ),
             overhead: most.map(|(overhead, job)| {
-                format!("at most {} ({job})", format::percent(overhead.max(0.0)))
+                format!(
+                    "at most {} ({job}) among the jobs with a reliable median",
+                    format::percent(overhead.max(0.0))
+                )
             }),
         }
     }

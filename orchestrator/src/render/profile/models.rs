@@ -3,6 +3,7 @@
 use super::super::shown;
 use super::insights::is_spoilt;
 use crate::record::{JobRecord, Record};
+use crate::render::job_text::JobText;
 use orch_core::format;
 use serde::Serialize;
 use serde_json::Value;
@@ -58,6 +59,8 @@ pub(super) fn model(job: &JobRecord) -> Option<ModelProfile> {
     ];
     let (parameters, time_ns) = (metric("parameters")?, job.time.as_ref()?.median_ns);
     let text = |id: &str, form: fn(f64) -> String| metric(id).map(form).unwrap_or_default();
+    // With the marks of counts that are not exact.
+    let counts = JobText::of(job);
     Some(ModelProfile {
         job: job.id.clone(),
         parameters,
@@ -77,8 +80,8 @@ pub(super) fn model(job: &JobRecord) -> Option<ModelProfile> {
             tokens_per_s: text("tokens_per_s", format::number),
             per_token: text("ns_per_token", format::time),
             bytes_per_token: text("bytes_per_token", format::bytes),
-            allocations: allocations.map(format::number).unwrap_or_default(),
-            bytes: bytes.map(format::bytes).unwrap_or_default(),
+            allocations: counts.allocations,
+            bytes: counts.bytes,
         },
     })
 }

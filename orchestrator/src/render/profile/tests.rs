@@ -96,7 +96,13 @@ fn nothing_is_concluded_from_a_median_that_says_little() {
         of(&sound, "spoilt") > 0 && of(&sound, "spoilt") == of(&sound, "sound"),
         "{sound:?}"
     );
-    for kind in ["scattered", "growing", "slow_start", "unsteady"] {
+    for kind in [
+        "scattered",
+        "scattered_threads",
+        "growing",
+        "slow_start",
+        "unsteady",
+    ] {
         let texts = view_warnings(&[kind]);
         assert_eq!(
             (of(&texts, "spoilt"), of(&texts, "sound")),

@@ -22,6 +22,8 @@ struct ScopeBranch<'a> {
     /// Two spaces for each scope around this one.
     indent: String,
     name: &'a str,
+    /// ` on other threads` for the outermost scopes of those; otherwise empty.
+    place: &'static str,
     calls: String,
     total: String,
     #[serde(rename = "self")]
@@ -53,7 +55,12 @@ fn grow<'a>(
         depth,
         indent: "  ".repeat(depth),
         name: &scope.name,
-        calls: format::number(scope.calls as f64 / iterations),
+        place: if depth == 0 && scope.thread != "driver" {
+            " on other threads"
+        } else {
+            ""
+        },
+        calls: format::counted_number(scope.calls as f64 / iterations, "call"),
         total: format::time(scope.total_ns as f64 / iterations),
         own: format::time(scope.self_ns as f64 / iterations),
     });

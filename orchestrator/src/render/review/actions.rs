@@ -4,6 +4,7 @@ use crate::compare::next_commands;
 use crate::comparison::{Comparison, Verdict};
 use crate::model::metric::Metric;
 use crate::render::comparison::WorkloadRow;
+use orch_core::format;
 use serde::Serialize;
 
 /// Pairs that decide most of what the default number leaves open.
@@ -42,11 +43,22 @@ pub(super) fn next(comparison: &Comparison, rows: &[WorkloadRow]) -> Vec<NextAct
     actions
 }
 
+/// Returns why a workload has no verdict.
+fn missing_reason(row: &WorkloadRow) -> String {
+    let missing = row
+        .entries
+        .iter()
+        .find(|entry| entry.verdict == Verdict::Missing);
+    let reason = missing.map(|entry| format::brief(&entry.reason));
+    reason.unwrap_or_else(|| "it has no result on one side".to_owned())
+}
+
 fn action(comparison: &Comparison, row: &WorkloadRow) -> Option<NextAction> {
     // Most metrics follow from the time, which is the better guide.
     let mut entries = row.time.iter().chain(&row.changed);
     let worse = entries.find(|entry| entry.verdict == Verdict::Regressed);
     let metric = worse.map_or(&Metric::Time, |entry| &entry.metric);
+    let is_varied = !comparison.a.set.is_empty() || !comparison.b.set.is_empty();
     let bisect = |metric| next_commands::write_bisect(comparison, row.id, metric, None);
     let (priority, line, command) = match row.verdict {
         Verdict::OutputDiffers => (
@@ -59,6 +71,8 @@ fn action(comparison: &Comparison, row: &WorkloadRow) -> Option<NextAction> {
             format!("Decide whether the trade-off of {} is wanted.", row.id),
             bisect(metric),
         ),
+        // The variants of a parameter are meant to differ.
+        Verdict::Regressed if is_varied => return None,
         Verdict::Regressed => (
             ActionPriority::P0,
             format!("Find the cause of the regression of {}.", row.id),
@@ -66,7 +80,7 @@ fn action(comparison: &Comparison, row: &WorkloadRow) -> Option<NextAction> {
         ),
         Verdict::Missing => (
             ActionPriority::P1,
-            format!("Measure {}, which has no result on one side.", row.id),
+            format!("Measure {}: {}.", row.id, missing_reason(row)),
             None,
         ),
         Verdict::Inconclusive => (

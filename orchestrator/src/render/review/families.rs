@@ -173,7 +173,11 @@ fn word(row: &WorkloadRow) -> String {
     if is_of_time || deciding.is_empty() {
         row.word.clone()
     } else {
-        format!("{} ({})", row.word, format::listed(&deciding))
+        let others = match deciding.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{} ({}{others})", row.word, deciding[0])
     }
 }
 
@@ -192,7 +196,7 @@ fn metrics(row: &WorkloadRow) -> String {
         let values = entries::values(entry).join(" -> ");
         // A metric that is named after its unit needs it once.
         let unit = match entry.unit.as_str() {
-            "" | "B" => String::new(),
+            "" | "1" | "B" => String::new(),
             unit if unit == entry.metric.name() => String::new(),
             unit => format!(" {unit}"),
         };

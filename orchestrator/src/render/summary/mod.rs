@@ -193,7 +193,10 @@ impl SummaryText {
             legend: [
                 "time, allocations, bytes: per iteration; ~ marks a median that is not exact."
                     .to_owned(),
-                format!("spread: of the process medians, at most {rounds} processes per job."),
+                format!(
+                    "spread: distance from the median to the farther end of its interval; at most \
+                     {rounds} processes per job."
+                ),
             ],
             recording: recording(record),
             repeat: if is_filtered {
