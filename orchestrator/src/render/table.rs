@@ -66,11 +66,14 @@ pub(super) fn table(
     if place.columns().is_some() {
         optional.extend(narrow.unwrap_or_default());
     }
+    let mut removed: Vec<usize> = Vec::new();
     while columns.width() > place.table_columns() {
         let Some(column) = optional.pop() else {
             break;
         };
-        columns.remove(column);
+        let before = removed.iter().filter(|other| **other < column).count();
+        columns.remove(column - before);
+        removed.push(column);
     }
     // A row in a file is one line, however long.
     let rows = match place.columns() {
@@ -262,6 +265,27 @@ mod tests {
         );
         let wide = ReportPlace::standard_output(Some(100), false);
         assert!(draw_for(wide, &long).contains(&shape));
+    }
+
+    #[test]
+    fn columns_are_left_out_one_by_one() {
+        let wide = "#".repeat(25);
+        let draw = |columns| {
+            let options = [("narrow", Value::from(vec![2, 1]))];
+            let headers = Value::from(vec!["a", "b", "c"]);
+            let rows = Value::from(vec![vec![wide.clone(); 3]]);
+            let place = ReportPlace::standard_output(Some(columns), false);
+            let text = table(place, headers, rows, options.into_iter().collect()).unwrap();
+            text.to_string().lines().next().unwrap().replace(' ', "")
+        };
+        assert_eq!([80, 60].map(draw), ["abc", "ac"]);
+        let wide = "#".repeat(55);
+        let options = [("narrow", Value::from(vec![2, 1]))];
+        let headers = Value::from(vec!["a", "b", "c"]);
+        let rows = Value::from(vec![vec![wide.clone(); 3]]);
+        let place = ReportPlace::standard_output(Some(60), false);
+        let text = table(place, headers, rows, options.into_iter().collect()).unwrap();
+        assert_eq!(text.to_string(), format!("a\n{wide}\n"));
     }
 
     #[test]
