@@ -119,21 +119,27 @@ fn reports(jobs: usize, name: &'static str) -> Box<dyn Fn() -> usize> {
     Box::new(move || size(&ReportView::of_run(&record).render(name, Path::new(NOWHERE))))
 }
 
-/// Returns the work on all reports of the run in a record's file, and their number. The work
-/// returns the bytes of the reports.
+/// Returns the number of reports on a run, and the work that renders all of them for the run in a
+/// record's file. The work returns the bytes of the reports.
 ///
 /// # Errors
-/// The file cannot be read, or is no record.
+/// The file cannot be read or is no record, or a report cannot be rendered.
 pub fn prepare_reports(file: &Path) -> Result<(usize, impl Fn() -> usize), String> {
     let text = file::read_text(file, file::MOST_RESULT_BYTES).map_err(|error| error.to_string())?;
     let record: Record = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let reports: Vec<&str> = render::list_run_reports().collect();
+    let view = ReportView::of_run(&record);
+    for name in &reports {
+        let report = view.render(name, Path::new(NOWHERE));
+        report.map_err(|error| error.to_string())?;
+    }
+    let count = reports.len();
     let work = move || {
         let view = ReportView::of_run(&record);
         let of = |name: &&str| size(&view.render(name, Path::new(NOWHERE)));
         reports.iter().map(of).sum()
     };
-    Ok((render::list_run_reports().count(), work))
+    Ok((count, work))
 }
 
 fn comparisons(jobs: usize, name: &'static str) -> Box<dyn Fn() -> usize> {

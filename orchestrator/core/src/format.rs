@@ -50,7 +50,7 @@ pub fn times_apart(values: &[f64]) -> Vec<String> {
     (0..=9)
         .map(print)
         .find(|texts| differ(texts))
-        .unwrap_or_else(|| print(9))
+        .unwrap_or_else(|| print(0))
 }
 
 /// Formats bytes as `0 B`, `512 B`, `1.50 KiB`, `3.00 MiB`.
@@ -173,19 +173,23 @@ fn unbroken(text: &str) -> Vec<usize> {
         .collect()
 }
 
-/// Wraps each line at `columns`, and indents what follows by more than its own indentation.
-pub fn wrap_lines(text: &str, columns: usize) -> String {
+/// Wraps each line longer than `most` columns, and indents its continuation lines deeper than the
+/// line itself.
+pub fn wrap_lines(text: &str, most: usize) -> String {
     let wrap_line = |line: &str| {
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        let (spaces, deeper) = (&line[..indent], 4 * usize::from(indent > 0) + 2);
-        let wrapped = wrap(line, columns - indent, deeper);
+        // A text of other people may begin with any number of spaces.
+        let indent = (line.len() - line.trim_start_matches(' ').len()).min(most / 2);
+        let spaces = " ".repeat(indent);
+        // An indented line is an item of a list, whose parts may be indented by 4.
+        let deeper = if indent > 0 { 6 } else { 2 };
+        let wrapped = wrap(line, most - indent, deeper);
         format!(
             "{spaces}{}\n",
             wrapped.replace('\n', &format!("\n{spaces}"))
         )
     };
     text.lines()
-        .map(|line| match line.chars().count() > columns {
+        .map(|line| match columns(line) > most {
             true => wrap_line(line),
             false => format!("{line}\n"),
         })
@@ -378,6 +382,11 @@ mod tests {
         assert_eq!(
             wrap_lines("  aaaa bbbb cccc", 12),
             "  aaaa bbbb\n        cccc\n"
+        );
+        let indented = format!("{}a b", " ".repeat(200));
+        assert_eq!(
+            wrap_lines(&indented, 60),
+            format!("{}a b\n", " ".repeat(30))
         );
     }
 

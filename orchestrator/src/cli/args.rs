@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
-    /// When to colour texts: on a terminal unless NO_COLOR is set, always or never
+    /// Colour texts: auto (on a terminal, unless NO_COLOR is set), always or never
     #[arg(
         long,
         global = true,

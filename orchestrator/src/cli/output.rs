@@ -19,7 +19,7 @@ use std::sync::OnceLock;
 /// Most columns of a line of text, because longer ones are hard to read.
 const MOST_COLUMNS: usize = 100;
 
-/// When texts are coloured.
+/// Choice of when texts are coloured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColourChoice {
     /// On a terminal, unless the environment variable NO_COLOR is set
@@ -39,8 +39,7 @@ impl From<ColourChoice> for clap::ColorChoice {
     }
 }
 
-/// Finds the user's choice in the arguments before they are parsed, because the parser itself
-/// prints.
+/// Finds the value of `--color` before the arguments are parsed, because the parser prints too.
 pub(super) fn find_colour_choice() -> ColourChoice {
     let arguments: Vec<String> = std::env::args_os()
         .map(|one| one.to_string_lossy().into_owned())
@@ -54,10 +53,10 @@ pub(super) fn find_colour_choice() -> ColourChoice {
         .unwrap_or_default()
 }
 
-/// The user's choice.
+/// The value of `--color`.
 static COLOUR: OnceLock<ColourChoice> = OnceLock::new();
 
-/// Keeps the user's choice.
+/// Stores the value of `--color`.
 pub(super) fn set_colour(choice: ColourChoice) {
     let _ = COLOUR.set(choice);
 }
@@ -77,7 +76,7 @@ fn use_colour(stream: &impl IsTerminal) -> bool {
 pub(super) fn place() -> ReportPlace {
     let out = io::stdout();
     let size = rustix::termios::tcgetwinsize(&out).ok();
-    // A terminal that does not know its width says 0.
+    // A terminal of unknown width reports 0.
     let columns = size
         .map(|size| usize::from(size.ws_col))
         .filter(|columns| *columns > 0);
@@ -122,9 +121,14 @@ pub(crate) fn print(text: &str) -> Result<(), CommandError> {
 /// Writes a text for people whose lines are paragraphs to standard output. On a terminal, they are
 /// wrapped.
 pub(super) fn print_paragraphs(text: &str) -> Result<(), CommandError> {
+    print(&fit_lines(&clean::clean_lines(text)))
+}
+
+/// Wraps the lines of a text that are longer than those of the terminal, if there is one.
+pub(super) fn fit_lines(text: &str) -> Cow<'_, str> {
     match place().columns() {
-        Some(columns) => print(&format::wrap_lines(text, columns.min(MOST_COLUMNS))),
-        None => print(text),
+        Some(columns) => Cow::Owned(format::wrap_lines(text, columns.min(MOST_COLUMNS))),
+        None => Cow::Borrowed(text),
     }
 }
 
@@ -169,7 +173,7 @@ pub(super) fn print_comparison(stored: StoredComparison, json: bool) -> Result<(
     stored.finish()
 }
 
-/// Cleans a text for a terminal, and for the log of a job on GitHub.
+/// Cleans a text for a terminal, and for the log of a CI job.
 fn clean_text(text: &str) -> Cow<'_, str> {
     match clean::clean_lines(text) {
         Cow::Borrowed(text) => clean::part_commands(text),

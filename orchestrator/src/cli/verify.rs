@@ -19,7 +19,7 @@ pub(super) fn run_verify(options: &VerifyOptions) -> CommandResult {
     let check = &found.check;
     let mut text = String::new();
     for difference in check.differences.iter().take(MOST_SHOWN) {
-        text.push_str(&Tone::Bad.mark(&format!("{difference}\n")));
+        text.push_str(&Tone::Bad.mark(&output::fit_lines(&format!("{difference}\n"))));
     }
     let more = check.differences.len().saturating_sub(MOST_SHOWN);
     if more > 0 {
@@ -30,7 +30,7 @@ pub(super) fn run_verify(options: &VerifyOptions) -> CommandResult {
     } else {
         Tone::Bad
     };
-    text.push_str(&tone.mark(&summarise_check(check)));
+    text.push_str(&tone.mark(&output::fit_lines(&summarise_check(check))));
     if !check.differences.is_empty() && found.stored_by != env!("CARGO_PKG_VERSION") {
         text.push_str(&format!(
             "the result was stored by orch {}, which may compute some of them differently\n",

@@ -234,7 +234,7 @@ pub(super) fn judge_counter(
         let [a_range, b_range] = [ranges[0].unwrap_or([a; 2]), ranges[1].unwrap_or([b; 2])];
         (entry.a_range, entry.b_range) = (Some(a_range), Some(b_range));
         entry.verdict = Verdict::Inconclusive;
-        let ranges = [a_range, b_range].map(|one| describe_range(one, ""));
+        let ranges = [a_range, b_range].map(|one| describe_range(one, &entry.unit));
         return entry.with_reason(&Reason::Inexact(InexactCount::Bytes { ranges }));
     }
     let examples = ranges.map(|range| range.map(|ends| ends.map(format::number)));

@@ -55,17 +55,21 @@ impl MetricEntry {
     }
 
     /// Returns the values of both sides. Of a paired metric they belong to the estimate, so that a
-    /// reader who divides them gets the printed change.
+    /// reader who divides them gets the printed change. Both counts of a metric that is not exact
+    /// on a side have the mark `~`.
     pub(crate) fn values(&self) -> Option<[String; 2]> {
         let pair = self.pair()?;
-        Some(match (&self.metric, self.unit.as_str()) {
+        let is_exact = self.a_range.is_none() && self.b_range.is_none();
+        let mark = if is_exact { "" } else { "~" };
+        let values = match (&self.metric, self.unit.as_str()) {
             (Metric::Time, _) if self.change.is_none() => pair.map(format::time),
             (Metric::Time, _) => change::times(pair),
             (Metric::Digest, _) => format::apart(format::number, "", pair),
             (_, "B") => format::apart(format::bytes, "B", pair),
             _ if self.follows_time() => change::rates(pair),
             _ => format::apart(change::grouped, "", pair),
-        })
+        };
+        Some(values.map(|value| format!("{mark}{value}")))
     }
 
     /// Returns the change as a sentence part, with its interval and both values. Returns the reason

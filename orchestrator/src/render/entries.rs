@@ -40,7 +40,7 @@ impl EntryText {
 
 /// Formats the values of both sides. A number has the form that it has beside the other one.
 fn both(entry: &MetricEntry) -> [String; 2] {
-    let [a, b] = mark_inexact(entry, entry.values().unwrap_or_default());
+    let [a, b] = entry.values().unwrap_or_default();
     [(&entry.a, a), (&entry.b, b)].map(|(value, printed)| match value {
         Value::Null => String::new(),
         Value::Number(_) => printed,
@@ -60,23 +60,11 @@ pub(super) fn some_number(number: usize) -> String {
 
 /// Formats the values of both sides, or one value if they are equal; empty without values.
 pub(super) fn values(entry: &MetricEntry) -> Vec<String> {
-    match entry.values().map(|both| mark_inexact(entry, both)) {
+    match entry.values() {
         Some([a, b]) if a == b => vec![a],
         Some(both) => both.into(),
         None => Vec::new(),
     }
-}
-
-/// Marks the counts that are not exact.
-fn mark_inexact(entry: &MetricEntry, [a, b]: [String; 2]) -> [String; 2] {
-    let mark = |text: String, is_exact: bool| match is_exact || text.is_empty() {
-        true => text,
-        false => format!("~{text}"),
-    };
-    [
-        mark(a, entry.a_range.is_none()),
-        mark(b, entry.b_range.is_none()),
-    ]
 }
 
 /// Formats the least change that an inconclusive entry would have shown: `2.1 %`.

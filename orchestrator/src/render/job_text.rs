@@ -1,6 +1,5 @@
 //! Ready texts of a measured job, the same in all reports.
 
-use super::histogram;
 use crate::record::JobRecord;
 use orch_core::format;
 use serde::Serialize;
@@ -17,8 +16,6 @@ pub(super) struct JobText {
     pub(super) bytes: String,
     /// The first metric of the plugin, with its unit.
     pub(super) metric: String,
-    /// How many samples took how long, as a bar for each class from the shortest to the longest.
-    pub(super) shape: String,
 }
 
 impl JobText {
@@ -28,7 +25,6 @@ impl JobText {
             let ends = [time.high_ns - time.median_ns, time.median_ns - time.low_ns];
             let spread = ends[0].max(ends[1]) / time.median_ns;
             text.time = format::time(time.median_ns);
-            text.shape = histogram::draw_shape(time);
             text.spread = if time.processes.len() > 1 {
                 format!("±{}", format::percent(spread))
             } else {

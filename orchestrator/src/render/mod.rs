@@ -152,8 +152,8 @@ impl ReportView {
         self.render_for(ReportPlace::FILE, name, folder)
     }
 
-    /// Renders the result for a place, which may have another width, and colours. The text has the
-    /// marks of its tones.
+    /// Renders the result for a place with its own width and colours. The text contains the marks
+    /// of tones.
     pub(crate) fn render_for(
         &self,
         place: ReportPlace,
@@ -181,7 +181,8 @@ impl ReportView {
         })
     }
 
-    /// Renders a report for the place in which it is printed. `stored` is its text for a file.
+    /// Renders a report for the place in which it is printed. `stored` is its text for a file, and
+    /// is returned if rendering for the place fails.
     pub(crate) fn render_printed(
         &self,
         place: ReportPlace,

@@ -41,7 +41,7 @@ impl ReportPlace {
         let missing = self
             .columns
             .map_or(0, |columns| FILE_COLUMNS.saturating_sub(columns));
-        width.saturating_sub(missing)
+        width.saturating_sub(missing).max(width / 2)
     }
 
     /// Returns the most columns of a table with optional columns.

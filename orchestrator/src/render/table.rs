@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 /// Most characters of a cell.
 const MOST_OF_A_CELL: usize = 120;
+/// Most spaces before a table.
+const MOST_INDENT: usize = 40;
 /// Spaces before the second line of a row.
 const INDENT: usize = 2;
 
@@ -35,8 +37,8 @@ impl Object for TonedText {
 ///
 /// `optional=[column indices]` are left out where the table is too wide, the last one first, and
 /// `narrow=[column indices]` where a terminal is. If the table is still wider than the terminal,
-/// the first cell of each row has a line of its own. With
-/// `tone=NAME`, the member with that name is the tone of a row.
+/// the first cell of each row has a line of its own. With `tone=NAME`, the member with that name is
+/// the tone of a row. `indent=NUMBER` spaces stand before each line.
 pub(super) fn table(
     place: ReportPlace,
     headers: Value,
@@ -48,6 +50,8 @@ pub(super) fn table(
     let narrow: Option<Vec<usize>> = options.get("narrow")?;
     let members: Option<Vec<String>> = options.get("cells")?;
     let tone: Option<String> = options.get("tone")?;
+    let indent: Option<usize> = options.get("indent")?;
+    let spaces = " ".repeat(indent.unwrap_or(0).min(MOST_INDENT));
     options.assert_all_used()?;
     let header = cells(&headers)?;
     let mut columns = TableColumns::of(header, right.unwrap_or_default());
@@ -58,29 +62,37 @@ pub(super) fn table(
             None => cells(&row)?,
         })?;
         tones.push(match &tone {
-            Some(name) if place.has_colour => read_tone(&member(&row, name)?)?,
-            _ => None,
+            Some(name) => read_tone(&member(&row, name)?)?.filter(|_| place.has_colour),
+            None => None,
         });
     }
     let mut optional = optional.unwrap_or_default();
     if place.columns().is_some() {
         optional.extend(narrow.unwrap_or_default());
     }
+    let most = place.table_columns().saturating_sub(spaces.len());
     let mut removed: Vec<usize> = Vec::new();
-    while columns.width() > place.table_columns() {
-        let Some(column) = optional.pop() else {
-            break;
-        };
-        let before = removed.iter().filter(|other| **other < column).count();
-        columns.remove(column - before);
-        removed.push(column);
+    while columns.width() > most
+        && let Some(column) = optional.pop()
+    {
+        if !removed.contains(&column) {
+            let before = removed.iter().filter(|other| **other < column).count();
+            columns.remove(column - before);
+            removed.push(column);
+        }
     }
     // A row in a file is one line, however long.
     let rows = match place.columns() {
-        Some(most) if columns.width() > most => columns.draw_double_lines(),
+        Some(_) if columns.is_list() && columns.width() > most => columns.draw_double_lines(),
         _ => columns.draw_lines(),
     };
-    let toned = rows.zip(tones).map(|(row, tone)| match tone {
+    let indented = rows.map(|row| {
+        let lines = row.split_inclusive('\n');
+        lines
+            .map(|line| format!("{spaces}{line}"))
+            .collect::<String>()
+    });
+    let toned = indented.zip(tones).map(|(row, tone)| match tone {
         Some(tone) => tone.mark(&row),
         None => row,
     });
@@ -100,6 +112,11 @@ struct TableColumns {
 }
 
 impl TableColumns {
+    /// Returns whether a row has more than its first cell.
+    fn is_list(&self) -> bool {
+        self.alignments.len() > 1
+    }
+
     fn of(header: Vec<String>, right: Vec<usize>) -> Self {
         let alignment = |column| match right.contains(&column) {
             true => CellAlignment::Right,
@@ -160,10 +177,14 @@ impl TableColumns {
     /// Iterates over the rows, each in two lines: the first cell, and the others.
     fn draw_double_lines(&self) -> Box<dyn Iterator<Item = String> + '_> {
         let others = draw(&self.make_table(1));
-        let lines = self.rows.iter().zip(others).map(|(row, others)| {
-            let others = format!("{:INDENT$}{others}", "");
-            format!("{}\n{}\n", row[0], others.trim_end())
-        });
+        let lines = self
+            .rows
+            .iter()
+            .zip(others)
+            .map(|(row, others)| match others.trim_end() {
+                "" => format!("{}\n", row[0]),
+                others => format!("{}\n{:INDENT$}{others}\n", row[0], ""),
+            });
         Box::new(lines)
     }
 }
@@ -228,8 +249,6 @@ mod tests {
     use super::*;
     use crate::render::tone;
 
-    const NARROW: ReportPlace = ReportPlace::FILE;
-
     fn draw_for(place: ReportPlace, name: &str) -> String {
         let rows = serde_json::json!([
             { "id": name, "tone": "bad", "n": 1, "shape": "#".repeat(30) },
@@ -255,12 +274,12 @@ mod tests {
     fn optional_columns_are_shown_where_they_fit() {
         let shape = "#".repeat(30);
         assert_eq!(
-            draw_for(NARROW, "a"),
+            draw_for(ReportPlace::FILE, "a"),
             format!("name number shape\na         1 {shape}\nb        22\n")
         );
         let long = "a".repeat(50);
         assert_eq!(
-            draw_for(NARROW, &long),
+            draw_for(ReportPlace::FILE, &long),
             format!("{:50} number\n{long}      1\n{:50}     22\n", "name", "b")
         );
         let wide = ReportPlace::standard_output(Some(100), false);
@@ -269,29 +288,39 @@ mod tests {
 
     #[test]
     fn columns_are_left_out_one_by_one() {
-        let wide = "#".repeat(25);
-        let draw = |columns| {
-            let options = [("narrow", Value::from(vec![2, 1]))];
+        let draw = |width: usize, columns| {
+            let options = [("narrow", Value::from(vec![2, 1, 1]))];
             let headers = Value::from(vec!["a", "b", "c"]);
-            let rows = Value::from(vec![vec![wide.clone(); 3]]);
+            let rows = Value::from(vec![vec!["#".repeat(width); 3]]);
             let place = ReportPlace::standard_output(Some(columns), false);
             let text = table(place, headers, rows, options.into_iter().collect()).unwrap();
-            text.to_string().lines().next().unwrap().replace(' ', "")
+            let text = text.to_string();
+            text.lines().next().unwrap().replace(' ', "")
         };
-        assert_eq!([80, 60].map(draw), ["abc", "ac"]);
-        let wide = "#".repeat(55);
-        let options = [("narrow", Value::from(vec![2, 1]))];
-        let headers = Value::from(vec!["a", "b", "c"]);
-        let rows = Value::from(vec![vec![wide.clone(); 3]]);
+        assert_eq!(draw(25, 80), "abc");
+        assert_eq!(draw(25, 60), "ac");
+        assert_eq!(draw(55, 60), "a");
+        assert_eq!(draw(70, 60), "a", "there is nothing for a second line");
+    }
+
+    #[test]
+    fn tables_are_indented_within_the_width() {
+        let options = [("indent", Value::from(2))];
+        let headers = Value::from(vec!["a", "b"]);
+        let rows = Value::from(vec![vec!["#".repeat(29), "#".repeat(29)]]);
         let place = ReportPlace::standard_output(Some(60), false);
         let text = table(place, headers, rows, options.into_iter().collect()).unwrap();
-        assert_eq!(text.to_string(), format!("a\n{wide}\n"));
+        let wide = "#".repeat(29);
+        assert_eq!(
+            text.to_string(),
+            format!("  a\n    b\n  {wide}\n    {wide}\n")
+        );
     }
 
     #[test]
     fn rows_that_are_wider_than_the_terminal_have_two_lines() {
         let long = "a".repeat(70);
-        assert!(draw_for(NARROW, &long).contains(&format!("{long}      1\n")));
+        assert!(draw_for(ReportPlace::FILE, &long).contains(&format!("{long}      1\n")));
         let terminal = ReportPlace::standard_output(Some(60), false);
         assert_eq!(
             draw_for(terminal, &long),

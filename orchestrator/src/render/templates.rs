@@ -334,8 +334,8 @@ pub(super) fn environment(
     environment.add_function("table", move |headers, rows, options| {
         table::table(place, headers, rows, options)
     });
-    environment.add_function("heading", |text: String| boxes::heading(&text));
-    environment.add_function("rule", boxes::rule);
+    environment.add_function("heading", move |text: String| boxes::heading(place, &text));
+    environment.add_function("rule", move || boxes::rule(place));
     Ok(environment)
 }
 

@@ -217,8 +217,8 @@ fn imported_rows_keep_their_figures_beside_the_verdict() {
             status,
         ] = cells.try_into().unwrap();
         let expected = format!(
-            "{name} | {before} | {after} | {difference} | {percent} % | {before_mb} → {after_mb} | \
-             {status} | inconclusive |"
+            "{name} | {before} | {after} | {difference} | {percent} % | {before_mb} -> {after_mb} \
+             | {status} | inconclusive |"
         );
         assert!(report.contains(&expected), "{expected}");
         rows += 1;

@@ -5,6 +5,7 @@
 //! Texts of other people are cleaned of those, so that they cannot colour anything.
 
 use crate::comparison::Verdict;
+use orch_core::format::clean;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::str::FromStr;
@@ -23,8 +24,8 @@ pub(crate) enum Tone {
     Strong,
 }
 
-/// Each tone in the order of its type, its word in templates, its mark, and its parameter of the
-/// control sequence SGR.
+/// Tones in the order of the type, each with its word in templates, its mark, and its parameter of
+/// the control sequence SGR.
 const TONES: [(Tone, &str, char, &str); 5] = [
     (Tone::Bad, "bad", '\u{fdd0}', "31"),
     (Tone::Good, "good", '\u{fdd1}', "32"),
@@ -51,7 +52,7 @@ impl Tone {
         TONES[self as usize].1
     }
 
-    /// Marks each line of a text with the tone.
+    /// Marks each line of a text with the tone, and cleans it.
     pub(crate) fn mark(self, text: &str) -> String {
         let mark = TONES[self as usize].2;
         let marked = text.split_inclusive('\n').map(|line| {
@@ -60,7 +61,7 @@ impl Tone {
             if words.is_empty() {
                 line.to_owned()
             } else {
-                format!("{mark}{words}{END}{end}")
+                format!("{mark}{}{END}{end}", clean::clean_line(words))
             }
         });
         marked.collect()
@@ -110,7 +111,6 @@ pub(crate) fn show_tones(
 #[allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 mod tests {
     use super::*;
-    use orch_core::format::clean;
 
     #[test]
     fn marked_lines_are_coloured_or_plain() {
@@ -125,11 +125,11 @@ mod tests {
 
     #[test]
     fn what_stands_between_marks_is_cleaned() {
-        let text = Tone::Good.mark("::error::x\x1b[2J");
+        let text = format!("{}\x1b[2J", Tone::Good.mark("::error::x\u{fdd0}"));
         let shown = show_tones(&text, true, |part| {
             Cow::Owned(clean::part_commands(&clean::clean_lines(part)).into_owned())
         });
-        assert_eq!(shown, "\x1b[32m: :error::x [2J\x1b[0m");
+        assert_eq!(shown, "\x1b[32m: :error::x \x1b[0m [2J");
     }
 
     #[test]

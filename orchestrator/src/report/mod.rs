@@ -28,7 +28,7 @@ pub(crate) struct ReportRequest {
     pub(crate) results: Option<PathBuf>,
 }
 
-/// Renders a report on a stored result. A text for people is made for `place`.
+/// Renders a report on a stored result: a `.txt` report for `place`, and any other one for a file.
 ///
 /// # Errors
 /// There is no such result, this version does not read it, or the template cannot be rendered.

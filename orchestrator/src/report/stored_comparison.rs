@@ -37,7 +37,7 @@ pub(crate) struct ComparisonPlace<'a> {
 }
 
 impl ComparisonPlace<'_> {
-    /// Returns the part of the folder's name for a comparison by a verb.
+    /// Returns the part of the folder's name that is made of the scenario's name and the command.
     pub(crate) fn name_after(comparison: &Comparison, verb: &str) -> String {
         let scenario = comparison.scenario.as_ref();
         let name = scenario.map_or("records", |scenario| scenario.name.as_str());

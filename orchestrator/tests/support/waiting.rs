@@ -3,7 +3,7 @@
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// Longest wait. A machine may be slow or stand still, so it only ends a test that would never end.
+/// Longest wait, long enough for a slow or frozen machine. It ends only tests that would never end.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -16,11 +16,11 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until a process has done something, which must happen before it ends.
+/// Waits for something that must happen while `child` runs. Panics if `child` ends first.
 pub fn wait_while_running(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {
     wait_until(what, || {
         if let Some(status) = child.try_wait().unwrap() {
-            panic!("the process ended before {what}: {status}");
+            panic!("the process ended while the test waited for {what}: {status}");
         }
         done()
     });

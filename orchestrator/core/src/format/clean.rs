@@ -1,5 +1,5 @@
-//! Texts of other people, made safe for the places that show them: terminals, Markdown, workflow
-//! commands of GitHub, and names of files.
+//! Texts of other people, made safe for the places that show them: terminals, Markdown, logs of CI
+//! services, and names of files.
 //!
 //! Names and messages come from plugins, records, tables, scenarios and git. A character of theirs
 //! that could control the place becomes a space, so that a reader sees that something was there
@@ -17,7 +17,7 @@ const MOST_OF_A_NAME: usize = 160;
 
 /// Returns whether a character controls a terminal or the order of the text around it: control
 /// characters with those of ISO 6429 (C1), separators of lines, and bidirectional marks, overrides,
-/// embeddings and isolates. The noncharacters that mark colours inside `orch` count too.
+/// embeddings and isolates. The noncharacters that mark tones inside `orch` count too.
 pub fn is_control(c: char) -> bool {
     let is_separator = matches!(c, '\u{2028}' | '\u{2029}');
     let is_mark = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}');
@@ -123,7 +123,7 @@ pub fn escape_property(text: &str) -> String {
     escape_message(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Parts the characters with which a line of output becomes a command of a CI service: for GitHub,
+/// Breaks up text that a CI service would read as a command: for GitHub,
 /// two colons at the beginning of a line, where spaces do not count; for GitHub, Azure Pipelines
 /// and TeamCity, `##` and a bracket with a word or nothing between them, anywhere (`##[`, `##vso[`,
 /// `##teamcity[`).
@@ -143,7 +143,7 @@ pub fn part_commands(text: &str) -> Cow<'_, str> {
     Cow::Owned(part_brackets(&lines))
 }
 
-/// Parts `##` from a word and a bracket after it.
+/// Inserts a space after each `##` that begins a command.
 fn part_brackets(text: &str) -> String {
     let mut parted = String::with_capacity(text.len());
     let mut rest = text;

@@ -213,7 +213,7 @@ fn ends(report: &BisectReport) -> String {
     let ends = &report.ends;
     match (ends.good.as_f64(), ends.bad.as_f64(), ends.change) {
         (Some(good), Some(bad), _) => changes::counted([good, bad], &report.metric),
-        _ if !ends.good.is_null() => format!("{} → {}", plain(&ends.good), plain(&ends.bad)),
+        _ if !ends.good.is_null() => format!("{} -> {}", plain(&ends.good), plain(&ends.bad)),
         (_, _, Some(change)) => sized(change, &report.metric),
         _ => "-".to_owned(),
     }

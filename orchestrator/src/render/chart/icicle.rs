@@ -20,7 +20,7 @@ pub(in super::super) struct Icicle {
     /// Height in pixels.
     height: usize,
     boxes: Vec<ScopeBox>,
-    /// A sentence about the scopes that are too narrow, or too many, to be drawn; null without any.
+    /// A sentence about the scopes that are too narrow, or too many, to be drawn; null if all are.
     left_out: Option<String>,
 }
 

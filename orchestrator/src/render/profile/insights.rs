@@ -5,7 +5,7 @@ use super::rows::ProfileRow;
 use crate::record::JobRecord;
 use orch_core::format;
 use serde::Serialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// Share of all time of a scope above which a single call makes the average meaningless.
 const DOMINANT_CALL: f64 = 0.5;
@@ -27,6 +27,8 @@ pub(super) enum ProfileInsight {
         scope: String,
         share: f64,
     },
+    /// Several jobs have the same hottest scope. The job with the largest share is first.
+    HottestScopeOfJobs { scope: String, jobs: Vec<JobShare> },
     /// A large share of a scope's time is in no scope inside it.
     OutsideInnerScopes {
         job: String,
@@ -48,6 +50,13 @@ pub(super) enum ProfileInsight {
     UnreliableMedians { jobs: Vec<String> },
 }
 
+/// Share of a scope in the time of a job.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct JobShare {
+    job: String,
+    share: f64,
+}
+
 impl ProfileInsight {
     pub(super) fn sentence(&self) -> String {
         match self {
@@ -55,6 +64,17 @@ impl ProfileInsight {
                 "{job}: {scope} accounts for {} of the time (self time), more than any other scope",
                 format::percent(*share)
             ),
+            Self::HottestScopeOfJobs { scope, jobs } => {
+                let named = jobs
+                    .iter()
+                    .map(|one| format!("{} ({})", one.job, format::percent(one.share)));
+                let named: Vec<String> = named.collect();
+                format!(
+                    "{scope} has more self time than any other scope in {} jobs: {}",
+                    jobs.len(),
+                    format::listed(&named)
+                )
+            }
             Self::OutsideInnerScopes { job, scope, share } => format!(
                 "{job}: {} of {scope} is outside of its inner scopes",
                 format::percent(*share)
@@ -100,10 +120,37 @@ pub(super) fn all_insights(
             .unwrap_or_default()
     };
     let insights = sound.into_iter().flat_map(|job| insights(job, own(job)));
-    insights
+    gather_hottest(insights.collect())
+        .into_iter()
         .chain(large_allocators(scopes))
         .chain(without_insights(&spoilt))
         .collect()
+}
+
+/// Merges the insights of jobs that share their hottest scope, at the place of the first one.
+fn gather_hottest(insights: Vec<ProfileInsight>) -> Vec<ProfileInsight> {
+    let mut jobs_of: HashMap<String, Vec<JobShare>> = HashMap::new();
+    for insight in &insights {
+        if let ProfileInsight::HottestScope { job, scope, share } = insight {
+            let (job, share) = (job.clone(), *share);
+            let jobs = jobs_of.entry(scope.clone()).or_default();
+            jobs.push(JobShare { job, share });
+        }
+    }
+    let gather = |insight: ProfileInsight| {
+        let ProfileInsight::HottestScope { scope, .. } = &insight else {
+            return Some(insight);
+        };
+        // Later insights about the scope find nothing here.
+        let mut jobs = jobs_of.remove(scope)?;
+        if jobs.len() == 1 {
+            return Some(insight);
+        }
+        jobs.sort_by(|one, other| other.share.total_cmp(&one.share));
+        let scope = scope.clone();
+        Some(ProfileInsight::HottestScopeOfJobs { scope, jobs })
+    };
+    insights.into_iter().filter_map(gather).collect()
 }
 
 /// Returns whether the job's own warnings make its median unreliable.

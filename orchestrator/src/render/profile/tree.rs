@@ -22,8 +22,8 @@ struct ScopeBranch<'a> {
     /// Two spaces for each scope around this one.
     indent: String,
     name: &'a str,
-    /// ` on other threads` for the outermost scopes of those; otherwise empty.
-    place: &'static str,
+    /// ` on other threads` for an outer pool scope; otherwise empty.
+    thread_note: &'static str,
     calls: String,
     total: String,
     #[serde(rename = "self")]
@@ -55,7 +55,7 @@ fn grow<'a>(
         depth,
         indent: "  ".repeat(depth),
         name: &scope.name,
-        place: if depth == 0 && scope.thread != "driver" {
+        thread_note: if depth == 0 && scope.thread != "driver" {
             " on other threads"
         } else {
             ""

@@ -3,6 +3,7 @@
 
 mod anchors;
 
+use super::histogram;
 use super::job_text::JobText;
 use super::origins;
 use super::profile::is_spoilt;
@@ -47,7 +48,7 @@ struct SummaryText {
     note: Option<String>,
     machine: String,
     /// What the columns of jobs mean.
-    legend: [String; 2],
+    legend: [String; 3],
     /// Largest slowdown of an iteration by recording.
     recording: Option<String>,
     /// The command that repeats a job that was not measured.
@@ -63,6 +64,8 @@ struct JobRow<'a> {
     job: &'a JobRecord,
     /// Tone of a job whose warnings make its median unreliable.
     tone: Option<Tone>,
+    /// Its samples, as a sign for each class from fast to slow.
+    shape: String,
     text: JobText,
 }
 
@@ -111,6 +114,11 @@ pub(super) fn view(record: &Record) -> SummaryView<'_> {
             .map(|job| JobRow {
                 job,
                 tone: is_spoilt(job).then_some(Tone::Open),
+                shape: job
+                    .time
+                    .as_ref()
+                    .map(histogram::draw_shape)
+                    .unwrap_or_default(),
                 text: JobText::of(job),
             })
             .counting("job", store::FILE),
@@ -193,10 +201,10 @@ impl SummaryText {
             legend: [
                 "time, allocations, bytes: per iteration; ~ marks a median that is not exact."
                     .to_owned(),
-                format!(
-                    "spread: distance from the median to the farther end of its interval; at most \
-                     {rounds} processes per job."
-                ),
+                "spread: larger distance from the median to an end of its interval, in percent of \
+                 the median."
+                    .to_owned(),
+                format!("Each job has at most {rounds} processes."),
             ],
             recording: recording(record),
             repeat: if is_filtered {
