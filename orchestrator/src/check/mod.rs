@@ -14,7 +14,7 @@ use crate::compare::target::CompareTarget;
 use crate::comparison::Comparison;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::gate::{self, FindingKind, GateCase, GateResult, JobPresence};
+use crate::gate::{self, FindingKind, GateCase, GateResult, JobPresence, StoredGate};
 use crate::model::metric::Metric;
 use crate::project::report_names::{self, ReportFinder};
 use crate::project::rules;
@@ -171,8 +171,16 @@ pub(crate) fn check(
     let since = before
         .map(|before| rerun::compare_states(&before, &comparison, &mut gate))
         .unwrap_or_default();
-    comparison.gate = serde_json::to_value(&gate).ok();
     let next = list_bisects(request.repo.as_deref(), &comparison, &gate);
+    let again = since
+        .iter()
+        .map(|(id, state)| (id.clone(), (*state).to_owned()));
+    let stored = StoredGate {
+        result: gate.clone(),
+        again: again.collect(),
+        next: next.clone(),
+    };
+    comparison.gate = serde_json::to_value(&stored).ok();
     Ok(CheckResult {
         comparison,
         gate,

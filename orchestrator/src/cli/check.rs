@@ -12,10 +12,8 @@ use crate::gate::{self, FindingKind};
 use crate::project;
 use crate::render::{ReportView, github};
 use crate::report::stored_comparison::{self, ComparisonPlace, StoredComparison};
+use crate::report::stored_result::GATE_REPORT;
 use std::path::Path;
-
-/// The report of the gate, printed below the comparison.
-const REPORT: &str = "gate.txt";
 
 /// Checks the working tree, stores the check and prints it.
 pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
@@ -41,9 +39,9 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
     let gate = ReportView::of_gate(&found.comparison, &found.gate, &found.since, &found.next);
     let templates = project::templates(&found.root);
     let text = gate
-        .render(REPORT, &templates)
+        .render(GATE_REPORT, &templates)
         .map_err(|error| CommandError::system(error.to_string()))?;
-    let printed = gate.render_printed(output::place(), REPORT, &templates, text.clone());
+    let printed = gate.render_printed(output::place(), GATE_REPORT, &templates, text.clone());
     let place = ComparisonPlace {
         root: &found.root,
         results: &found.results,
@@ -51,7 +49,7 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         name: ComparisonPlace::name_after(&found.comparison, "check"),
         commit: ComparisonPlace::commit_of(&found.comparison),
         reports: stored_comparison::REPORTS,
-        gate: Some((REPORT, &text)),
+        gate: Some((GATE_REPORT, &text)),
         listed: &found.reports,
         printed: output::place(),
     };

@@ -28,6 +28,19 @@ pub(crate) struct GateResult {
     pub(crate) open_fails: bool,
 }
 
+/// The gate of a check as it is stored: its result, and what its report shows beside it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StoredGate {
+    #[serde(flatten)]
+    pub(crate) result: GateResult,
+    /// Jobs that failed in an earlier check, each with its state now.
+    #[serde(default)]
+    pub(crate) again: Vec<(String, String)>,
+    /// Commands to run next.
+    #[serde(default)]
+    pub(crate) next: Vec<String>,
+}
+
 /// Outcome of a gate. The worst finding decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

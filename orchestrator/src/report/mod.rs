@@ -21,8 +21,8 @@ use stored_result::StoredResult;
 pub(crate) struct ReportRequest {
     /// Id, folder or file of the result.
     pub(crate) result: String,
-    /// A template file, or the name of one of the project or of `orch`. By default, the report that
-    /// the command itself printed.
+    /// A template file, or the name of one of the project or of `orch`. By default, the reports
+    /// that the command itself printed.
     pub(crate) template: Option<String>,
     /// Folder of the results, if it is not the project's.
     pub(crate) results: Option<PathBuf>,
@@ -38,18 +38,29 @@ pub(crate) fn render_report(
 ) -> Result<String, CommandError> {
     let result = find_result(&request.result, request.results.as_deref())?;
     let templates = project::templates(&find_root()?);
-    let (name, folder) = match &request.template {
-        Some(name) => locate_template(name, &templates)?,
-        None => (result.printed_report().to_owned(), templates),
-    };
+    if let Some(name) = &request.template {
+        let (name, folder) = locate_template(name, &templates)?;
+        return render_one(&result, place, &name, &folder);
+    }
+    let printed = result.printed_reports().iter();
+    let texts = printed.map(|name| render_one(&result, place, name, &templates));
+    Ok(texts.collect::<Result<Vec<String>, _>>()?.join("\n"))
+}
+
+fn render_one(
+    result: &StoredResult,
+    place: ReportPlace,
+    name: &str,
+    folder: &Path,
+) -> Result<String, CommandError> {
     let place = if name.ends_with(".txt") {
         place
     } else {
         ReportPlace::FILE
     };
     result
-        .view()
-        .render_for(place, &name, &folder)
+        .view(name)
+        .render_for(place, name, folder)
         .map_err(|error| CommandError::input(error.to_string()))
 }
 

@@ -5,6 +5,7 @@ use crate::comparison::{self, Comparison, SideKind};
 use crate::error::CommandError;
 use crate::export::{self, ExportObstacle, ExportedResult};
 use crate::file;
+use crate::gate::StoredGate;
 use crate::model::export_format::ExportFormat;
 use crate::record::{self, Record, store};
 use crate::render::ReportView;
@@ -16,6 +17,9 @@ use std::path::{Path, PathBuf};
 /// Names of the files in which results are stored.
 const FILES: [&str; 3] = [store::FILE, comparison::FILE, bisect::FILE];
 
+/// The report of a gate, printed below the comparison.
+pub(crate) const GATE_REPORT: &str = "gate.txt";
+
 /// What a command stored.
 #[derive(Debug)]
 pub(crate) enum StoredResult {
@@ -25,21 +29,35 @@ pub(crate) enum StoredResult {
 }
 
 impl StoredResult {
-    /// Returns the name of the report that the command printed.
-    pub(crate) fn printed_report(&self) -> &'static str {
+    /// Returns the names of the reports that the command printed.
+    pub(crate) fn printed_reports(&self) -> &'static [&'static str] {
         match self {
-            Self::Run(_) => "summary.txt",
-            Self::Comparison(comparison) if comparison.a.kind == SideKind::Imported => "import.txt",
-            Self::Comparison(_) => "comparison.txt",
-            Self::Bisect(_) => "bisect.txt",
+            Self::Run(_) => &["summary.txt"],
+            Self::Comparison(comparison) if comparison.a.kind == SideKind::Imported => {
+                &["import.txt"]
+            }
+            Self::Comparison(comparison) if comparison.gate.is_some() => {
+                &["comparison.txt", GATE_REPORT]
+            }
+            Self::Comparison(_) => &["comparison.txt"],
+            Self::Bisect(_) => &["bisect.txt"],
         }
     }
 
-    /// Makes the view that templates see.
-    pub(crate) fn view(&self) -> ReportView {
+    /// Makes the view that the template `name` sees.
+    pub(crate) fn view(&self, name: &str) -> ReportView {
         match self {
             Self::Run(record) => ReportView::of_run(record),
-            Self::Comparison(comparison) => ReportView::of_comparison(comparison),
+            Self::Comparison(comparison) => match read_gate(comparison) {
+                Some(gate) if name == GATE_REPORT => {
+                    let again = gate.again.iter();
+                    let again: Vec<(String, &str)> = again
+                        .map(|(id, state)| (id.clone(), state.as_str()))
+                        .collect();
+                    ReportView::of_gate(comparison, &gate.result, &again, &gate.next)
+                }
+                _ => ReportView::of_comparison(comparison),
+            },
             Self::Bisect(report) => ReportView::of_bisect(report),
         }
     }
@@ -57,6 +75,11 @@ impl StoredResult {
         };
         export::export_result(&result, format, templates)
     }
+}
+
+/// Returns the gate of a check; `None` for another comparison.
+fn read_gate(comparison: &Comparison) -> Option<StoredGate> {
+    serde_json::from_value(comparison.gate.clone()?).ok()
 }
 
 /// Finds and reads a result, which is given by its file, its folder, or its id in `results`.
@@ -150,11 +173,11 @@ mod tests {
     fn stored_results_are_recognised_by_their_schema() {
         for (file, expected) in [
             ("record-full.json", "summary.txt"),
-            ("comparison-full.json", "comparison.txt"),
+            ("comparison-plain.json", "comparison.txt"),
             ("bisect-full.json", "bisect.txt"),
         ] {
             let found = find_result(&format!("{REPORTS}/{file}"), Path::new("/nowhere"));
-            assert_eq!(found.expect("a result").printed_report(), expected);
+            assert_eq!(found.expect("a result").printed_reports(), [expected]);
         }
     }
 

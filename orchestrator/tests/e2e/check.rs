@@ -95,6 +95,12 @@ fn check_of_a_regression_fails_with_the_next_command() {
     );
     let text = std::fs::read_to_string(stored.join("gate.txt")).unwrap();
     assert!(text.starts_with("check failed"), "{text}");
+    // The stored check has everything that was printed.
+    let again = history.project.orch(&["report", stored.to_str().unwrap()]);
+    let printed = ran.stdout.split("check: ").next().unwrap();
+    assert_eq!(again.stdout, printed, "{}", again.stderr);
+    let gate = ["report", stored.to_str().unwrap(), "--template", "gate.txt"];
+    assert_eq!(history.project.orch(&gate).stdout, text);
     // The command that it prints finds the commit.
     let command = ran
         .stdout
