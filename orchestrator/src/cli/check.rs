@@ -11,7 +11,7 @@ use crate::file;
 use crate::gate::{self, FindingKind};
 use crate::project;
 use crate::render::{ReportView, github};
-use crate::report::stored_comparison::{self, ComparisonPlace, StoredComparison};
+use crate::report::stored_comparison::{ComparisonPlace, StoredComparison};
 use crate::report::stored_result::GATE_REPORT;
 use std::path::Path;
 
@@ -42,16 +42,12 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         .render(GATE_REPORT, &templates)
         .map_err(|error| CommandError::system(error.to_string()))?;
     let printed = gate.render_printed(output::place(), GATE_REPORT, &templates, text.clone());
+    let (root, results) = (&found.root, &found.results);
     let place = ComparisonPlace {
-        root: &found.root,
-        results: &found.results,
-        started: context.started,
-        name: ComparisonPlace::name_after(&found.comparison, "check"),
-        commit: ComparisonPlace::commit_of(&found.comparison),
-        reports: stored_comparison::REPORTS,
         gate: Some((GATE_REPORT, &text)),
         listed: &found.reports,
         printed: output::place(),
+        ..ComparisonPlace::of(&found.comparison, "check", context.started, root, results)
     };
     let stored = StoredComparison::store(&mut found.comparison, &place)?;
     if options.output.json {

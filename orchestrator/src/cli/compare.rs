@@ -7,7 +7,7 @@ use super::{CommandResult, output};
 use crate::compare::{self, CompareRequest};
 use crate::comparison::{MetricEntry, Verdict, entries};
 use crate::context::CommandContext;
-use crate::report::stored_comparison::{self, ComparisonPlace, StoredComparison};
+use crate::report::stored_comparison::{ComparisonPlace, StoredComparison};
 
 /// Compares two targets, stores the comparison and prints it.
 pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
@@ -32,16 +32,11 @@ pub(super) fn run_compare(options: &CompareOptions) -> CommandResult {
         &context,
         &mut Progress::new(),
     )?;
+    let (root, results) = (&found.root, &found.results);
     let place = ComparisonPlace {
-        root: &found.root,
-        results: &found.results,
-        started: context.started,
-        name: ComparisonPlace::name_after(&found.comparison, "compare"),
-        commit: ComparisonPlace::commit_of(&found.comparison),
-        reports: stored_comparison::REPORTS,
-        gate: None,
         listed: &found.reports,
         printed: output::place(),
+        ..ComparisonPlace::of(&found.comparison, "compare", context.started, root, results)
     };
     let stored = StoredComparison::store(&mut found.comparison, &place)?;
     output::print_comparison(stored, options.output.json)?;

@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Reports of every comparison: the first is printed too, the second is for a merge request or a
 /// mail.
-pub(crate) const REPORTS: [&str; 2] = ["comparison.txt", "comparison.md"];
+const REPORTS: [&str; 2] = ["comparison.txt", "comparison.md"];
 
 /// Folder and file name of a stored comparison.
 pub(crate) struct ComparisonPlace<'a> {
@@ -36,18 +36,30 @@ pub(crate) struct ComparisonPlace<'a> {
     pub(crate) printed: ReportPlace,
 }
 
-impl ComparisonPlace<'_> {
-    /// Returns the part of the folder's name that is made of the scenario's name and the command.
-    pub(crate) fn name_after(comparison: &Comparison, verb: &str) -> String {
+impl<'a> ComparisonPlace<'a> {
+    /// Returns the place of a comparison that a command made of a scenario or of records, without
+    /// further reports.
+    pub(crate) fn of(
+        comparison: &Comparison,
+        command: &str,
+        started: jiff::Timestamp,
+        root: &'a Path,
+        results: &'a Path,
+    ) -> Self {
         let scenario = comparison.scenario.as_ref();
         let name = scenario.map_or("records", |scenario| scenario.name.as_str());
-        format!("{name}-{verb}")
-    }
-
-    /// Returns the part of the folder's name for the commit of the second side.
-    pub(crate) fn commit_of(comparison: &Comparison) -> String {
         let git = comparison.b.git.as_ref();
-        git.map_or_else(|| "nogit".to_owned(), git::GitState::short)
+        Self {
+            root,
+            results,
+            started,
+            name: format!("{name}-{command}"),
+            commit: git.map_or_else(|| "nogit".to_owned(), git::GitState::short),
+            reports: REPORTS,
+            gate: None,
+            listed: &[],
+            printed: ReportPlace::FILE,
+        }
     }
 }
 
