@@ -10,9 +10,15 @@ use indexmap::IndexSet;
 use orch_core::format::clean;
 
 /// A command of GitHub at the beginning; a title and a cleared screen for a terminal; C1, bidi and
-/// line separators; what ends a cell or begins HTML in Markdown; and commands on further lines.
-const NASTY: &str = "::error::x\x1b]0;x\x07\x1b[2J\u{9b}1m\r\u{202e}\u{2028}|`<script>../../x\n\
-    ::stop-commands::t\n  ::add-mask::u\n##[error]y\n```\n";
+/// line separators; marks of tones; an expression of a template; what ends a cell or begins HTML in
+/// Markdown; and commands on further lines.
+const NASTY: &str = "::error::x\x1b]0;x\x07\x1b[2J\u{9b}1m\r\u{202e}\u{2028}\u{fdd0}\u{fddf}\
+    {{ 1234567 * 3 }}{% for %}|`<script>../../x\n::stop-commands::t\n  ::add-mask::u\n##[error]y\n\
+    ```\n";
+/// The value of its expression.
+const EVALUATED: &str = "3703701";
+/// Length of a text that is only long.
+const LONG: usize = 10 << 10;
 
 /// Fields of the documents. As keys they are no texts, in contrast to keys of maps.
 const FIELDS: [&str; 3] = [
@@ -107,6 +113,7 @@ pub(crate) fn check_harmless(report: &str, place: &str) {
     let controls = |c: char| clean::is_control(c) && c != '\n';
     assert!(!report.contains(controls), "{place}: {report:?}");
     assert!(!report.contains("##["), "{place}: {report}");
+    assert!(!report.contains(EVALUATED), "{place}: {report}");
     for line in report.lines() {
         assert!(!line.trim_start().starts_with("::"), "{place}: {line}");
         // A text with several lines is indented. A line of it at the left edge would look like one
@@ -182,6 +189,54 @@ fn no_text_of_a_bisect_controls_its_reports() {
         110,
         of_bisect,
     );
+}
+
+/// Checks the printed reports of documents with a nasty text anywhere, on a narrow terminal with
+/// colours: beside the colours of the report itself, nothing controls the terminal. Commands of CI
+/// services are parted when a text is printed.
+fn check_printed<T: Serialize + DeserializeOwned>(
+    original: &T,
+    name: &str,
+    view: impl Fn(&T) -> ReportView,
+) {
+    let terminal = ReportPlace::standard_output(Some(60), true);
+    for NastyDocument { texts, document } in make_nasty(original, TOGETHER) {
+        let report = view(&document).render_for(terminal, name, Path::new(NOWHERE));
+        let shown = tone::show_tones(&report.unwrap(), true, clean::part_commands);
+        assert!(shown.contains("\x1b[1m"), "{name} has colours: {shown:?}");
+        let place = format!("{name} on a terminal, instead of {texts:?}");
+        check_harmless(&clean::remove_styles(&shown), &place);
+    }
+}
+
+#[test]
+fn no_text_controls_a_terminal_with_colours() {
+    check_printed(&read("record-full"), "summary.txt", ReportView::of_run);
+    let compared: Comparison = read("comparison-full");
+    check_printed(&compared, "comparison.txt", ReportView::of_comparison);
+    check_printed(&read("bisect-full"), "bisect.txt", ReportView::of_bisect);
+}
+
+#[test]
+fn long_name_makes_no_other_line_long() {
+    let long = "x".repeat(LONG);
+    let rename = |json: Value| {
+        let json = json.to_string();
+        let renamed = json.replace("\"softmax\"", &format!("\"{long}\""));
+        assert!(renamed.len() > json.len(), "something was renamed");
+        serde_json::from_str::<Value>(&renamed).unwrap()
+    };
+    let record: Record = serde_json::from_value(rename(read("record-full"))).unwrap();
+    let compared: Comparison = serde_json::from_value(rename(read("comparison-full"))).unwrap();
+    let runs = RUN_REPORTS.map(|name| (name, of_run(&record, name)));
+    let comparisons = COMPARISON_REPORTS.map(|name| (name, of_comparison(&compared, name)));
+    for (name, report) in runs.into_iter().chain(comparisons) {
+        let report = report.unwrap();
+        let is_padded = |line: &&str| !line.contains("xxxx") && line.contains(&" ".repeat(200));
+        let padded = report.lines().find(is_padded);
+        assert_eq!(padded, None, "{name}");
+        assert!(report.len() < 100 * LONG, "{name}: {} bytes", report.len());
+    }
 }
 
 #[test]
