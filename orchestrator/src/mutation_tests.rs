@@ -1,9 +1,11 @@
 //! Mutated inputs of every format that others write. None may end the process, and none may take
 //! long or much memory.
 //!
-//! A test run tries a few hundred inputs per format. `ORCH_MUTATIONS=1000000
-//! ORCH_MUTATIONS_REPORT=report.txt cargo test --release -p orch --lib mutation_tests` tries a
-//! million, and adds the slowest of each format to the file.
+//! A test run tries a few hundred inputs per format. `scripts/fuzz 60s` tries as many as fit into
+//! a minute, and `scripts/fuzz 1000000` a million, with the slowest of each format in a report.
+
+mod mutate;
+mod trial;
 
 use crate::bisect::state::{BisectHeader, BisectStep};
 use crate::bisect::{BisectDirection, BisectReport};
@@ -17,166 +19,15 @@ use crate::model::metric::Metric;
 use crate::pass::{PassEnd, PassResult};
 use crate::plugin::catalog::PluginDescription;
 use crate::plugin::elf;
+use crate::plugin::manifest;
 use crate::record::Record;
 use crate::render::ReportView;
 use crate::scenario::{self, ScenarioContext};
 use orch_core::protocol::{Phase, WorkerFarewell, WorkerReply, take_frame};
-use orch_core::random::SeededRandom;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use std::fs::OpenOptions;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
-
-/// Inputs of each format in a usual test run.
-const USUAL: usize = 300;
-/// Longest input, so that insertions do not add up.
-const MOST_BYTES: usize = 64 << 10;
-
-/// Parts that steer parsers: brackets, numbers at the ends of their types, and what nests.
-const PARTS: &[&str] = &[
-    "{",
-    "}",
-    "[",
-    "]",
-    "\"",
-    ":",
-    ",",
-    "\n",
-    "- ",
-    "&a ",
-    "*a",
-    "<<: ",
-    "---\n",
-    "!!",
-    "|\n",
-    "null",
-    "true",
-    "-0.0",
-    "1e999",
-    "-1",
-    "18446744073709551616",
-    "9223372036854775807",
-    "NaN",
-    "\\ud800",
-    "\u{feff}",
-    "\u{202e}",
-    "\x1b[2J",
-    "\0",
-    "../",
-    "{{",
-    "{%",
-    "$ref",
-    "#/$defs/a",
-    "a,b,c",
-    ";",
-    "1,5",
-    "99999 %",
-    "ms",
-    "GiB",
-    "[[[[[[[[[[[[[[[[",
-    "{\"a\":{\"a\":{\"a\":",
-];
-
-/// Numbers at the ends of what formats allow. They keep a text valid.
-const NUMBERS: [&str; 8] = [
-    "0",
-    "-1",
-    "0.5",
-    "1e300",
-    "1e-320",
-    "4294967296",
-    "9223372036854775807",
-    "18446744073709551615",
-];
-
-/// Changes an input in one to four places.
-fn mutate(input: &[u8], others: &[Vec<u8>], random: &mut SeededRandom) -> Vec<u8> {
-    let mut bytes = input.to_vec();
-    for _ in 0..=random.draw_from(0..4) {
-        let at = random.draw_from(0..bytes.len() + 1);
-        let end = (at + random.draw_from(0..64)).min(bytes.len());
-        match random.draw_from(0..9) {
-            0 if at < bytes.len() => bytes[at] ^= 1 << random.draw_from(0..8),
-            1 if at < bytes.len() => bytes[at] = random.draw_bits() as u8,
-            2 => drop(bytes.drain(at..end)),
-            3 => bytes.truncate(at),
-            4 => {
-                let part = PARTS[random.draw_from(0..PARTS.len())];
-                bytes.splice(at..at, part.bytes());
-            }
-            5 => {
-                let copied = bytes[at..end].to_vec();
-                bytes.splice(at..at, copied);
-            }
-            6 | 7 => {
-                let number = NUMBERS[random.draw_from(0..NUMBERS.len())];
-                let is_digit = |byte: &u8| byte.is_ascii_digit();
-                if let Some(start) = bytes[at..].iter().position(is_digit) {
-                    let start = at + start;
-                    let length = bytes[start..]
-                        .iter()
-                        .take_while(|byte| is_digit(byte))
-                        .count();
-                    bytes.splice(start..start + length, number.bytes());
-                }
-            }
-            _ => {
-                let other = &others[random.draw_from(0..others.len())];
-                let from = random.draw_from(0..other.len() + 1);
-                let to = (from + random.draw_from(0..256)).min(other.len());
-                bytes.splice(at..end, other[from..to].iter().copied());
-            }
-        }
-    }
-    bytes.truncate(MOST_BYTES);
-    bytes
-}
-
-/// Tries mutated inputs of a format, and reports the longest time. `accepts` returns whether an
-/// input is valid. Every example has to be valid, or no mutation would get past the first check.
-fn try_mutations(format: &str, corpus: &[Vec<u8>], accepts: impl Fn(&[u8]) -> bool) {
-    assert!(!corpus.is_empty(), "{format} has no examples");
-    let asked = std::env::var("ORCH_MUTATIONS").ok();
-    let count = asked.map_or(USUAL, |text| text.parse().unwrap());
-    // A seed of its own in a long run, the same in every test run.
-    let seed = if count == USUAL {
-        1
-    } else {
-        orch_core::random::draw_seed()
-    };
-    let mut random = SeededRandom::from_seed(seed);
-    let mut longest = (Duration::ZERO, Vec::new());
-    for (number, example) in corpus.iter().enumerate() {
-        assert!(accepts(example), "{format}: example {number} is not valid");
-    }
-    let mut accepted = 0;
-    for _ in 0..count {
-        let example = &corpus[random.draw_from(0..corpus.len())];
-        let input = mutate(example, corpus, &mut random);
-        let begun = Instant::now();
-        accepted += usize::from(accepts(&input));
-        if begun.elapsed() > longest.0 {
-            longest = (begun.elapsed(), input);
-        }
-    }
-    let (time, input) = longest;
-    if let Some(report) = std::env::var_os("ORCH_MUTATIONS_REPORT") {
-        let mut report = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(report)
-            .unwrap();
-        let bytes = input.len();
-        writeln!(
-            report,
-            "{format}: {count} inputs, {accepted} valid, seed {seed}; longest {time:?}, {bytes} \
-             bytes"
-        )
-        .unwrap();
-    }
-}
+use trial::try_mutations;
 
 fn read_examples(folder: &str, accept: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
@@ -274,7 +125,7 @@ fn try_documents<T: DeserializeOwned>(kind: &str, render: impl Fn(&T)) {
 }
 
 #[test]
-fn records_and_reports_survive_mutations() {
+fn records_survive_mutations() {
     let nowhere = Path::new("/nonexistent/templates");
     try_documents::<Record>("record", |record| {
         let view = ReportView::of_run(record);
@@ -285,6 +136,11 @@ fn records_and_reports_survive_mutations() {
             let _ = export::export_result(&ExportedResult::Run(record), format, nowhere);
         }
     });
+}
+
+#[test]
+fn comparisons_survive_mutations() {
+    let nowhere = Path::new("/nonexistent/templates");
     try_documents::<Comparison>("comparison", |comparison| {
         let view = ReportView::of_comparison(comparison);
         for name in ["comparison.txt", "comparison.md"] {
@@ -295,6 +151,11 @@ fn records_and_reports_survive_mutations() {
             let _ = export::export_result(&result, format, nowhere);
         }
     });
+}
+
+#[test]
+fn bisects_survive_mutations() {
+    let nowhere = Path::new("/nonexistent/templates");
     try_documents::<BisectReport>("bisect", |report| {
         let view = ReportView::of_bisect(report);
         for name in ["bisect.txt", "bisect.md"] {
@@ -304,7 +165,7 @@ fn records_and_reports_survive_mutations() {
 }
 
 #[test]
-fn journals_survive_mutations() {
+fn states_of_bisects_survive_mutations() {
     let header = BisectHeader {
         schema: "s".to_owned(),
         started: "2026-01-02 03:04:05".to_owned(),
@@ -355,6 +216,10 @@ fn journals_survive_mutations() {
         journal::read_lines::<BisectHeader, BisectStep>(input)
             .is_ok_and(|found| found.lines.len() >= 3)
     });
+}
+
+#[test]
+fn journals_of_runs_survive_mutations() {
     let failed = PassResult::Failed {
         phase: Phase::Run,
         message: "m".to_owned(),
@@ -363,6 +228,22 @@ fn journals_survive_mutations() {
     let run = format!("{{\"schema\":\"x\"}}\n{end}\n{end}\n");
     try_mutations("journal of a run", &[run.into_bytes()], |input| {
         journal::read_lines::<Value, PassEnd>(input).is_ok_and(|found| found.lines.len() >= 2)
+    });
+}
+
+#[test]
+fn manifests_survive_mutations() {
+    let manifest = "[package]\nname = \"p\"\nversion = \"1.2.3\"\nworkspace = \"..\"\n\
+        [workspace]\nmembers = [\"a\", \"b/*\"]\n[workspace.dependencies]\nw = { path = \"w\" }\n\
+        [dependencies]\na = { path = \"a\" }\nw.workspace = true\nb = \"1\"\n\
+        [target.'cfg(unix)'.dependencies]\nc = { path = \"/elsewhere\", version = \"1\" }\n\
+        [[bench]]\nname = \"x\"\nharness = false\n[patch.crates-io]\nd = { path = \"d\" }\n";
+    try_mutations("manifest", &[manifest.into()], |input| {
+        let text = text_of(input);
+        // Every folder has the same manifest, so only the depth ends the walk.
+        let read = |path: &Path| (path.components().count() < 6).then(|| text.clone());
+        manifest::find_outside(Path::new("/r"), Path::new("/r/p"), &read)
+            .is_ok_and(|outside| !outside.is_empty())
     });
 }
 

@@ -14,7 +14,7 @@ pub(crate) mod dependencies;
 pub(crate) mod elf;
 mod freshness;
 mod lent_lock;
-mod manifest;
+pub(crate) mod manifest;
 mod overlay;
 mod package_index;
 mod padding;
