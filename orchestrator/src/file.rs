@@ -135,6 +135,12 @@ fn refuse_special(kind: FileType) -> io::Result<()> {
     }
 }
 
+/// Returns what lies in the place of a file, if it exists and is not a regular file. Links are
+/// followed.
+pub(crate) fn find_special_kind(path: &Path) -> Option<SpecialFile> {
+    SpecialFile::find(path.metadata().ok()?.file_type())
+}
+
 /// Opens a folder. Links and any other kind of file are refused without waiting.
 pub(crate) fn open_folder(path: &Path) -> io::Result<File> {
     OpenOptions::new()

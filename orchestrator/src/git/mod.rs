@@ -18,7 +18,7 @@ pub(crate) use revision::Revision;
 
 use crate::file;
 use git2::{
-    ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status,
+    ErrorClass, ErrorCode, Index, IndexEntryExtendedFlag, Repository, RepositoryOpenFlags, Status,
     StatusOptions,
 };
 use serde::{Deserialize, Serialize};
@@ -104,6 +104,10 @@ impl GitState {
 }
 
 fn open_repository(folder: &Path) -> Result<Repository, git2::Error> {
+    if let Some(obstacle) = obstacle::find_special_file(folder) {
+        let (code, class) = (ErrorCode::Invalid, ErrorClass::Os);
+        return Err(git2::Error::new(code, class, obstacle.to_string()));
+    }
     Repository::open_ext(
         folder,
         RepositoryOpenFlags::empty(),

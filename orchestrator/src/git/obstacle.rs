@@ -2,12 +2,27 @@
 //! that helps. They are determined from the repository's own files and the environment, never from
 //! the wording of an error.
 
-use crate::file;
+use crate::file::{self, SpecialFile};
 use git2::{Config, ErrorCode};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 const GLOBAL_FILE: &str = "GIT_CONFIG_GLOBAL";
+
+/// Files of a git folder that the library opens.
+const GIT_FILES: [&str; 8] = [
+    "HEAD",
+    "config",
+    "index",
+    "packed-refs",
+    "shallow",
+    "commondir",
+    "info/exclude",
+    "info/attributes",
+];
+/// Files at the root of a working tree that the library opens. It opens those of other folders too;
+/// finding them would take as long as the work itself.
+const TREE_FILES: [&str; 3] = [".git", ".gitignore", ".gitattributes"];
 
 /// Property of a repository that the git library does not support.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +33,8 @@ pub(crate) enum GitObstacle {
     Reftable { root: PathBuf },
     /// The index of a sparse checkout holds folders as one entry.
     SparseIndex { root: PathBuf },
+    /// A file that the library opens would block it or has no end.
+    SpecialFile { file: PathBuf, kind: SpecialFile },
     /// The repository belongs to another user; `trust` names the place of a `safe.directory` that
     /// only git reads.
     OtherOwner {
@@ -53,6 +70,11 @@ impl fmt::Display for GitObstacle {
                 root.display(),
                 quoted(root)
             ),
+            Self::SpecialFile { file, kind } => write!(
+                f,
+                "git reads {}, but it is {kind}, not a regular file; remove it",
+                file.display()
+            ),
             Self::OtherOwner { root, trust } => {
                 let place = root.display();
                 let why = trust.map_or(String::new(), |name| {
@@ -79,15 +101,14 @@ impl fmt::Display for GitObstacle {
 /// this error; `None` if no known obstacle explains the error.
 pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObstacle> {
     let (root, git) = find_repository(folder)?;
+    if let Some(obstacle) = find_special_file(folder) {
+        return Some(obstacle);
+    }
     if error.code() == ErrorCode::Owner {
         let trust = find_trusting_variable(|name| std::env::var(name).ok());
         return Some(GitObstacle::OtherOwner { root, trust });
     }
-    let common = match file::read_text(&git.join("commondir"), file::MOST_TEXT_BYTES) {
-        Ok(text) => git.join(text.trim_end()),
-        Err(_) => git.clone(),
-    };
-    let config = Config::open(&common.join("config")).ok()?;
+    let config = Config::open(&find_common_folder(&git).join("config")).ok()?;
     let is = |name: &str, wanted: &str| {
         config
             .get_string(name)
@@ -100,6 +121,29 @@ pub(crate) fn find_obstacle(folder: &Path, error: &git2::Error) -> Option<GitObs
         return Some(GitObstacle::Reftable { root });
     }
     has_sparse_index(&git.join("index")).then_some(GitObstacle::SparseIndex { root })
+}
+
+/// Finds a named pipe or another special file in the place of a file that the git library opens. It
+/// would wait there without an end, and nothing can stop it.
+pub(super) fn find_special_file(folder: &Path) -> Option<GitObstacle> {
+    let (root, git) = find_repository(folder)?;
+    let common = find_common_folder(&git);
+    let git_files = GIT_FILES
+        .iter()
+        .flat_map(|name| [git.join(name), common.join(name)]);
+    let tree_files = TREE_FILES.iter().map(|name| root.join(name));
+    git_files.chain(tree_files).find_map(|file| {
+        let kind = file::find_special_kind(&file).filter(|kind| *kind != SpecialFile::Folder)?;
+        Some(GitObstacle::SpecialFile { file, kind })
+    })
+}
+
+/// Returns the git folder that all worktrees of a repository share.
+fn find_common_folder(git: &Path) -> PathBuf {
+    match file::read_text(&git.join("commondir"), file::MOST_TEXT_BYTES) {
+        Ok(text) => git.join(text.trim_end()),
+        Err(_) => git.to_owned(),
+    }
 }
 
 /// Finds the root of the repository around a folder, and its git folder.
@@ -278,6 +322,35 @@ mod tests {
                 "{variables:?}"
             );
         }
+    }
+
+    #[test]
+    fn named_pipe_that_git_would_wait_for_is_named() {
+        let sample = SampleRepository::new();
+        sample.commit_files("first", &[("a", "1")]);
+        let root = sample.path().canonicalize().unwrap();
+        let git_files = GIT_FILES.map(|name| root.join(".git").join(name));
+        for file in git_files
+            .into_iter()
+            .chain(TREE_FILES.map(|name| root.join(name)))
+        {
+            let kept = root.with_file_name("kept");
+            let was_there = file.exists();
+            if was_there {
+                std::fs::rename(&file, &kept).unwrap();
+            }
+            rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).unwrap();
+            let place = file.display();
+            let message = read_messages(sample.path());
+            let expected =
+                format!("git reads {place}, but it is a named pipe, not a regular file; remove it");
+            assert_eq!(message, expected);
+            std::fs::remove_file(&file).unwrap();
+            if was_there {
+                std::fs::rename(&kept, &file).unwrap();
+            }
+        }
+        assert_eq!(read_state(sample.path()).state, GitKind::Commit);
     }
 
     #[test]
