@@ -127,7 +127,9 @@ fn command_line_is_checked_before_measuring() {
     );
     check(
         "report_with_a_name_of_orch",
-        &format!("{good}reports: [record.json, ../x.md, \"a\\e[2Jb.md\"]\n"),
+        &format!(
+            "{good}reports: [record.json, journal.jsonl, Bisect.JSON, ../x.md, \"a\\e[2Jb.md\"]\n"
+        ),
         &[],
     );
     check("unknown_flag", &good, &["--frobnicate"]);

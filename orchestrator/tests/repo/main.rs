@@ -5,6 +5,7 @@
 mod dependencies;
 mod errors_doc;
 mod layers;
+mod named_tests;
 mod names;
 mod sizes;
 mod sources;
