@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -59,10 +60,13 @@ def run(command: list[str], condition: str, log: Path, random_: random.Random) -
     freezer = Freezer() if condition == "frozen" else None
     prefix = ["taskset", "-c", str(min(os.sched_getaffinity(0)))] if condition == "one-cpu" else []
     begun = time.monotonic()
+    child = None
     try:
         load.switch(condition == "busy")
         with log.open("wb") as out:
-            child = subprocess.Popen(prefix + command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            child = subprocess.Popen(
+                prefix + command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            )
             if freezer:
                 freezer.adopt(child.pid)
             while child.poll() is None:
@@ -73,6 +77,12 @@ def run(command: list[str], condition: str, log: Path, random_: random.Random) -
                     freezer.switch(False)
     finally:
         load.switch(False)
+        if freezer:
+            freezer.switch(False)
+        # Only when this script is stopped: cargo and the test that it runs share a group.
+        if child and child.poll() is None:
+            os.killpg(child.pid, signal.SIGTERM)
+            child.wait()
         if freezer:
             freezer.remove()
     return child.returncode == 0, time.monotonic() - begun
@@ -88,6 +98,8 @@ def main() -> int:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     random_ = random.Random(options.seed)
+    # Ends the command of a run too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     failed = 0
     for condition in options.only.split(","):
         if condition not in CONDITIONS:
