@@ -2,9 +2,10 @@
 //! the first one, the second one, and so on. Results are whole or absent, and the next command
 //! continues.
 //!
-//! A test run tries a few calls of each command. `ORCH_FAILING_IO=1
-//! ORCH_FAILING_IO_REPORT=report.txt cargo test --test e2e failing_io` tries every call in every
-//! way, and writes how often each outcome occurred; 7 instead of 1 tries one in seven.
+//! A test run tries a few calls of each command. `ORCH_FAILING_IO=5
+//! ORCH_FAILING_IO_REPORT=report.txt cargo test --test e2e failing_io` tries every call in each of
+//! the five ways, and writes how often each outcome occurred; 1 tries every call in one way, which
+//! is another one for the next call.
 
 use crate::history::{History, asked, states, tree};
 use crate::support::{Project, Ran, fixture};
@@ -273,6 +274,22 @@ const CHECK: FailingCommand = FailingCommand {
     begin: begin_repository,
 };
 
+/// Every call, in some of the ways in which it can fail.
+fn choose_every_call(calls: usize, ways: usize) -> Vec<(usize, &'static str)> {
+    let ways_of = |at: usize| (0..ways).map(move |way| (at, MODES[(at + way) % MODES.len()]));
+    (1..=calls).flat_map(ways_of).collect()
+}
+
+/// Calls at equal distances, one in each way.
+fn choose_few(calls: usize) -> Vec<(usize, &'static str)> {
+    let all: Vec<(usize, &str)> = (1..=calls)
+        .flat_map(|at| MODES.map(|mode| (at, mode)))
+        .collect();
+    // Without a common factor with the number of modes, so that every mode has its turn.
+    let step = all.len() / FEW / MODES.len() * MODES.len() + 1;
+    all.into_iter().step_by(step).collect()
+}
+
 fn try_calls(command: &FailingCommand) {
     let folder = tempfile::tempdir().unwrap();
     let library = compile_library(folder.path());
@@ -282,20 +299,15 @@ fn try_calls(command: &FailingCommand) {
     std::fs::copy(built, folder.path().join("libsides.so")).unwrap();
     let calls = command.count_calls(&library);
     assert!(calls > 20, "{calls}: the library counts nothing");
-    let all: Vec<(usize, &str)> = (1..=calls)
-        .flat_map(|at| MODES.map(|mode| (at, mode)))
-        .collect();
-    let given_step = std::env::var("ORCH_FAILING_IO").ok();
-    let step = match &given_step {
-        Some(step) => step.parse().unwrap(),
-        // Without a common factor with the number of modes, so that every mode has its turn.
-        None => all.len() / FEW / MODES.len() * MODES.len() + 1,
+    let given_ways = std::env::var("ORCH_FAILING_IO").ok();
+    let chosen = match &given_ways {
+        Some(ways) => choose_every_call(calls, ways.parse().unwrap()),
+        None => choose_few(calls),
     };
-    let chosen: Vec<(usize, &str)> = all.into_iter().step_by(step).collect();
     let outcomes: Mutex<BTreeMap<(&str, &str), usize>> = Mutex::default();
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for _ in 0..if given_step.is_some() { 3 } else { 1 } {
+        for _ in 0..if given_ways.is_some() { 3 } else { 1 } {
             scope.spawn(|| {
                 while let Some((at, mode)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = command.try_call(&library, *at, mode);
