@@ -16,7 +16,6 @@ use crate::runner::journal;
 use crate::scale;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// What lies in the place of a file, with the words of its error.
 #[derive(Debug, Clone, Copy)]
@@ -59,10 +58,8 @@ fn check_each(name: &str, read: impl Fn(&Path) -> String) {
     for (placed, words) in ALL {
         let folder = tempfile::tempdir().unwrap();
         placed.put(&folder.path().join(name));
-        let began = Instant::now();
         let message = read(folder.path());
         assert!(message.contains(words), "{name} as {placed:?}: {message}");
-        assert!(began.elapsed() < Duration::from_secs(20), "{placed:?}");
     }
 }
 

@@ -17,7 +17,7 @@ fn library(project: &Project, name: &str, macros: &str) -> String {
 
 fn scenario(project: &Project, library: &str) {
     let text = format!(
-        "defaults: {{ time: 20ms, rounds: 2, timeout: 5s }}\nplugins: \
+        "defaults: {{ time: 20ms, rounds: 2, timeout: 60s }}\nplugins: \
          {{ sides: {{ path: {library} }} }}\nworkloads: [{{ workload: sides/work }}]\nreports: []\n"
     );
     project.write("scenarios/s.yaml", text);
@@ -161,7 +161,7 @@ fn side_that_fails_between_turns_ends_only_its_pair() {
         "scenarios/s.yaml",
         std::fs::read_to_string(project.path().join("scenarios/s.yaml"))
             .unwrap()
-            .replace("timeout: 5s", "timeout: 2s"),
+            .replace("timeout: 60s", "timeout: 4s"),
     );
     let (found, ran) = compare(&project, &good, &hangs, &[]);
     assert_eq!(ran.code, 201, "{}", ran.stderr);

@@ -12,7 +12,7 @@ fn project() -> (Project, String) {
     let project = Project::new();
     let library = project.c_plugin("sides", SOURCE).display().to_string();
     let text = format!(
-        "defaults: {{ time: 20ms, rounds: 2, timeout: 5s, tolerance: 50% }}\nplugins: \
+        "defaults: {{ time: 20ms, rounds: 2, timeout: 60s, tolerance: 50% }}\nplugins: \
          {{ sides: {{ path: {library} }} }}\nworkloads: [{{ workload: sides/work }}]\nreports: []\n"
     );
     project.write("scenarios/s.yaml", text);

@@ -55,7 +55,7 @@ ORCH_EXPORT const orch_plugin orch_plugin_v1 = {
 "#;
 
 const SCENARIO: &str = "name: known
-defaults: { time: 30ms, rounds: 3, timeout: 20s, memory: 256MiB }
+defaults: { time: 30ms, rounds: 3, timeout: 60s, memory: 256MiB }
 plugins: { known: { path: libknown.so } }
 workloads: [{ workload: known/known }]
 ";

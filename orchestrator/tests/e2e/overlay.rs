@@ -62,7 +62,7 @@ const CDYLIB: &str = "[lib]\ncrate-type = ['cdylib']\n";
 fn scenario(plugin: &str) -> String {
     format!(
         "plugins:\n  plain: {plugin}\ndefaults: \
-         {{ time: 20ms, rounds: 1, timeout: 20s }}\nworkloads: [{{ workload: plain/work }}]\n"
+         {{ time: 20ms, rounds: 1, timeout: 60s }}\nworkloads: [{{ workload: plain/work }}]\n"
     )
 }
 

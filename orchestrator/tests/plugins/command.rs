@@ -11,7 +11,7 @@ fn programs_are_timed_and_charged() {
         "
 plugins:
   command: {{ crate: '{}' }}
-defaults: {{ time: 20ms, rounds: 2, timeout: 20s }}
+defaults: {{ time: 20ms, rounds: 2, timeout: 60s }}
 workloads:
   - {{ id: sort, workload: command/run, params: {{ command: [sort, -u], stdin: words.txt }} }}
   - {{ id: same, workload: command/run, params: {{ command: 'printf \"a\\nb\\n\"' }} }}

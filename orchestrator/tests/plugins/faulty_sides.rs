@@ -34,7 +34,7 @@ fn faulty_side_costs_only_its_own_job() {
     project.write(
         "scenarios/s.yaml",
         format!(
-            "defaults: {{ time: 20ms, rounds: 1, timeout: 2s }}
+            "defaults: {{ time: 20ms, rounds: 1, timeout: 4s }}
 plugins: {{ sides: {{ path: {good}, {mark} }}, steady: {{ path: {good}, {mark} }} }}
 workloads: [{{ id: changed, workload: sides/work }}, {{ id: steady, workload: steady/work }}]
 reports: []

@@ -47,7 +47,7 @@ fn hundred_jobs_leave_nothing_behind() {
     project.compiled("cc", "zoo", &fixture("zoo/zoo.c"), &include, &["-lm"]);
     let mark = project.path().display().to_string();
     let mut scenario = format!(
-        "defaults: {{ time: 2ms, rounds: 1, timeout: 20s, memory: 128MiB }}
+        "defaults: {{ time: 2ms, rounds: 1, timeout: 60s, memory: 128MiB }}
 plugins: {{ zoo: {{ path: libzoo.so, env: {{ ORCH_TEST: '{mark}' }} }} }}
 workloads:
 "

@@ -16,10 +16,10 @@ fn nasty_plugins_cost_their_own_jobs_at_most() {
     let project = Project::new();
     project.c_plugin("nasty", NASTY);
     let mut scenario = format!(
-        "defaults: {{ time: 10ms, rounds: 2, timeout: 5s, memory: 256MiB }}
+        "defaults: {{ time: 10ms, rounds: 2, timeout: 60s, memory: 256MiB }}
 plugins: {{ nasty: {{ path: libnasty.so, env: {{ ORCH_TEST: '{}' }} }} }}
 workloads:
-  - {{ id: leaves_group, workload: nasty/leaves_group, timeout: 300ms }}
+  - {{ id: leaves_group, workload: nasty/leaves_group, timeout: 2s }}
 ",
         project.path().display()
     );
@@ -77,7 +77,7 @@ workloads:
         );
     }
     assert!(
-        message("leaves_group").contains("timeout of 300ms"),
+        message("leaves_group").contains("timeout of 2s"),
         "{}",
         message("leaves_group")
     );

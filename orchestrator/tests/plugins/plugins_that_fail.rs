@@ -213,7 +213,7 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
         "truncated",
         "folder",
     ];
-    let mut scenario = "defaults: { time: 10ms, rounds: 2, timeout: 10s }\nplugins:\n".to_owned();
+    let mut scenario = "defaults: { time: 10ms, rounds: 2, timeout: 60s }\nplugins:\n".to_owned();
     let mark = project.path().display().to_string();
     for name in files {
         scenario.push_str(&format!(
@@ -229,7 +229,7 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
         .chain(["broken", "rlib", "command", "silent"])
     {
         let settings = if name.ends_with("hangs") {
-            ", timeout: 300ms"
+            ", timeout: 2s"
         } else {
             ""
         };

@@ -52,7 +52,7 @@ impl Place {
 
     fn scenario(&self, plugins: &str) -> String {
         format!(
-            "defaults: {{ time: 2ms, rounds: 1, timeout: 10s, memory: 64MiB }}\n\
+            "defaults: {{ time: 2ms, rounds: 1, timeout: 60s, memory: 64MiB }}\n\
              plugins:\n{plugins}workloads:\n{}",
             self.jobs
         )

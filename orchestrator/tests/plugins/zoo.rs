@@ -19,11 +19,11 @@ const ROWS: [(&str, &str); 58] = [
     ("zoo/ends_driver", ""),
     ("zoo/alarm", ""),
     ("zoo/steals_and_crashes", ""),
-    ("zoo/shrugs_off", "timeout: 500ms"),
+    ("zoo/shrugs_off", "timeout: 2s"),
     ("zoo/hides_crash", ""),
-    ("zoo/ignores_all", "timeout: 500ms"),
-    ("zoo/stops", "timeout: 500ms"),
-    ("zoo/deadlock", "timeout: 500ms"),
+    ("zoo/ignores_all", "timeout: 2s"),
+    ("zoo/stops", "timeout: 2s"),
+    ("zoo/deadlock", "timeout: 2s"),
     ("zoo/good", "id: good-2"),
     ("zoo/spinning_threads", ""),
     ("zoo/mmap_bomb", "memory: 64MiB"),
@@ -32,7 +32,7 @@ const ROWS: [(&str, &str); 58] = [
     ("zoo/own_malloc", ""),
     ("zoo/own_brk", ""),
     ("zoo/junk_everywhere", ""),
-    ("zoo/spews", "timeout: 500ms"),
+    ("zoo/spews", "timeout: 2s"),
     ("zoo/spewing_daemon", ""),
     ("zoo/good", "id: good-3"),
     ("zoo/floods_channel", ""),
@@ -59,7 +59,7 @@ const ROWS: [(&str, &str); 58] = [
     ("zoo/lost_text", ""),
     ("zoo/unknown_status", ""),
     ("zoo/rude_scope", ""),
-    ("zoo/slow_destroy", "timeout: 500ms"),
+    ("zoo/slow_destroy", "timeout: 2s"),
     ("zoo/long_digest", ""),
     ("zoo/good", "id: good-5"),
     ("thrown/thrown", ""),
@@ -70,7 +70,7 @@ const ROWS: [(&str, &str); 58] = [
 fn scenario(project: &Project, rows: &[(&str, &str)]) -> String {
     let mark = format!("env: {{ ORCH_TEST: '{}' }}", project.path().display());
     let mut text = format!(
-        "defaults: {{ time: 5ms, rounds: 1, timeout: 20s, memory: 256MiB }}
+        "defaults: {{ time: 5ms, rounds: 1, timeout: 60s, memory: 256MiB }}
 plugins: {{ zoo: {{ path: libzoo.so, {mark} }}, thrown: {{ path: libthrown.so, {mark} }} }}
 workloads:
 "

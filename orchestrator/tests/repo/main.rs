@@ -10,4 +10,5 @@ mod names;
 mod sizes;
 mod sources;
 mod templates;
+mod timing;
 mod words;

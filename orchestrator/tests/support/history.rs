@@ -38,7 +38,7 @@ impl History {
         project.write(
             "scenarios/s.yaml",
             format!(
-                "defaults: {{ tolerance: 20%, time: 20ms, timeout: 20s }}\nplugins:\n  sides:\n    \
+                "defaults: {{ tolerance: 20%, time: 20ms, timeout: 60s }}\nplugins:\n  sides:\n    \
                  dir: plugin\n    build: '{build}'\n    env: \
                  {{ ORCH_TEST: '{folder}' }}\nworkloads: [{{ workload: sides/work }}]\n"
             ),
