@@ -1,7 +1,7 @@
 //! Findings from the workers of a plugin's workload.
 
+use super::warning_grade::grade_warning;
 use super::{FindingLevel, PluginFinding};
-use crate::model::warning::WarningKind;
 use crate::record::{Digest, JobOutcome, JobRecord};
 use crate::runner::process::LimitsMet;
 use orch_core::format;
@@ -319,79 +319,10 @@ pub(crate) fn judge_record(place: &str, record: &JobRecord) -> Vec<PluginFinding
     let warnings = record.warnings.iter().zip(&record.warning_kinds);
     warnings
         .map(|(warning, kind)| {
-            let (level, remedy) = grade(*kind);
+            let (level, remedy) = grade_warning(*kind);
             PluginFinding::new(level, place, warning.clone(), remedy)
         })
         .collect()
-}
-
-/// Returns the level of a warning in a job's record as a finding about the plugin, and the remedy.
-fn grade(kind: WarningKind) -> (FindingLevel, &'static str) {
-    match kind {
-        WarningKind::Leak => (
-            FindingLevel::Warning,
-            "free what an iteration allocates, or keep it in the instance for the next one",
-        ),
-        WarningKind::OutputDiffers => (
-            FindingLevel::Error,
-            "seed random numbers; do not iterate over collections in random order",
-        ),
-        WarningKind::DigestUnreadable => (
-            FindingLevel::Error,
-            "write {\"value\": number or text}, or nothing",
-        ),
-        WarningKind::CounterUnused => (
-            FindingLevel::Error,
-            "add to the counter in `run`, or leave out the metric",
-        ),
-        WarningKind::CounterDiffers => (
-            FindingLevel::Warning,
-            "a counter describes the work: count only what does not depend on chance",
-        ),
-        WarningKind::ScopesUnbalanced => (
-            FindingLevel::Error,
-            "close scopes on the way out of every branch, failures included",
-        ),
-        WarningKind::CounterOverflow => (FindingLevel::Error, "add finite amounts"),
-        WarningKind::ForeignBlocks => (
-            FindingLevel::Warning,
-            "call malloc and related functions by their names, so that their blocks are counted",
-        ),
-        WarningKind::OwnAllocator => (
-            FindingLevel::Warning,
-            "mention in `about` that its blocks are not counted, or build the plugin without the \
-         allocator",
-        ),
-        WarningKind::Growing | WarningKind::SlowStart | WarningKind::Unsteady => (
-            FindingLevel::Warning,
-            "move to setup what only the first iterations do, and restore in `reset` what each of \
-             them changes",
-        ),
-        WarningKind::Uncounted => (
-            FindingLevel::Warning,
-            "memory that does not come from malloc is not counted: mention it in `about`",
-        ),
-        WarningKind::UnevenIterations => (
-            FindingLevel::Note,
-            "reserve memory in setup, so that each iteration does the same",
-        ),
-        WarningKind::Output => (
-            FindingLevel::Warning,
-            "write nothing: use `log` for messages, and set_error for failures",
-        ),
-        WarningKind::LeftProcesses
-        | WarningKind::Untracked
-        | WarningKind::Scattered
-        | WarningKind::ScatteredThreads
-        | WarningKind::FewSamples
-        | WarningKind::SlowSamples
-        | WarningKind::ThreadsUnrecorded
-        | WarningKind::NamesOverflow
-        | WarningKind::ScopesOverflow
-        | WarningKind::RandomAddresses
-        | WarningKind::UnalignedFunctions
-        | WarningKind::Worded => (FindingLevel::Warning, "end in teardown what setup started"),
-    }
 }
 
 /// Returns whether a record belongs to a workload that could be measured.

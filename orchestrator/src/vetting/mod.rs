@@ -4,6 +4,7 @@
 pub(crate) mod behaviour;
 pub(crate) mod document;
 pub(crate) mod trials;
+mod warning_grade;
 
 use crate::plugin::elf::LibraryFacts;
 use orch_sdk::abi;

@@ -133,7 +133,7 @@ pub struct ScopeProfile {
 pub enum ScopeComplaint {
     /// Threads beyond the table of threads.
     Threads {
-        /// Number of threads that were recorded.
+        /// Number of threads whose scopes were not recorded.
         threads: usize,
     },
     /// Scopes that were closed out of order, or never.
