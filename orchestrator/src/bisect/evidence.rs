@@ -181,7 +181,7 @@ impl<'a> CommitEvidence<'a> {
     fn require_comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
         match self.find_probe(0) {
             Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
-                "its iterations are too long to run as many of them as at the good end".to_owned(),
+                "an iteration takes too long to run as many as at the good end".to_owned(),
             ),
             Some(good)
                 if self.metric != Metric::Digest

@@ -225,7 +225,8 @@ fn word_other_way(task: &BisectTask, change: &str) -> String {
         BisectDirection::Better => "worse",
     };
     format!(
-        "the bad end is not {} but the opposite: {change}; --direction {option} finds the commit",
+        "the bad end is not {}, but changed in the opposite direction: {change}; --direction \
+         {option} finds the commit",
         direction_word(task.direction)
     )
 }

@@ -113,7 +113,7 @@ pub(super) struct ReportOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code: 0 if all of them agree, 1 if one differs.")]
+#[command(after_help = "Exit code: 0 if all figures and verdicts agree, 1 if one differs.")]
 pub(super) struct VerifyOptions {
     /// Result: its id, its folder, or its record.json, comparison.json or bisect.json
     pub(super) result: String,
@@ -148,8 +148,8 @@ pub(super) struct RunOptions {
 #[command(
     after_help = "A and B are each a git revision (HEAD~1, v1.2), a shared library, a stored \
         record (its id, folder or file), or the project's folder, which stands for the working \
-        tree. For two records, only exact quantities are compared. Two builds are measured in \
-        pairs of processes."
+        tree. Two builds are measured in pairs of processes. Two records are compared by their \
+        exact quantities, and by time if both have the same anchor."
 )]
 pub(super) struct CompareOptions {
     /// Baseline
@@ -186,7 +186,7 @@ pub(super) struct CompareOptions {
     /// Measure identical code too, to check how reliable the verdicts are
     #[arg(long)]
     pub(super) control: bool,
-    /// Seed of the coins, to repeat those of an earlier comparison [default: random]
+    /// Seed of the random choices, to repeat those of an earlier comparison [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }
@@ -227,7 +227,7 @@ pub(super) struct CheckOptions {
     pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
-    /// Seed of the coins, to repeat those of an earlier check [default: random]
+    /// Seed of the random choices, to repeat those of an earlier check [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }
@@ -297,7 +297,7 @@ pub(super) struct BisectOptions {
     pub(super) wait: WaitOptions,
     #[command(flatten)]
     pub(super) output: OutputOptions,
-    /// Seed of the coins, to repeat those of an earlier bisect [default: random]
+    /// Seed of the random choices, to repeat those of an earlier bisect [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }
@@ -325,7 +325,7 @@ pub(super) struct DoctorOptions {
     /// Comparisons of each workload [default: 60 over all workloads, at least 4 of each]
     #[arg(long, value_name = "NUMBER", requires = "calibrate")]
     pub(super) comparisons: Option<usize>,
-    /// Seed of the coins, to repeat those of an earlier calibration [default: random]
+    /// Seed of the random choices, to repeat those of an earlier calibration [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }

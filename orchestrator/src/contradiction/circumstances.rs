@@ -103,7 +103,7 @@ pub(super) fn find_other_parameters(claims: &Claims) -> Vec<FoundContradiction> 
         let texts = list_differences(&before.parameters, &after.parameters);
         (!texts.is_empty()).then(|| format!("{} ({})", row.name, texts.join(", ")))
     };
-    let head = "other parameters or settings on both sides, so other work";
+    let head = "the sides have different parameters or settings, so they did different work";
     claims::list_rows(claims, differ, head)
 }
 
@@ -133,7 +133,7 @@ fn find_difference(
         return Vec::new();
     }
     let message = format!(
-        "{head}: {}: what changed with them looks like a change of the code",
+        "{head}: {}: their effect cannot be separated from that of the code",
         texts.join(", ")
     );
     vec![FoundContradiction::new(first_names(claims), message)]

@@ -18,8 +18,8 @@ const SECCOMP: MachineCheck = MachineCheck {
 };
 const CORE_DUMPS: MachineCheck = MachineCheck {
     name: "core dumps",
-    why: "Workers write none, but a program that receives them starts anyway, and is busy while \
-        other jobs are measured.",
+    why: "Workers write no core dumps, but a program that receives them starts anyway, and is busy \
+        while other jobs are measured.",
 };
 
 /// Highest level at which a user may count events of the user's own processes.

@@ -120,7 +120,7 @@ pub(super) fn parse(text: &str) -> Result<JsonNode<'_>, ImportProblem> {
         Ok(node)
     } else {
         Err(reader.wrong(
-            "the file continues behind its end",
+            "there is more text after the result",
             "store one result per file",
         ))
     }
@@ -176,7 +176,7 @@ impl<'a> JsonReader<'a> {
         match self.rest().chars().next() {
             None => self.wrong(&format!("the file ends where {what} is expected"), STOPPED),
             Some(found) => self.wrong(
-                &format!("{found:?} stands where {what} is expected"),
+                &format!("expected {what}, found {found:?}"),
                 "store the file as the tool wrote it",
             ),
         }
@@ -393,16 +393,15 @@ mod tests {
             ),
             (
                 "[1 2]",
-                "1: cannot read the JSON: '2' stands where a comma or a closing bracket is \
-                 expected",
+                "1: cannot read the JSON: expected a comma or a closing bracket, found '2'",
             ),
             (
                 "\"a\\x\"",
-                "1: cannot read the JSON: 'x' stands where an escape of JSON is expected",
+                "1: cannot read the JSON: expected an escape of JSON, found 'x'",
             ),
             (
                 "1\n2",
-                "2: cannot read the JSON: the file continues behind its end",
+                "2: cannot read the JSON: there is more text after the result",
             ),
         ] {
             assert_eq!(refused(text), expected, "{text}");

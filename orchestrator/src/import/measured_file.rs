@@ -248,11 +248,7 @@ impl FieldReader {
         };
         let count = digits.parse::<u64>().ok();
         if count.is_none() {
-            self.refuse(
-                node,
-                &place,
-                &format!("`{digits}` is not a number of things"),
-            );
+            self.refuse(node, &place, &format!("`{digits}` is not a whole number"));
         }
         count
     }

@@ -292,8 +292,8 @@ fn counted_metrics_are_bisected_without_pairs() {
         &["--metric", "allocations", "--direction", "better"],
     );
     assert_eq!((ran.code, &better["outcome"]), (0, &"none".into()));
-    let reason =
-        "the bad end is not better but the opposite: 1 to 2; --direction worse finds the commit";
+    let reason = "the bad end is not better, but changed in the opposite direction: 1 to 2; \
+                  --direction worse finds the commit";
     assert_eq!(better["reason"], reason);
     assert_eq!(
         history.built().len(),

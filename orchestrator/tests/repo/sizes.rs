@@ -1,8 +1,8 @@
-//! Sizes: lines of the sources, and the command line as a whole.
+//! Sizes: lines of the sources and of the documents, and the command line as a whole.
 
 use crate::sources::{raw_lines, read_files};
 
-/// Longest line of a source, in characters.
+/// Longest line of a source or of prose, in characters.
 const SOURCE_COLUMNS: usize = 100;
 /// Most lines of the command line, which parses, calls and prints.
 const CLI_LINES: usize = 2_500;
@@ -17,6 +17,33 @@ fn source_lines_are_short() {
                 if line.chars().count() > SOURCE_COLUMNS && !raw.contains(&number) {
                     long.push(format!("{}:{}", path.display(), number + 1));
                 }
+            }
+        }
+    }
+    assert_eq!(long, Vec::<String>::new());
+}
+
+/// Tables, code, headings and addresses keep their lines.
+#[test]
+fn lines_of_prose_are_short() {
+    let mut long = Vec::new();
+    for (path, text) in read_files("", &[".md"]) {
+        // Templates and stored outputs are no prose.
+        let is_readme = path.ends_with("templates/README.md");
+        let is_output = |folder: &std::ffi::OsStr| folder == "templates" || folder == "fixtures";
+        if path.iter().any(is_output) && !is_readme {
+            continue;
+        }
+        let mut is_code = false;
+        for (number, line) in text.lines().enumerate() {
+            let start = line.trim_start();
+            if start.starts_with("```") {
+                is_code = !is_code;
+            }
+            let is_exempt = is_code || start.starts_with(['|', '#', '<', '!']);
+            let is_long = line.chars().count() > SOURCE_COLUMNS;
+            if is_long && !is_exempt && start.contains(' ') {
+                long.push(format!("{}:{}", path.display(), number + 1));
             }
         }
     }

@@ -54,7 +54,7 @@ fn wrong_fields_are_refused_with_their_places() {
     hint: export the file again with `pytest --benchmark-json`
     error: a.json:2: `benchmarks[0].stats`: is missing
     hint: export the file again with `pytest --benchmark-json`
-    error: a.json:3: `benchmarks[1].stats.rounds`: `1.5` is not a number of things
+    error: a.json:3: `benchmarks[1].stats.rounds`: `1.5` is not a whole number
     hint: export the file again with `pytest --benchmark-json`
     error: a.json:3: `benchmarks[1].stats.data`: is an object, not a list
     hint: export the file again with `pytest --benchmark-json`
