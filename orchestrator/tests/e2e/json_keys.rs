@@ -73,20 +73,35 @@ fn check_fields(name: &str, value: &Value) {
 #[test]
 fn json_files_keep_their_fields() {
     let history = History::of(&["", "-DALLOCATIONS=1", "-DALLOCATIONS=2"]);
+    let table = fixture("comparison-2026-02-04.csv").display().to_string();
     for (name, command) in [
-        ("record.txt", vec!["run", "scenarios/s.yaml"]),
+        ("record.txt", vec!["run", "scenarios/s.yaml", "--seed", "1"]),
         (
             "comparison.txt",
-            vec!["compare", "c0", "c2", "--pairs", "2"],
+            vec!["compare", "c0", "c2", "--pairs", "2", "--seed", "1"],
+        ),
+        (
+            "check.txt",
+            vec![
+                "check",
+                "scenarios/s.yaml",
+                "--baseline",
+                "c0",
+                "--seed",
+                "1",
+            ],
         ),
         (
             "bisect.txt",
-            [&asked("c0", "c2")[..], &["--metric", "allocations"]].concat(),
+            [
+                &asked("c0", "c2")[..],
+                &["--metric", "allocations", "--seed", "1"],
+            ]
+            .concat(),
         ),
+        ("import.txt", vec!["import", &table]),
     ] {
-        let ran = history
-            .project
-            .orch(&[&command[..], &["--json", "--seed", "1"]].concat());
+        let ran = history.project.orch(&[&command[..], &["--json"]].concat());
         check_fields(name, &report(&ran));
     }
 }
