@@ -134,7 +134,7 @@ fn places(job: &JobRecord) -> Option<Vec<ScopePlace>> {
     let iterations = profile.iterations.max(1) as f64;
     let mut places = Vec::new();
     let mut inside = 0;
-    for scope in job.scopes.iter().filter(|scope| scope.thread == "driver") {
+    for scope in job.scopes.iter().filter(|scope| scope.is_on_driver()) {
         inside += scope.total_ns;
         walk(scope, &mut Vec::new(), iterations, &mut places);
     }

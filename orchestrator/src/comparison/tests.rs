@@ -6,7 +6,7 @@ use super::*;
 use crate::model::reason::{Reason, ReasonKind, UnpairedCause};
 use crate::record::{
     AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, MetricRecord, ProfileRecord,
-    ScopeRecord, SettingsRecord,
+    ScopeRecord, ScopeThread, SettingsRecord,
 };
 use crate::runner::paired_workloads::{PairStopReason, PairedResult};
 use orch_core::judge::assessment::assess;
@@ -627,7 +627,7 @@ use crate::plugin::catalog::{BetterDirection, CounterBasis};
 fn contributions_of_scopes_sum_to_the_whole() {
     let scope = |name: &str, total_ns: u64, children: Vec<ScopeRecord>| ScopeRecord {
         name: name.into(),
-        thread: "driver".into(),
+        thread: ScopeThread::Driver,
         calls: 10,
         total_ns,
         self_ns: total_ns - children.iter().map(|child| child.total_ns).sum::<u64>(),

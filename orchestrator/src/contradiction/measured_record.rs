@@ -28,7 +28,7 @@ fn collect_claims(jobs: &[JobRecord]) -> Claims {
     };
     for job in jobs {
         claims.rows.extend(timed_row(job));
-        for scope in job.scopes.iter().filter(|scope| scope.thread == "driver") {
+        for scope in job.scopes.iter().filter(|scope| scope.is_on_driver()) {
             add_scope_rows(&mut claims.rows, &job.id, scope, None);
         }
     }

@@ -9,9 +9,6 @@ use serde::Serialize;
 /// Address of the format's JSON Schema, which marks files of this format.
 const SCHEMA: &str = "https://www.speedscope.app/file-format-schema.json";
 
-/// Thread of the scopes that a job's own thread opened.
-const DRIVER: &str = "driver";
-
 /// A file of speedscope.
 #[derive(Debug, Serialize)]
 pub(super) struct SpeedscopeFile {
@@ -110,7 +107,7 @@ fn list_profiles(
 ) -> Vec<SampledProfile> {
     let id = clean::clean_line(&job.id);
     let (own, pool): (Vec<&ScopeRecord>, Vec<&ScopeRecord>) =
-        job.scopes.iter().partition(|scope| scope.thread == DRIVER);
+        job.scopes.iter().partition(|scope| scope.is_on_driver());
     [(own, id.to_string()), (pool, format!("{id}, pool threads"))]
         .into_iter()
         .filter(|(scopes, _)| !scopes.is_empty())

@@ -2,7 +2,7 @@
 
 use super::{
     AllocationSummary, Digest, JobOutcome, JobRecord, JobWall, PluginFile, ProcessTimes,
-    ProfileRecord, ScopeRecord, SettingsRecord, TimeSummary, metrics, samples,
+    ProfileRecord, ScopeRecord, ScopeThread, SettingsRecord, TimeSummary, metrics, samples,
 };
 use crate::model::warning::JobWarning;
 use crate::pass::{EXACT_RUNS, PassEnd, PassName, PassResult, is_exact, median_of_samples};
@@ -422,7 +422,11 @@ fn convert_scope(node: &ScopeNode, metrics: &[MetricInfo]) -> ScopeRecord {
     };
     ScopeRecord {
         name: node.name.clone(),
-        thread: if node.pool { "pool" } else { "driver" }.to_owned(),
+        thread: if node.pool {
+            ScopeThread::Pool
+        } else {
+            ScopeThread::Driver
+        },
         calls: node.calls,
         total_ns: node.total_ns,
         self_ns: node.self_ns,

@@ -344,12 +344,22 @@ pub(crate) struct ProfileRecord {
     pub(crate) overhead: Option<f64>,
 }
 
+/// The thread that opened a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ScopeThread {
+    /// The thread that runs the job's iterations.
+    Driver,
+    /// Another thread. Its scopes are part of no total.
+    #[serde(other)]
+    Pool,
+}
+
 /// A scope in the tree, summed over all iterations of the profile.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ScopeRecord {
     pub(crate) name: String,
-    /// "driver", or "pool" for scopes of other threads, which are part of no total.
-    pub(crate) thread: String,
+    pub(crate) thread: ScopeThread,
     pub(crate) calls: u64,
     pub(crate) total_ns: u64,
     pub(crate) self_ns: u64,
@@ -369,6 +379,13 @@ pub(crate) struct ScopeRecord {
     #[serde(default)]
     pub(crate) metrics: IndexMap<String, f64>,
     pub(crate) children: Vec<ScopeRecord>,
+}
+
+impl ScopeRecord {
+    /// Returns whether the thread that runs the job's iterations opened the scope.
+    pub(crate) fn is_on_driver(&self) -> bool {
+        self.thread == ScopeThread::Driver
+    }
 }
 
 /// Wall time of a job by pass.

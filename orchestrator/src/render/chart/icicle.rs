@@ -68,7 +68,7 @@ pub(in super::super) fn draw_tree(
     iterations: f64,
     size: ScopeSize,
 ) -> Option<Icicle> {
-    let roots = scopes.iter().filter(|scope| scope.thread == "driver");
+    let roots = scopes.iter().filter(|scope| scope.is_on_driver());
     draw(
         roots
             .map(|scope| measure(scope, iterations, size))
@@ -232,12 +232,13 @@ fn count(scopes: &[SizedScope]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::ScopeThread;
 
     fn scope(name: &str, total_ns: u64, children: Vec<ScopeRecord>) -> ScopeRecord {
         let inside: u64 = children.iter().map(|child| child.total_ns).sum();
         ScopeRecord {
             name: name.to_owned(),
-            thread: "driver".to_owned(),
+            thread: ScopeThread::Driver,
             calls: 2,
             total_ns,
             self_ns: total_ns - inside,

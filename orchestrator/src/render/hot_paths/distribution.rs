@@ -93,7 +93,7 @@ pub(super) fn own_bytes(job: &JobRecord) -> Vec<f64> {
 fn own(job: &JobRecord, quantity: fn(&ScopeRecord) -> u64) -> Vec<f64> {
     let mut all = Vec::new();
     if let Some(profile) = &job.profile {
-        let drivers = job.scopes.iter().filter(|scope| scope.thread == "driver");
+        let drivers = job.scopes.iter().filter(|scope| scope.is_on_driver());
         let iterations = profile.iterations.max(1) as f64;
         drivers.for_each(|scope| gather(scope, iterations, quantity, &mut all));
     }

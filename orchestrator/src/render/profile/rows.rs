@@ -155,7 +155,7 @@ pub(super) fn rows(job: &JobRecord) -> Vec<ProfileRow> {
 }
 
 fn driver_scopes(job: &JobRecord) -> impl Iterator<Item = &ScopeRecord> {
-    job.scopes.iter().filter(|scope| scope.thread == "driver")
+    job.scopes.iter().filter(|scope| scope.is_on_driver())
 }
 
 pub(super) fn gather<'a>(

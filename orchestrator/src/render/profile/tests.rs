@@ -3,7 +3,7 @@
 use super::insights::{ProfileInsight, all_insights};
 use super::rows::{ProfileRow, ScopeCaller, gather, rows};
 use super::*;
-use crate::record::ScopeRecord;
+use crate::record::{ScopeRecord, ScopeThread};
 use indexmap::IndexMap;
 use serde_json::json;
 
@@ -11,7 +11,7 @@ fn scope(name: &str, calls: u64, total_ns: u64, children: Vec<ScopeRecord>) -> S
     let inside: u64 = children.iter().map(|child| child.total_ns).sum();
     ScopeRecord {
         name: name.into(),
-        thread: "driver".into(),
+        thread: ScopeThread::Driver,
         calls,
         total_ns,
         self_ns: total_ns - inside,

@@ -55,7 +55,7 @@ fn grow<'a>(
         depth,
         indent: "  ".repeat(depth),
         name: &scope.name,
-        thread_note: if depth == 0 && scope.thread != "driver" {
+        thread_note: if depth == 0 && !scope.is_on_driver() {
             " on other threads"
         } else {
             ""

@@ -136,7 +136,7 @@ fn outermost_scopes(job: &JobRecord) -> impl Iterator<Item = JobScope<'_>> {
     let outermost = job
         .scopes
         .iter()
-        .filter(|scope| scope.thread == "driver")
+        .filter(|scope| scope.is_on_driver())
         .take(MOST_SCOPES);
     outermost.map(|scope| {
         let [shortest, total, longest] =
