@@ -60,7 +60,8 @@ impl DifferenceLevel {
 /// neighbour.
 fn winsorised_squares(ascending: &[f64], cut: usize) -> f64 {
     let (low, high) = (ascending[cut], ascending[ascending.len() - 1 - cut]);
-    let pulled = |value: &f64| value.clamp(low, high);
+    // `clamp` would panic if a bound were not a number.
+    let pulled = |value: &f64| value.max(low).min(high);
     let mean = ascending.iter().map(pulled).sum::<f64>() / ascending.len() as f64;
     ascending
         .iter()

@@ -16,6 +16,12 @@ const LABELLED: [f64; 11] = [
 ];
 /// Change from which on a label is a factor.
 const LARGE: f64 = 3.0;
+/// Margins outside of these bounds are drawn at them. The scale of the largest one ends below the
+/// largest ratio.
+const LEAST_MARGIN: f64 = 0.001;
+const MOST_MARGIN: f64 = 10.0;
+/// Ratio that no scale exceeds.
+const LARGEST_RATIO: f64 = 1000.0;
 /// Least distance between two labels, in units of the coordinates.
 const LEAST_DISTANCE: f64 = 36.0;
 
@@ -60,13 +66,15 @@ impl RatioScale {
         changes: impl Iterator<Item = &'a RelativeChange>,
         margin: f64,
     ) -> Self {
-        let linear = margin.max(0.001).ln_1p();
+        // The maximum replaces a margin that is not a number, which `clamp` would keep.
+        let margin = margin.max(LEAST_MARGIN).clamp(LEAST_MARGIN, MOST_MARGIN);
+        let linear = margin.ln_1p();
         let ends = changes.flat_map(|change| [Some(change.estimate), change.low, change.high]);
         let logs = ends.flatten().map(|end| end.ln_1p().abs());
         let limit = logs.filter(|log| log.is_finite()).fold(0.0, f64::max);
         Self {
             linear,
-            limit: limit.clamp(2.0 * linear, 1000_f64.ln()),
+            limit: limit.clamp(2.0 * linear, LARGEST_RATIO.ln()),
         }
     }
 
@@ -163,6 +171,16 @@ mod tests {
         assert!((scale.place(0.0) - middle).abs() < 1e-9);
         assert!((scale.place(3.0) - (WIDTH - PADDING)).abs() < 1e-9);
         assert!(scale.place(0.005) - middle > 3.0, "half a margin is seen");
+    }
+
+    #[test]
+    fn margin_beyond_every_scale_is_drawn_at_its_ends() {
+        let all = [change(1.0, Some(0.5), Some(3.0))];
+        for margin in [20.0, 1e19, f64::MAX, f64::INFINITY, f64::NAN, -1.0] {
+            let scale = RatioScale::covering(all.iter(), margin);
+            assert!(scale.limit >= 2.0 * scale.linear, "{margin}: {scale:?}");
+            assert!(scale.place(1.0).is_finite(), "{margin}: {scale:?}");
+        }
     }
 
     #[test]

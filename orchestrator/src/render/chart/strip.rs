@@ -100,7 +100,7 @@ fn draw(rows: &[Vec<f64>], median: f64, row: &str, row_plural: &str) -> Option<S
         width: COLUMNS * COLUMN_WIDTH,
         height: shown * ROW_HEIGHT,
         rows: rows.iter().take(shown).enumerate().map(draw_row).collect(),
-        median: coordinate((column(median.clamp(first, end)) + 0.5) * COLUMN_WIDTH as f64),
+        median: coordinate((column(median.max(first).min(end)) + 0.5) * COLUMN_WIDTH as f64),
         low: format::time(first),
         high: format::time(end),
         beyond,
