@@ -133,9 +133,9 @@ fn places(job: &JobRecord) -> Option<Vec<ScopePlace>> {
     let profile = job.profile.as_ref()?;
     let iterations = profile.iterations.max(1) as f64;
     let mut places = Vec::new();
-    let mut inside = 0;
+    let mut inside: u64 = 0;
     for scope in job.scopes.iter().filter(|scope| scope.is_on_driver()) {
-        inside += scope.total_ns;
+        inside = inside.saturating_add(scope.total_ns);
         walk(scope, &mut Vec::new(), iterations, &mut places);
     }
     let outside = profile.run_ns.saturating_sub(inside) as f64 / iterations;
@@ -154,7 +154,8 @@ fn walk(
     places: &mut Vec<ScopePlace>,
 ) {
     above.push(scope.name.clone());
-    let inner = |of: fn(&ScopeRecord) -> u64| scope.children.iter().map(of).sum::<u64>();
+    let inner =
+        |of: fn(&ScopeRecord) -> u64| scope.children.iter().map(of).fold(0, u64::saturating_add);
     places.push(ScopePlace {
         path: above.clone(),
         calls: scope.calls as f64 / iterations,

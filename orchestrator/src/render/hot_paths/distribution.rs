@@ -85,7 +85,11 @@ pub(super) fn own_times(job: &JobRecord) -> Vec<f64> {
 /// Returns the bytes that each place in the tree of a job allocates itself, per iteration.
 pub(super) fn own_bytes(job: &JobRecord) -> Vec<f64> {
     own(job, |scope| {
-        let inside: u64 = scope.children.iter().map(|child| child.bytes).sum();
+        let inside: u64 = scope
+            .children
+            .iter()
+            .map(|child| child.bytes)
+            .fold(0, u64::saturating_add);
         scope.bytes.saturating_sub(inside)
     })
 }

@@ -129,7 +129,9 @@ pub(super) fn rows(job: &JobRecord) -> Vec<ProfileRow> {
     let Some(profile) = &job.profile else {
         return Vec::new();
     };
-    let outermost: u64 = driver_scopes(job).map(|scope| scope.total_ns).sum();
+    let outermost: u64 = driver_scopes(job)
+        .map(|scope| scope.total_ns)
+        .fold(0, u64::saturating_add);
     let mut rows = Vec::new();
     for scope in driver_scopes(job) {
         gather(&job.id, scope, &mut Vec::new(), &mut rows);

@@ -249,7 +249,7 @@ fn recording(record: &Record) -> Option<String> {
 }
 
 fn footer(wall: &RunWall, measured: usize, all: usize) -> String {
-    let before = wall.prepare_ns + wall.lock_ns;
+    let before = wall.prepare_ns.saturating_add(wall.lock_ns);
     let took = wall.total_ns as f64 - before as f64;
     let waited = if wall.lock_ns > LONG_WAIT_NS {
         let waited = format::time(wall.lock_ns as f64);
