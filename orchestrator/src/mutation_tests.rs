@@ -164,6 +164,89 @@ fn bisects_survive_mutations() {
     });
 }
 
+/// Lists the JSON pointers of all whole numbers of a document.
+fn list_numbers(value: &Value, pointer: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Number(number) if number.is_u64() => found.push(pointer.to_owned()),
+        Value::Array(elements) => {
+            for (index, element) in elements.iter().enumerate() {
+                list_numbers(element, &format!("{pointer}/{index}"), found);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                list_numbers(field, &format!("{pointer}/{name}"), found);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Reads the examples of a kind of document with the largest number in the place of every whole
+/// number that allows it.
+fn read_with_largest_numbers<T: DeserializeOwned>(kind: &str) -> Vec<T> {
+    let documents = read_examples("tests/fixtures/reports", |name| name.starts_with(kind));
+    let enlarge = |text: Vec<u8>| {
+        let mut document: Value = serde_json::from_slice(&text).unwrap();
+        let mut pointers = Vec::new();
+        list_numbers(&document, "", &mut pointers);
+        let mut enlarged = 0;
+        for pointer in pointers {
+            let Some(number) = document.pointer_mut(&pointer) else {
+                continue;
+            };
+            let before = std::mem::replace(number, u64::MAX.into());
+            if T::deserialize(&document).is_ok() {
+                enlarged += 1;
+            } else if let Some(number) = document.pointer_mut(&pointer) {
+                *number = before;
+            }
+        }
+        assert!(enlarged > 5, "{kind}: {enlarged} numbers");
+        T::deserialize(&document).unwrap()
+    };
+    documents.into_iter().map(enlarge).collect()
+}
+
+#[test]
+fn largest_numbers_end_no_report() {
+    let nowhere = Path::new("/nonexistent/templates");
+    let render = |view: ReportView, names: &[&str]| {
+        for name in names {
+            view.render(name, nowhere).unwrap();
+        }
+    };
+    for record in read_with_largest_numbers::<Record>("record") {
+        let names = [
+            "summary.txt",
+            "profile.md",
+            "hot-paths.md",
+            "allocations.md",
+            "samples.txt",
+            "run.html",
+        ];
+        render(ReportView::of_run(&record), &names);
+        for format in ExportFormat::ALL {
+            let _ = export::export_result(&ExportedResult::Run(&record), format, nowhere);
+        }
+    }
+    for comparison in read_with_largest_numbers::<Comparison>("comparison") {
+        let names = [
+            "comparison.txt",
+            "comparison.md",
+            "comparison.html",
+            "performance.md",
+            "overview.txt",
+            "chart.md",
+        ];
+        render(ReportView::of_comparison(&comparison), &names);
+    }
+    for report in read_with_largest_numbers::<BisectReport>("bisect") {
+        let names = ["bisect.txt", "bisect.md", "bisect.html"];
+        render(ReportView::of_bisect(&report), &names);
+    }
+}
+
 #[test]
 fn states_of_bisects_survive_mutations() {
     let header = BisectHeader {

@@ -121,7 +121,7 @@ fn function(change: &CodeChange) -> ChangedFunction<'_> {
 
 fn differences(a: CodeShape, b: CodeShape) -> Vec<String> {
     let packed = |shape: CodeShape| {
-        let all = shape.packed_float + shape.scalar_float;
+        let all = shape.packed_float.saturating_add(shape.scalar_float);
         (all > 0).then(|| format!("{:.0} %", 100.0 * shape.packed_float as f64 / all as f64))
     };
     let mut found = Vec::new();
