@@ -31,16 +31,20 @@ pub(super) fn verify_comparison(comparison: &Comparison, check: &mut FigureCheck
         let stored = comparison.counts.get(&verdict).map(|count| *count as f64);
         check.compare_figures(verdict.word(), "counts", stored, Some(count as f64));
     }
-    if let Some(stored) = &comparison.totals {
-        let computed = totals::totals(&comparison.jobs);
-        let computed = computed.as_ref();
-        let place = "the comparison";
-        let sum = computed.map(|totals| totals.sum);
-        check.compare_figures(place, "totals.sum", Some(stored.sum), sum);
-        let mean = computed.map(|totals| totals.geometric_mean);
-        let stored = Some(stored.geometric_mean);
-        check.compare_figures(place, "totals.geometric_mean", stored, mean);
-    }
+    verify_totals(comparison, check);
+}
+
+/// Verifies the totals. There are none where no change of time has an interval.
+fn verify_totals(comparison: &Comparison, check: &mut FigureCheck) {
+    let place = "the comparison";
+    let stored = comparison.totals.as_ref();
+    let computed = totals::totals(&comparison.jobs);
+    let computed = computed.as_ref();
+    let [stored_sum, computed_sum] = [stored, computed].map(|totals| Some(totals?.sum));
+    check.compare_figures(place, "totals.sum", stored_sum, computed_sum);
+    let [stored_mean, computed_mean] =
+        [stored, computed].map(|totals| Some(totals?.geometric_mean));
+    check.compare_figures(place, "totals.geometric_mean", stored_mean, computed_mean);
 }
 
 fn list_entries(comparison: &Comparison, id: &str) -> Vec<MetricEntry> {
@@ -180,4 +184,34 @@ fn verify_entry(time: &JudgedTime, finding: PairFinding, check: &mut FigureCheck
 
 fn split(values: Option<[f64; 2]>) -> [Option<f64>; 2] {
     values.map_or([None, None], |values| values.map(Some))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::tests::read;
+
+    #[test]
+    fn totals_that_are_missing_or_invented_are_found() {
+        let mut comparison: Comparison = read("comparison-full");
+        comparison.totals = None;
+        let mut check = FigureCheck::default();
+        verify_totals(&comparison, &mut check);
+        let [sum, mean] = check.differences.as_slice() else {
+            panic!("{:?}", check.differences);
+        };
+        assert_eq!((sum.field, sum.stored.as_str()), ("totals.sum", "none"));
+        assert_eq!(mean.field, "totals.geometric_mean");
+
+        let mut comparison: Comparison = read("comparison-full");
+        comparison.jobs.clear();
+        let mut check = FigureCheck::default();
+        verify_totals(&comparison, &mut check);
+        let computed: Vec<&str> = check
+            .differences
+            .iter()
+            .map(|difference| difference.computed.as_str())
+            .collect();
+        assert_eq!(computed, ["none", "none"]);
+    }
 }

@@ -116,7 +116,14 @@ fn comparison_follows_from_its_pairs() {
                 time(comparison)["e_value"] = json!(1.0);
             }),
             ("the comparison: totals.sum is 0, but ", |comparison| {
-                comparison["totals"]["sum"] = json!(0.0);
+                comparison["totals"] = json!({
+                    "workloads": 1,
+                    "sum": 0.0,
+                    "geometric_mean": 0.0,
+                    "largest": "work",
+                    "largest_share": null,
+                    "disagree": false,
+                });
             }),
         ],
     );
