@@ -21,6 +21,7 @@ mod hash;
 mod import;
 mod journal;
 mod json_schema;
+mod list;
 mod machine;
 mod model;
 #[cfg(test)]

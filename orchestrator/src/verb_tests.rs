@@ -11,7 +11,7 @@ use crate::context::CommandContext;
 use crate::error::ErrorKind;
 use crate::git::Revision;
 use crate::git::sample_repository::SampleRepository;
-use crate::import::import;
+use crate::import::{ImportRequest, import_results};
 use crate::project::report_names::ReportMatch;
 use crate::run::{RunRequest, run};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
@@ -151,14 +151,18 @@ fn run_and_check_refuse_a_missing_scenario() {
 fn import_lists_what_contradicts_itself() {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let table = package.join("tests/fixtures/comparison-2026-02-04.csv");
-    let comparison = import(&table, None).unwrap();
+    let import = |first: &Path| {
+        let first = first.to_owned();
+        import_results(&ImportRequest {
+            first,
+            second: None,
+        })
+    };
+    let comparison = import(&table).unwrap();
     assert_eq!(comparison.a.kind, SideKind::Imported);
     assert!(!comparison.contradictions.is_empty());
     assert_eq!(
-        import(Path::new("/nonexistent.csv"), None)
-            .err()
-            .unwrap()
-            .kind(),
+        import(Path::new("/nonexistent.csv")).err().unwrap().kind(),
         ErrorKind::Input
     );
 }

@@ -5,7 +5,7 @@ use super::exit::Exit;
 use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::import;
+use crate::import::{self, ImportRequest};
 use crate::project;
 use crate::record::store;
 use crate::report::stored_comparison::{ComparisonPlace, StoredComparison};
@@ -18,7 +18,11 @@ const REPORTS: [&str; 2] = ["import.txt", "comparison.md"];
 pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
-    let mut comparison = import::import(&options.file, options.after.as_deref())?;
+    let request = ImportRequest {
+        first: options.file.clone(),
+        second: options.after.clone(),
+    };
+    let mut comparison = import::import_results(&request)?;
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("the current folder", &error))?;
     let root = project::root_of(&here.join("x"));

@@ -82,9 +82,9 @@ pub(crate) fn main() -> Exit {
         Command::Import(options) => import::run_import(options),
         Command::Report(options) => report::run_report(options),
         Command::Verify(options) => verify::run_verify(options),
-        Command::List(options) => list::list(options),
+        Command::List(options) => list::run_list(options),
         Command::Plugin(command) => plugin::plugin(command),
-        Command::Schema => list::schema(),
+        Command::Schema => list::print_schema(),
     };
     match result {
         Ok(exit) => exit,

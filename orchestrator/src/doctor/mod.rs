@@ -2,6 +2,7 @@
 //! what was read.
 
 mod cpu;
+pub(crate) mod diagnosis;
 mod kernel;
 mod memory;
 mod other_processes;

@@ -22,7 +22,7 @@ use crate::file;
 use crate::project;
 use measured_file::MeasuredSide;
 use orch_core::judge::verdict::ALPHA;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Content of a file or a folder.
 enum ImportedContent {
@@ -45,11 +45,24 @@ struct ImportedParts {
     table: ImportedTable,
 }
 
-/// Reads a file or a folder, or the two sides from one each, and converts them to a comparison.
-pub(crate) fn import(first: &Path, second: Option<&Path>) -> Result<Comparison, CommandError> {
+/// Request to import the results of another tool.
+#[derive(Debug, Clone)]
+pub(crate) struct ImportRequest {
+    /// A file or a folder with both sides, or with the side before.
+    pub(crate) first: PathBuf,
+    /// The file with the side after, if the first one does not contain it.
+    pub(crate) second: Option<PathBuf>,
+}
+
+/// Reads the results and converts them to a comparison, without its time and its place of storage.
+///
+/// # Errors
+/// A file cannot be read, is of no known format, or contradicts the other one.
+pub(crate) fn import_results(request: &ImportRequest) -> Result<Comparison, CommandError> {
     let shown = |path: &Path| path.display().to_string();
+    let first = &request.first;
     let before = (shown(first), read_content(first)?);
-    let after = match second {
+    let after = match &request.second {
         Some(path) => Some((shown(path), read_content(path)?)),
         None => None,
     };

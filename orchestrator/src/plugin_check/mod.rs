@@ -12,17 +12,28 @@ use crate::runner::event::ProgressObserver;
 use examiner::PluginExaminer;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Examines the plugins at `path`: a library, a crate, a scenario or a project. `workload` is a
-/// pattern of the workloads to try.
+/// Request to examine plugins.
+#[derive(Debug, Clone)]
+pub(crate) struct PluginCheckRequest {
+    /// A library, a crate, a scenario or a project.
+    pub(crate) path: PathBuf,
+    /// Pattern of the workloads to try; `None` tries all.
+    pub(crate) workload: Option<String>,
+}
+
+/// Examines the plugins at a path.
+///
+/// # Errors
+/// There is no plugin at the path, or no workload matches the pattern.
 pub(crate) fn check_plugins(
-    path: &Path,
-    workload: Option<&str>,
+    request: &PluginCheckRequest,
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<Vec<ExaminedPlugin>, CommandError> {
-    let plugins = find_plugins(path)?;
+    let workload = request.workload.as_deref();
+    let plugins = find_plugins(&request.path)?;
     let mut examiner = PluginExaminer::new(workload, context)?;
     let mut examined = Vec::new();
     for plugin in &plugins {

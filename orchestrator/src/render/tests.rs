@@ -266,7 +266,11 @@ fn imported_results() {
         }
     }
     let folder = Path::new("tests/fixtures/imports/criterion");
-    let compared = import::import(folder, None).unwrap();
+    let compared = import::import_results(&import::ImportRequest {
+        first: folder.to_owned(),
+        second: None,
+    })
+    .unwrap();
     check_import("import-criterion", &compared);
 }
 

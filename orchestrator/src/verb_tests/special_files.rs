@@ -6,7 +6,7 @@ use crate::compare::compare;
 use crate::context::CommandContext;
 use crate::error::ErrorKind;
 use crate::file::MOST_RESULT_BYTES;
-use crate::import::import;
+use crate::import::{ImportRequest, import_results};
 use crate::project;
 use crate::project::report_names::ReportMatch;
 use crate::record::store;
@@ -78,7 +78,11 @@ fn table_is_a_regular_file() {
         let folder = tempfile::tempdir().unwrap();
         let table = folder.path().join("t.csv");
         placed.put(&table);
-        let error = import(&table, None).err().unwrap();
+        let request = ImportRequest {
+            first: table,
+            second: None,
+        };
+        let error = import_results(&request).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Input);
         let message = error.to_string();
         // A folder may hold results of criterion.

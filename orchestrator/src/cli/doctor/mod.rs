@@ -27,7 +27,7 @@ pub(super) fn run_doctor(options: &DoctorOptions) -> CommandResult {
         .with_hint("add --calibrate or --rebuilds N"));
     }
     if !measures {
-        return findings::findings(options);
+        return findings::print_findings(options);
     }
     if options.comparisons == Some(0) {
         return Err(CommandError::input("--comparisons must be greater than 0"));

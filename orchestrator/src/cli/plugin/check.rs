@@ -7,7 +7,7 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::plugin_check::{self, ExaminedPlugin};
+use crate::plugin_check::{self, ExaminedPlugin, PluginCheckRequest};
 use crate::render::tone::Tone;
 use crate::vetting::{FindingLevel, PluginFinding};
 use orch_core::format;
@@ -24,9 +24,11 @@ const LEVEL_COLUMNS: usize = 9;
 pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
     let interrupt = output::listen_to_signals()?;
     let context = CommandContext::begin(&interrupt);
-    let workload = options.workload.as_deref();
-    let examined =
-        plugin_check::check_plugins(&options.subject, workload, &context, &mut Progress::new())?;
+    let request = PluginCheckRequest {
+        path: options.subject.clone(),
+        workload: options.workload.clone(),
+    };
+    let examined = plugin_check::check_plugins(&request, &context, &mut Progress::new())?;
     if options.json {
         let text = serde_json::to_string_pretty(&document(&examined))
             .map_err(|error| CommandError::system_while("the findings", &error))?;

@@ -206,6 +206,13 @@ fn criterion_is_read() {
     );
 }
 
+fn import(first: &Path, second: Option<&Path>) -> Result<Comparison, CommandError> {
+    import_results(&ImportRequest {
+        first: first.to_owned(),
+        second: second.map(Path::to_owned),
+    })
+}
+
 #[test]
 fn folder_of_criterion_has_both_sides() {
     let folder = fixture("criterion");
