@@ -1,8 +1,11 @@
-//! Errors that end a command: a kind, a message and hints, and their printed form.
+//! Errors that end a command: a kind, a message, hints and a place, and their printed form.
 
 use crate::scenario::problem::{self, FileProblem};
 use orch_core::format::clean;
 use std::fmt::{self, Display, Write};
+
+/// Most places that an error keeps. GitHub shows as many annotations of a level.
+pub(crate) const MOST_PLACES: usize = 10;
 
 /// Kinds of errors, which determine the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,20 +37,34 @@ enum ErrorText {
     Lines(String),
 }
 
+/// A place in a file that the user can edit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ErrorPlace {
+    /// Path as the user wrote it.
+    pub(crate) file: String,
+    /// Number of the line, from 1.
+    pub(crate) line: usize,
+    /// What is wrong there, as a sentence without "error:".
+    pub(crate) message: String,
+}
+
 /// An obstacle that ends a command.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     kind: ErrorKind,
-    text: ErrorText,
+    /// In a box, because functions return errors by value.
+    text: Box<ErrorText>,
     hints: Vec<String>,
+    places: Vec<ErrorPlace>,
 }
 
 impl CommandError {
     fn new(kind: ErrorKind, text: ErrorText) -> Self {
         Self {
             kind,
-            text,
+            text: Box::new(text),
             hints: Vec::new(),
+            places: Vec::new(),
         }
     }
 
@@ -57,18 +74,31 @@ impl CommandError {
     }
 
     /// Returns an error about wrong places in a file. `file` is its name in messages.
-    pub(crate) fn problems(file: &str, text: &str, problems: Vec<FileProblem>) -> Self {
+    pub(crate) fn problems(file: &str, text: &str, mut problems: Vec<FileProblem>) -> Self {
+        problems.sort_by_key(|problem| problem.at.start);
+        let place = |problem: &FileProblem| ErrorPlace {
+            file: file.to_owned(),
+            line: problem.find_line(text),
+            message: problem.message.clone(),
+        };
+        let places = problems.iter().take(MOST_PLACES).map(place).collect();
         let text = ErrorText::Problems {
             file: file.to_owned(),
             text: text.to_owned(),
             problems,
         };
-        Self::new(ErrorKind::Input, text)
+        Self {
+            places,
+            ..Self::new(ErrorKind::Input, text)
+        }
     }
 
     /// Returns an error about wrong input whose message is already a list of lines with places.
-    pub(crate) fn lines(lines: String) -> Self {
-        Self::new(ErrorKind::Input, ErrorText::Lines(lines))
+    pub(crate) fn lines(lines: String, places: Vec<ErrorPlace>) -> Self {
+        Self {
+            places,
+            ..Self::new(ErrorKind::Input, ErrorText::Lines(lines))
+        }
     }
 
     /// Returns an error about a refusal of the system.
@@ -109,10 +139,15 @@ impl CommandError {
         self.kind
     }
 
+    /// Lists the places in files that the error is about, at most ten; empty if it is about none.
+    pub(crate) fn places(&self) -> &[ErrorPlace] {
+        &self.places
+    }
+
     /// Formats the whole text for a terminal, cleaned and without a line feed at the end; empty if
     /// nothing is shown.
     pub(crate) fn show(&self, colour: bool) -> String {
-        let mut shown = match &self.text {
+        let mut shown = match &*self.text {
             ErrorText::Sentence(message) => format!("error: {}", clean::clean_lines(message)),
             ErrorText::Problems {
                 file,
@@ -152,13 +187,29 @@ mod tests {
     }
 
     #[test]
+    fn problems_of_a_file_have_places() {
+        let text = "a: 1\nb: 2\n";
+        let problem = FileProblem::new(5..6, "unknown field `b`", None);
+        let error = CommandError::problems("s.yaml", text, vec![problem.clone()]);
+        let place = ErrorPlace {
+            file: "s.yaml".to_owned(),
+            line: 2,
+            message: "unknown field `b`".to_owned(),
+        };
+        assert_eq!(error.places(), [place]);
+        let many = CommandError::problems("s.yaml", text, vec![problem; 30]);
+        assert_eq!(many.places().len(), MOST_PLACES);
+        assert_eq!(CommandError::input("no such job").places(), []);
+    }
+
+    #[test]
     fn error_controls_no_terminal_and_no_log() {
         let error = CommandError::input("no job \x1b[2J\r\n::error::x").with_hint("\u{202e}y");
         assert_eq!(
             error.to_string(),
             "error: no job  [2J\n: :error::x\nhint:  y"
         );
-        let lines = CommandError::lines("::stop-commands::t\u{9b}".to_owned());
+        let lines = CommandError::lines("::stop-commands::t\u{9b}".to_owned(), Vec::new());
         assert_eq!(lines.to_string(), ": :stop-commands::t ");
         let problem = FileProblem {
             at: 3..4,

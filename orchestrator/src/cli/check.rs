@@ -56,7 +56,7 @@ pub(super) fn run_check(options: &CheckOptions) -> CommandResult {
         let whole = format!("{}\n{printed}", stored.table);
         output::print(&stored.show(&whole, "check"))?;
     }
-    if std::env::var_os("GITHUB_ACTIONS").is_some() {
+    if output::is_github() {
         report_to_github(&found, &text, &stored, options.output.json)?;
     }
     stored.finish()?;

@@ -5,6 +5,7 @@ use super::exit::Exit;
 use crate::error::{CommandError, ErrorKind};
 use crate::project::report_names::ReportMatch;
 use crate::project::{self, LoadedScenario};
+use crate::render::github;
 use crate::render::place::ReportPlace;
 use crate::render::tone::show_tones;
 use crate::report;
@@ -83,12 +84,22 @@ pub(super) fn place() -> ReportPlace {
     ReportPlace::standard_output(columns, use_colour(&out))
 }
 
+/// Returns whether the command is a step of a workflow of GitHub, which reads its log.
+pub(super) fn is_github() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some()
+}
+
 /// Prints the error that ended a command, and returns its exit code.
 pub(super) fn report_error(error: &CommandError) -> Exit {
     // The error cleans its parts, because its colours are control characters too.
     let text = error.show(use_colour(&io::stderr()));
     if !text.is_empty() {
         note_as_is(&text);
+    }
+    if is_github() {
+        for place in error.places() {
+            note_as_is(&github::annotate_place(place));
+        }
     }
     match error.kind() {
         ErrorKind::Input => Exit::BadInput,

@@ -1,6 +1,6 @@
 //! Problems of an imported file, each with its line and a remedy, and the error that lists them.
 
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorPlace, MOST_PLACES};
 
 /// Most problems that are shown; further ones are only counted.
 const MOST_SHOWN: usize = 20;
@@ -34,8 +34,17 @@ pub(super) fn refuse(file: &str, mut problems: Vec<ImportProblem>) -> CommandErr
         String::new()
     };
     let plural = if count == 1 { "" } else { "s" };
-    CommandError::lines(format!(
+    let lines = format!(
         "{}\n{count} problem{plural} in {file}{more}; nothing was imported",
         shown.join("\n")
-    ))
+    );
+    let place = |problem: &ImportProblem| ErrorPlace {
+        file: file.to_owned(),
+        line: usize::try_from(problem.line).unwrap_or(usize::MAX),
+        message: problem.message.clone(),
+    };
+    CommandError::lines(
+        lines,
+        problems.iter().take(MOST_PLACES).map(place).collect(),
+    )
 }

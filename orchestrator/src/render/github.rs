@@ -1,6 +1,8 @@
-//! A check for GitHub: annotations for the log and the summary of a step, within GitHub's limits.
+//! A check or an error for GitHub: annotations for the log, and the summary of a step, within
+//! GitHub's limits.
 
 use crate::comparison;
+use crate::error::ErrorPlace;
 use crate::file::{self, LinkRule};
 use crate::gate::{FindingKind, GateFinding, GateResult};
 use orch_core::format::{self, clean};
@@ -99,6 +101,17 @@ fn annotation(finding: &GateFinding, level: AnnotationLevel) -> String {
         clean::escape_property(&format::brief(&finding.job)),
         clean::escape_message(&format::brief(&finding.metric)),
         clean::escape_message(&format::brief(&finding.message)),
+    )
+}
+
+/// Formats a place of an error as one of GitHub's workflow commands, so that GitHub shows the
+/// message at the line of the file.
+pub(crate) fn annotate_place(place: &ErrorPlace) -> String {
+    format!(
+        "::error title=orch,file={},line={}::{}",
+        clean::escape_property(&place.file),
+        place.line,
+        clean::escape_message(&format::brief(&place.message)),
     )
 }
 

@@ -48,6 +48,12 @@ impl FileProblem {
             .map_or(text.len(), |newline| start + newline);
         start..end.clamp(start, line_end.max(start))
     }
+
+    /// Finds the number of the line, from 1.
+    pub(crate) fn find_line(&self, text: &str) -> usize {
+        let before = text.chars().take(self.at.start);
+        1 + before.filter(|c| *c == '\n').count()
+    }
 }
 
 /// Most problems that are shown; further ones are only counted.

@@ -2,8 +2,8 @@
 //! Nothing is green that was not measured.
 
 use crate::history::History;
-use crate::support::Ran;
 use crate::support::waiting::wait_while_running;
+use crate::support::{Project, Ran};
 use serde_json::Value;
 
 fn check(history: &History, more: &[&str]) -> Ran {
@@ -447,6 +447,23 @@ fn github_gets_annotations_and_a_summary() {
     assert!(summary.contains("# "), "the report follows: {summary}");
     // Elsewhere nothing of that is printed.
     assert!(!check(&history, &[]).stdout.contains("::error"));
+}
+
+#[test]
+fn github_gets_the_lines_of_problems() {
+    let project = Project::new();
+    project.write("scenarios/s.yaml", "plugins: {}\nworkload: []\n");
+    let mut command = project.command();
+    command
+        .args(["run", "scenarios/s.yaml"])
+        .env("GITHUB_ACTIONS", "true");
+    let out = command.output().unwrap();
+    assert_eq!(out.status.code(), Some(200));
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(
+        text.contains("\n::error title=orch,file=scenarios/s.yaml,line=2::"),
+        "{text}"
+    );
 }
 
 /// How many worker processes a process has now.
