@@ -7,6 +7,7 @@ use crate::gate::{self, GateResult};
 use crate::git::{GitKind, GitState};
 use crate::import;
 use crate::machine::Machine;
+use crate::model::run_outcome::RunOutcome;
 use crate::plugin::catalog::PluginDescription;
 use crate::record::{self, JobRecord, Record};
 use crate::render::{self, RenderError, ReportView};
@@ -256,7 +257,7 @@ pub(crate) fn large_record(jobs: usize, allocations: u64) -> Record {
         id: "large".to_owned(),
         started: "2026-01-01T00:00:00Z".to_owned(),
         ended: "2026-01-01T01:00:00Z".to_owned(),
-        outcome: record::RunOutcome::Incomplete,
+        outcome: RunOutcome::Incomplete,
         orch: "0".to_owned(),
         command: "orch run large.yaml".to_owned(),
         seed: 1,

@@ -21,6 +21,7 @@ use crate::error::CommandError;
 use crate::git::commit::CommitFiles;
 use crate::git::{Revision, history, revert};
 use crate::machine::Machine;
+use crate::model::warning::{SidedKind, SidedWarning};
 use crate::plugin::dependencies::{self, DependencyChange};
 use crate::plugin::{cargo, revision};
 use crate::record::ScenarioRecord;
@@ -84,8 +85,10 @@ pub(super) fn build_report(
         ReportedCommit::of(&task.history.good),
         ReportedCommit::of(task.bad()),
     );
-    let mut warnings = task.notes.clone();
-    warnings.extend(answers.warnings.iter().cloned());
+    let note = |note: &String| (SidedKind::WORDED, note.clone());
+    let warning = |warning: &SidedWarning| (warning.kind(), warning.to_string());
+    let notes = task.notes.iter().map(note);
+    let (warning_kinds, warnings) = notes.chain(answers.warnings.iter().map(warning)).unzip();
     Ok(BisectReport {
         schema: bisect::SCHEMA.to_owned(),
         id: String::new(),
@@ -146,6 +149,7 @@ pub(super) fn build_report(
             .collect(),
         reverted,
         warnings,
+        warning_kinds,
         resumed: answers.resumed,
         wall_ns: u64::try_from(context.elapsed().as_nanos()).unwrap_or(u64::MAX),
     })

@@ -8,6 +8,7 @@ use crate::bisect::state::{BisectState, BisectStep, ProbeRecord, is_same};
 use crate::comparison::{CodeRelation, Verdict, exact};
 use crate::error::CommandError;
 use crate::model::metric::Metric;
+use crate::model::warning::SidedWarning;
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::revision;
 use crate::runner::pair::{A, B};
@@ -62,7 +63,7 @@ pub(super) struct CommitEvidence<'a> {
     pub(super) measured: BTreeMap<(usize, usize), Vec<PairRecord>>,
     pub(super) codes: BTreeMap<(usize, usize), bool>,
     pub(super) confirmed: BTreeMap<(usize, usize), ConfirmedSuspect>,
-    pub(super) warnings: Vec<String>,
+    pub(super) warnings: Vec<SidedWarning>,
     pub(super) resumed: bool,
     pub(super) ready: HashMap<usize, ReadyCommit>,
     series: HashMap<(usize, usize), PairSeries>,
@@ -290,7 +291,6 @@ impl<'a> CommitEvidence<'a> {
             .map_err(|error| CommandError::system_while("a pair cannot be measured", &error))?;
         drop(held);
         for warning in std::mem::take(&mut series.warnings) {
-            let warning = warning.to_string();
             if !self.warnings.contains(&warning) {
                 self.warnings.push(warning);
             }

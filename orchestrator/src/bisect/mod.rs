@@ -227,7 +227,7 @@ pub(crate) fn bisect(
         BisectStop::Failed(error) => BisectEnd::Stopped(error),
         BisectStop::Unmeasurable { position, reason } => BisectEnd::Unmeasurable(format!(
             "{} cannot be measured: {reason}",
-            name_position(&ground, position, &reason)
+            name_position(&ground, position)
         )),
     };
     Ok(BisectResult {
@@ -260,19 +260,13 @@ fn deserves_report(stop: &BisectStop, found: &SearchFinding, answers: &CommitEvi
     }
 }
 
-fn name_position(ground: &BisectContext, position: usize, reason: &str) -> String {
-    let revision = ground.revision(position);
+fn name_position(ground: &BisectContext, position: usize) -> String {
     let name = match position {
         0 => "the good end",
         position if position == ground.history.candidates.len() => "the bad end",
         _ => "the reference",
     };
-    // The message of a failed build names its commit.
-    if reason.contains(revision.short()) {
-        name.to_owned()
-    } else {
-        format!("{name} {} ({})", revision.short(), revision.subject)
-    }
+    format!("{name} {}", ground.revision(position).short())
 }
 
 /// Runs the search. An error contains what was found until then, if the search had begun.

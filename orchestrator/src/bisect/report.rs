@@ -6,6 +6,7 @@ use crate::comparison::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::git::Revision;
 use crate::machine::Machine;
 use crate::model::metric::Metric;
+use crate::model::warning::SidedKind;
 use crate::record::ScenarioRecord;
 use crate::runner::pair_series::PairRecord;
 use serde::{Deserialize, Serialize};
@@ -71,6 +72,9 @@ pub(crate) struct BisectReport {
     pub(crate) measured: Vec<EndMeasurement>,
     pub(crate) reverted: Option<RevertCheck>,
     pub(crate) warnings: Vec<String>,
+    /// Kinds of `warnings`, in the same order.
+    #[serde(default)]
+    pub(crate) warning_kinds: Vec<SidedKind>,
     /// Whether the bisect was stopped and resumed. `wall_ns` then covers only the time since it was
     /// resumed.
     pub(crate) resumed: bool,

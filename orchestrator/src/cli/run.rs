@@ -6,7 +6,7 @@ use super::progress::Progress;
 use super::{CommandResult, output};
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::record::RunOutcome;
+use crate::model::run_outcome::RunOutcome;
 use crate::report::stored_run::StoredRun;
 use crate::run::{self, RunRequest, RunResult};
 

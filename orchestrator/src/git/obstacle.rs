@@ -78,7 +78,7 @@ impl fmt::Display for GitObstacle {
             Self::OtherOwner { root, trust } => {
                 let place = root.display();
                 let why = trust.map_or(String::new(), |name| {
-                    format!(", and orch does not read safe.directory from {name}")
+                    format!("orch does not read safe.directory from {name}; ")
                 });
                 // With this variable, `--global` would write to the file that the variable names.
                 let command = if *trust == Some(GLOBAL_FILE) {
@@ -88,7 +88,7 @@ impl fmt::Display for GitObstacle {
                 };
                 write!(
                     f,
-                    "{place} belongs to another user{why}; if you trust it, run: {command} config \
+                    "{place} belongs to another user; {why}if you trust it, run: {command} config \
                      --global --add safe.directory {}",
                     quoted(root)
                 )

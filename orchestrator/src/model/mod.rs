@@ -4,4 +4,5 @@
 pub(crate) mod export_format;
 pub(crate) mod metric;
 pub(crate) mod reason;
+pub(crate) mod run_outcome;
 pub(crate) mod warning;

@@ -96,6 +96,14 @@ pub(crate) struct SidedKind {
     pub(crate) side: Option<WarnedSide>,
 }
 
+impl SidedKind {
+    /// Kind of a text that is about no side and has no kind of its own.
+    pub(crate) const WORDED: Self = Self {
+        kind: WarningKind::Worded,
+        side: None,
+    };
+}
+
 /// A warning with the side of a pair that its text begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SidedWarning {
@@ -341,7 +349,7 @@ impl fmt::Display for JobWarning {
             ),
             Self::LeftProcesses { count } => write!(
                 f,
-                "the plugin left {count} process(es) running; orch ended them"
+                "processes that the plugin left running: {count}; orch ended them"
             ),
             Self::Output { bytes, last_words } => {
                 write!(

@@ -20,6 +20,7 @@ use crate::git::GitState;
 use crate::machine::Machine;
 use crate::machine::load::MachineLoad;
 use crate::model::metric::Metric;
+use crate::model::run_outcome::RunOutcome;
 use crate::model::warning::WarningKind;
 use crate::plugin::catalog::{BetterDirection, CounterBasis};
 use crate::sentinel::SentinelResult;
@@ -114,17 +115,6 @@ impl Verdict {
             Self::Improved => "improved",
         }
     }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum RunOutcome {
-    /// Every job was measured.
-    Complete,
-    /// Some jobs were not measured.
-    Incomplete,
-    /// The user stopped the run.
-    Interrupted,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

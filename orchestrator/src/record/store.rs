@@ -2,9 +2,10 @@
 //! resuming an interrupted run replaces a record.
 
 use super::anchored::AnchorRecord;
-use super::{Record, RunOutcome, ScenarioRecord};
+use super::{Record, ScenarioRecord};
 use crate::file::{self, UnfinishedFolder};
 use crate::machine::Machine;
+use crate::model::run_outcome::RunOutcome;
 use crate::sentinel::SentinelResult;
 use orch_core::format::clean;
 use rustix::fs::Access;

@@ -3,9 +3,10 @@
 use super::listed::{self, ListedReport};
 use crate::error::CommandError;
 use crate::export::ExportedResult;
+use crate::model::run_outcome::RunOutcome;
 use crate::project;
 use crate::record::result_folder::ResultFolder;
-use crate::record::{RunOutcome, store};
+use crate::record::store;
 use crate::render::ReportView;
 use crate::render::place::ReportPlace;
 use crate::run::RunResult;

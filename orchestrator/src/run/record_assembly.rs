@@ -3,12 +3,13 @@
 use super::PreparedRun;
 use super::input_files::InputFiles;
 use crate::machine::CpuTimes;
+use crate::model::run_outcome::RunOutcome;
 use crate::pass::{self, PassEnd, PassResult};
 use crate::plugin::cargo;
 use crate::project;
 use crate::record::assemble::{self, JobFacts};
 use crate::record::{
-    self, JobOutcome, PluginFile, PluginRecord, Record, RunOutcome, ScenarioRecord, TargetRecord,
+    self, JobOutcome, PluginFile, PluginRecord, Record, ScenarioRecord, TargetRecord,
 };
 use crate::runner::journal::RunIdentity;
 use crate::runner::plan_execution::ExecutionResult;

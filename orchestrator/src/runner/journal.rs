@@ -4,6 +4,7 @@
 use super::anchor_pairs::AnchorPair;
 use crate::file;
 use crate::journal::{self, JournalFile};
+use crate::model::run_outcome::RunOutcome;
 use crate::pass::PassEnd;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -201,7 +202,7 @@ pub(crate) fn find_open_runs(results: &Path) -> io::Result<Vec<PathBuf>> {
 fn is_open(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct RecordOutcome {
-        outcome: String,
+        outcome: RunOutcome,
     }
     if !folder.join(FILE).is_file() {
         return false;
@@ -209,7 +210,7 @@ fn is_open(folder: &Path) -> bool {
     // Only the outcome is read, because the type of the record belongs to a higher layer.
     match file::read_bytes(&folder.join(RECORD), file::MOST_RESULT_BYTES) {
         Ok(text) => serde_json::from_slice::<RecordOutcome>(&text)
-            .is_ok_and(|record| record.outcome == "interrupted"),
+            .is_ok_and(|record| record.outcome == RunOutcome::Interrupted),
         Err(_) => true,
     }
 }

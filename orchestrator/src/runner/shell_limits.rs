@@ -51,13 +51,13 @@ fn check_limits_with(read: impl Fn(Resource) -> Rlimit) -> Result<(), String> {
         let NeededLimit { what, option, .. } = needed;
         let is_hard = limit.maximum.is_some_and(|most| most < needed.least);
         let who = if is_hard {
-            ", as root, because the hard limit is also too low"
+            " (as root, because the hard limit is also too low)"
         } else {
             ""
         };
         return Err(format!(
-            "this shell allows {current} {what}, but orch needs {least}; raise the limit{who}: \
-             ulimit {option} {least}"
+            "this shell allows {current} {what}, but orch needs {least}; raise the limit: ulimit \
+             {option} {least}{who}"
         ));
     }
     Ok(())
@@ -86,8 +86,8 @@ mod tests {
             of(Resource::Nofile, Some(32), Some(4096)),
             Err(expected.to_owned())
         );
-        let expected = "this shell allows 32 open files, but orch needs 128; raise the limit, as \
-            root, because the hard limit is also too low: ulimit -n 128";
+        let expected = "this shell allows 32 open files, but orch needs 128; raise the limit: \
+            ulimit -n 128 (as root, because the hard limit is also too low)";
         assert_eq!(
             of(Resource::Nofile, Some(32), Some(32)),
             Err(expected.to_owned())

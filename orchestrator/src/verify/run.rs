@@ -1,8 +1,9 @@
 //! The times of a run, from their samples, and its changes against anchors, from their pairs.
 
 use super::{FigureCheck, pairs};
+use crate::model::run_outcome::RunOutcome;
 use crate::record::anchored::{AnchoredChange, AnchoredJob};
-use crate::record::{JobOutcome, JobRecord, Record, RunOutcome, assemble};
+use crate::record::{JobOutcome, JobRecord, Record, assemble};
 use orch_core::judge::student_t;
 
 /// Verifies a record.

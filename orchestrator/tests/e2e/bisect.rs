@@ -791,7 +791,7 @@ fn bisect_report_keeps_its_field_names() {
     insta::assert_snapshot!(names(&found), @"schema id started ended outcome reason orch command \
         next seed scenario machine toolchain workload params threads metric direction margin tau \
         good bad all ends commits culprits undecided skipped builds pairs measured reverted \
-        warnings resumed wall_ns stopped first rest nothing_else_beyond");
+        warnings warning_kinds resumed wall_ns stopped first rest nothing_else_beyond");
     insta::assert_snapshot!(names(&found["culprits"][0]), @"commits about parent probability \
         change before after other_way cause entries comparison");
     insta::assert_snapshot!(names(&found["commits"][0]), @"commit subject author committed state \

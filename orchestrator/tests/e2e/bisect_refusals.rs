@@ -319,22 +319,22 @@ fn unmeasurable_ends_are_reported_with_the_reason() {
         }
     };
     let broken = said("fine", "broken", &ALLOCATIONS);
-    let beginning = "error: the bad end cannot be measured: plugin at <broken> (broken): ";
+    let beginning = "error: the bad end <broken> cannot be measured: plugin at <broken> (broken): ";
     assert!(
         broken.contains(beginning) && broken.contains("STEPS") && !broken.contains("skipped"),
         "{broken}"
     );
     insta::assert_snapshot!(said("bare", "last", &ALLOCATIONS), @r"
     exit 201
-    error: the good end cannot be measured: plugin at <bare> (bare): plugin does not exist at <bare>; name a commit that contains it, or leave out the plugin
+    error: the good end <bare> cannot be measured: plugin at <bare> (bare): plugin does not exist at <bare>; name a commit that contains it, or leave out the plugin
     ");
     insta::assert_snapshot!(said("crashes", "last", &ALLOCATIONS), @r"
     exit 201
-    error: the good end <crashes> (crashes) cannot be measured: it failed in run: SIGABRT (abort), in scope steps, iteration 1, called from function run (plugin+OFFSET)
+    error: the good end <crashes> cannot be measured: it failed in run: SIGABRT (abort), in scope steps, iteration 1, called from function run (plugin+OFFSET)
     ");
     // A fast machine makes more calls while it warms up, so the phase of the 51st call varies.
     let late = said("late", "last", &[]);
-    let beginning = "exit 201\nerror: the good end <late> (late) cannot be measured: it failed in ";
+    let beginning = "exit 201\nerror: the good end <late> cannot be measured: it failed in ";
     assert!(
         late.starts_with(beginning)
             && late.contains(": SIGABRT (abort), ")
@@ -429,7 +429,7 @@ fn submodule_skips_a_commit_and_stops_at_an_end() {
     insta::assert_snapshot!(history.shown(&ran), @r"
     exit 201
     built <c0> (c0)
-    error: the bad end cannot be measured: plugin at <with> (with): commit <with> contains the submodule library, whose files are not part of it; include the files (git subtree), or build such commits yourself and compare the libraries
+    error: the bad end <with> cannot be measured: plugin at <with> (with): commit <with> contains the submodule library, whose files are not part of it; include the files (git subtree), or build such commits yourself and compare the libraries
     ");
     history.git(&["rm", "-q", "-f", "library"]);
     history.commit("without", "-DALLOCATIONS=3");

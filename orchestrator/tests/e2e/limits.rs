@@ -47,7 +47,7 @@ fn limit_of_the_shell_is_named_with_the_command_that_raises_it() {
             said.starts_with("error: this shell allows 32 open files, but orch needs 128; "),
             "{said}"
         );
-        assert!(said.ends_with(": ulimit -n 128\n"), "{said}");
+        assert!(said.contains(": ulimit -n 128"), "{said}");
     }
     // The limit that the message names is enough.
     let (code, said) = shell(

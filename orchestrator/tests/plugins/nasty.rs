@@ -93,7 +93,7 @@ workloads:
     );
     // Its message depends on which of orch's descriptors is missed first.
     assert_eq!(job(&record, "closes_all")["outcome"], "failed");
-    warns("cleared_daemon", "left 1 process");
+    warns("cleared_daemon", "left running: 1");
     warns("unclosed", "never closed");
     warns("crossed", "closed out of order");
     warns("whole_digest", "output differs");
