@@ -1,6 +1,6 @@
 //! docs/ERRORS.md against the messages in the code.
 
-use crate::sources::{read_files, root};
+use crate::sources::{code_before_tests, read_files, root};
 use wildmatch::WildMatch;
 
 /// Constructors of errors, with what they append to the literal.
@@ -9,8 +9,14 @@ const CONSTRUCTORS: [(&str, &str); 3] = [
     ("CommandError::system(", ""),
     ("CommandError::system_while(", ": x"),
 ];
-/// The file whose own error type is shown as it is.
-const JOURNAL: &str = "runner/journal.rs";
+/// Files with messages that are shown as they are, and what stands before each message.
+const OTHER_MESSAGES: [(&str, &str); 5] = [
+    ("runner/journal.rs", "#[error("),
+    ("src/cache.rs", "#[error("),
+    ("git/obstacle.rs", "write!("),
+    ("src/git/mod.rs", "GitState::without_commit("),
+    ("runner/shell_limits.rs", "Err(format!("),
+];
 
 /// Replaces what differs between errors by one letter.
 fn fill_placeholders(literal: &str) -> String {
@@ -23,6 +29,18 @@ fn fill_placeholders(literal: &str) -> String {
     }
     filled.push_str(rest);
     filled.replace(['`', '\\'], "")
+}
+
+/// The part of an argument list after its first argument, if that is a name.
+fn skip_name(arguments: &str) -> &str {
+    let is_name = |name: &str| {
+        name.chars()
+            .all(|c| c.is_alphanumeric() || ": \n".contains(c))
+    };
+    match arguments.split_once(',') {
+        Some((name, rest)) if is_name(name) => rest,
+        _ => arguments,
+    }
 }
 
 /// The first string literal of an argument list that begins with one, or with a `format!` of one.
@@ -52,11 +70,15 @@ fn first_literal(arguments: &str) -> Option<String> {
 fn list_messages() -> Vec<String> {
     let mut messages = Vec::new();
     for (path, text) in read_files("orchestrator/src", &[".rs"]) {
-        let code = text.split("#[cfg(test)]").next().unwrap();
-        let own = path.ends_with(JOURNAL).then_some(("#[error(", ""));
+        let code = code_before_tests(&text);
+        let is_own = |(file, _): &&(&str, &str)| path.ends_with(file);
+        let own = OTHER_MESSAGES.iter().filter(is_own);
+        let own = own.map(|(_, constructor)| (*constructor, ""));
         for (constructor, suffix) in CONSTRUCTORS.into_iter().chain(own) {
             for arguments in code.split(constructor).skip(1) {
-                if let Some(literal) = first_literal(arguments) {
+                let literal =
+                    first_literal(arguments).or_else(|| first_literal(skip_name(arguments)));
+                if let Some(literal) = literal {
                     let message = fill_placeholders(&literal) + suffix;
                     let words = message.chars().filter(|letter| letter.is_alphabetic());
                     // Only placeholders: the sentence comes from elsewhere.
@@ -88,7 +110,7 @@ fn list_patterns() -> Vec<WildMatch> {
     };
     let mut patterns = Vec::new();
     for message in cells.flat_map(|cell| cell.split("`, `")) {
-        let message = message.trim_end_matches('`');
+        let message = message.trim_end_matches('`').replace('\\', "");
         let mut pattern = String::new();
         for word in message.split_inclusive(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             let name = word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric() && c != '_');

@@ -23,7 +23,7 @@ fn read_named_tests(document: &str) -> Vec<(String, String)> {
 fn tests_that_documents_name_exist() {
     let mut sources = read_files("orchestrator", &[".rs"]);
     sources.extend(read_files("plugins", &[".rs"]));
-    for document in ["docs/ARCHITECTURE.md", "SECURITY.md"] {
+    for document in ["docs/design/invariants.md", "SECURITY.md"] {
         let text = std::fs::read_to_string(root().join(document)).unwrap();
         let named = read_named_tests(&text);
         assert!(named.len() > 20, "{document} names {}", named.len());

@@ -34,6 +34,13 @@ pub fn read_files(folder: &str, endings: &[&str]) -> Vec<(PathBuf, String)> {
     found
 }
 
+/// The part of a Rust source before its tests.
+pub fn code_before_tests(source: &str) -> &str {
+    let tests = ["#[cfg(test)]\nmod tests", "#[cfg(test)]\n#[allow"];
+    let end = tests.iter().filter_map(|start| source.find(start)).min();
+    &source[..end.unwrap_or(source.len())]
+}
+
 /// Numbers of the lines of a Rust source that lie in raw string literals, which hold other
 /// languages and tables.
 pub fn raw_lines(source: &str) -> Vec<usize> {

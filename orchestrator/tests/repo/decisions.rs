@@ -1,0 +1,91 @@
+//! No code decides by the wording of a sentence: decisions use types, and texts follow from them.
+
+use crate::sources::{code_before_tests, read_files};
+use std::path::Path;
+
+/// Names of texts for readers.
+const TEXTS: [&str; 4] = ["hint", "message", "reason", "warning"];
+/// Ways to ask for the wording of a text.
+const QUESTIONS: [&str; 6] = [
+    ".contains(",
+    ".ends_with(",
+    ".find(",
+    ".starts_with(",
+    ".strip_prefix(",
+    " == \"",
+];
+/// Files that may ask: two read texts of others, which have no other form (the errors of the YAML
+/// library, and those that a plugin reports), and one joins two sentences.
+const EXEMPT_FILES: [&str; 3] = [
+    "scenario/yaml.rs",
+    "runner/worker_exit.rs",
+    "scenario/job_matrix.rs",
+];
+
+fn is_test_file(path: &Path) -> bool {
+    path.iter().any(|part| part == "tests")
+        || path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().ends_with("tests.rs"))
+        || path
+            .iter()
+            .any(|part| part == "verb_tests" || part == "mutation_tests")
+}
+
+/// Lists the places at which code asks for the wording of a text.
+fn find_decisions(code: &str) -> Vec<&str> {
+    // A call may begin on the line after its subject.
+    let mut found = Vec::new();
+    for question in QUESTIONS {
+        for (at, _) in code.match_indices(question) {
+            let before = code[..at].trim_end();
+            let start = before
+                .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .map_or(0, |last| last + 1);
+            let subject = &before[start..];
+            if TEXTS
+                .iter()
+                .any(|text| subject == *text || subject.ends_with(&format!("_{text}")))
+            {
+                let line = code[start..].lines().next().unwrap_or_default();
+                found.push(line);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn code_decides_by_types_and_not_by_words() {
+    let mut found = Vec::new();
+    let mut sources = read_files("orchestrator/src", &[".rs"]);
+    sources.extend(read_files("orchestrator/core/src", &[".rs"]));
+    for (path, source) in sources {
+        let is_exempt = EXEMPT_FILES.iter().any(|file| path.ends_with(file));
+        if is_exempt || is_test_file(&path) {
+            continue;
+        }
+        for line in find_decisions(code_before_tests(&source)) {
+            found.push(format!("{}: {line}", path.display()));
+        }
+    }
+    assert_eq!(found, [""; 0]);
+}
+
+#[test]
+fn decisions_by_words_are_recognised() {
+    for code in [
+        "if job.reason.starts_with(\"layout\") {}",
+        "let is_old = side_warning\n    .contains(\"old\");",
+        "match message == \"gone\" {}",
+    ] {
+        assert_eq!(find_decisions(code).len(), 1, "{code}");
+    }
+    for code in [
+        "reasons.len()",
+        "self.warnings_of(x).contains(y)",
+        "kind == Kind::Gone",
+    ] {
+        assert_eq!(find_decisions(code), [""; 0], "{code}");
+    }
+}
