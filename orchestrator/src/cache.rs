@@ -100,9 +100,12 @@ pub(crate) fn is_refusal(error: &io::Error) -> bool {
 /// killed processes left unfinished in its folders.
 pub(crate) fn check() -> io::Result<()> {
     let folder = folder()?;
-    for entry in std::fs::read_dir(&folder)?.flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            file::remove_leftovers(&entry.path());
+    // Worktrees, bisects and packages have folders of their own inside the cache's folders. Nothing
+    // is written by name at a deeper level.
+    for outer in list_folders(&folder)? {
+        file::remove_leftovers(&outer);
+        for inner in list_folders(&outer).unwrap_or_default() {
+            file::remove_leftovers(&inner);
         }
     }
     // On a full disk, an empty file could still be created. The trial is removed at once.
@@ -116,6 +119,13 @@ pub(crate) fn check() -> io::Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Lists the folders inside a folder; links are no folders.
+fn list_folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(folder)?.flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Ok(folders.map(|entry| entry.path()).collect())
 }
 
 /// Returns whether the file system of a folder forbids running code.
@@ -190,6 +200,22 @@ mod tests {
             check_owner(Path::new("/"), LinkRule::Refuse).is_ok(),
             is_root
         );
+    }
+
+    #[test]
+    fn leftovers_are_removed_on_every_level_of_the_cache() {
+        let folder = tempfile::tempdir().expect("a folder");
+        OF_THIS_TEST.set(Some(folder.path().join("cache")));
+        let outer = subfolder("artefacts").expect("a folder").join("x");
+        let inner = subfolder("worktrees/0123")
+            .expect("a folder")
+            .join("newest");
+        for path in [outer, inner] {
+            let left = file::name_unfinished(&path);
+            std::fs::write(&left, "half").expect("written");
+            check().expect("usable");
+            assert!(!left.exists(), "{}", left.display());
+        }
     }
 
     #[test]
