@@ -7,6 +7,7 @@
 mod mutate;
 mod trial;
 
+use crate::bisect::skip_reason::{SkipKind, SkipReason};
 use crate::bisect::state::{BisectHeader, BisectStep};
 use crate::bisect::{BisectDirection, BisectReport};
 use crate::comparison::Comparison;
@@ -279,7 +280,7 @@ fn states_of_bisects_survive_mutations() {
             position: 1,
             seconds: 2.0,
             built: true,
-            result: Err("it does not build".to_owned()),
+            result: Err(SkipReason::new(SkipKind::BuildFailed, "it does not build")),
         },
         BisectStep::Code {
             one: 1,
@@ -289,7 +290,7 @@ fn states_of_bisects_survive_mutations() {
         BisectStep::PairFailed {
             reference: 0,
             position: 1,
-            message: "m".to_owned(),
+            reason: SkipReason::new(SkipKind::RunFailed, "m"),
         },
     ];
     let line = |step: &BisectStep| serde_json::to_string(step).unwrap() + "\n";

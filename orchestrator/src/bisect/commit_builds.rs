@@ -1,5 +1,6 @@
 //! Builds of commits, and the allocations and output of the workload of each.
 
+use crate::bisect::skip_reason::{SkipKind, SkipReason};
 use crate::bisect::state::ProbeRecord;
 use crate::compare::sides;
 use crate::error::CommandError;
@@ -7,7 +8,7 @@ use crate::git::Revision;
 use crate::git::history::CommitRange;
 use crate::plan::{self, CountedIterations};
 use crate::plugin::PluginSpec;
-use crate::plugin::build::PreparedPlugin;
+use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::WorkloadInfo;
 use crate::plugin::revision;
@@ -20,6 +21,7 @@ use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
 use crate::versus::side;
 use orch_core::measure::clock::ScopeClock;
+use orch_core::protocol::Phase;
 use std::collections::HashMap;
 
 /// The bisected workload and its history.
@@ -88,7 +90,7 @@ impl BisectContext<'_> {
         &self,
         revision: &Revision,
         observer: &mut dyn ProgressObserver,
-    ) -> Result<Result<ReadyCommit, String>, BisectStop> {
+    ) -> Result<Result<ReadyCommit, SkipReason>, BisectStop> {
         let build = |key: &str, spec: &PluginSpec, watch: &mut BuildWatcher| {
             revision::prepare_at_commit(key, spec, &self.loaded.root, revision, watch)
         };
@@ -109,8 +111,11 @@ impl BisectContext<'_> {
         )?;
         let prepared = match plugins.prepared.remove(self.key) {
             Some(Ok(prepared)) => prepared,
-            Some(Err(failure)) => return Ok(Err(failure.message)),
-            None => return Ok(Err(format!("plugin `{}` was not built", self.key))),
+            Some(Err(failure)) => return Ok(Err(explain_failure(failure))),
+            None => {
+                let text = format!("plugin `{}` was not built", self.key);
+                return Ok(Err(SkipReason::new(SkipKind::LoadFailed, text)));
+            }
         };
         let jobs = match sides::expand_entry(scenario, self.entry, |key| plugins.described.get(key))
         {
@@ -121,7 +126,8 @@ impl BisectContext<'_> {
                     .next()
                     .map(|problem| problem.message)
                     .unwrap_or_default();
-                return Ok(Err(format!("the workload is missing: {first}")));
+                let text = format!("the workload is missing: {first}");
+                return Ok(Err(SkipReason::new(SkipKind::WorkloadMissing, text)));
             }
         };
         let job = jobs.into_iter().find(|job| job.id == self.id);
@@ -137,7 +143,10 @@ impl BisectContext<'_> {
                 job,
                 info,
             })),
-            _ => Ok(Err("the workload is missing".to_owned())),
+            _ => Ok(Err(SkipReason::new(
+                SkipKind::WorkloadMissing,
+                "the workload is missing",
+            ))),
         }
     }
 
@@ -148,7 +157,7 @@ impl BisectContext<'_> {
         ready: &ReadyCommit,
         counted: Option<u64>,
         observer: &mut dyn ProgressObserver,
-    ) -> Result<Result<ProbeRecord, String>, BisectStop> {
+    ) -> Result<Result<ProbeRecord, SkipReason>, BisectStop> {
         let mut job = ready.job.clone();
         job.settings.rounds = 0;
         let jobs = [job];
@@ -189,10 +198,9 @@ impl BisectContext<'_> {
         );
         if record.outcome != JobOutcome::Measured {
             let phase = record.phase.map_or("run", |phase| phase.name());
-            return Ok(Err(format!(
-                "it failed in {phase}: {}",
-                record.message.unwrap_or_default()
-            )));
+            let message = record.message.unwrap_or_default();
+            let text = format!("it failed in {phase}: {message}");
+            return Ok(Err(SkipReason::new(SkipKind::RunFailed, text)));
         }
         let hash = ready.prepared.hash.clone();
         Ok(Ok(ProbeRecord {
@@ -213,6 +221,15 @@ impl BisectContext<'_> {
             observer,
         )?)
     }
+}
+
+/// Converts the failure of a plugin to the reason why its commit cannot be measured.
+fn explain_failure(failure: PluginFailure) -> SkipReason {
+    let kind = match failure.phase {
+        Phase::Build => SkipKind::BuildFailed,
+        _ => SkipKind::LoadFailed,
+    };
+    SkipReason::new(kind, failure.message)
 }
 
 /// Observer that only passes on that orch waits for the lock, because passes of one workload need

@@ -8,6 +8,7 @@ use super::replay::ConfirmedSuspect;
 use super::search_result::{
     LocatedStep, OpenChange, SearchFinding, conclude_counts, conclude_times,
 };
+use super::skip_reason::{SkipKind, SkipReason};
 use super::task::BisectTask;
 use crate::bisect::rest::{OpenReason, StopCause};
 use crate::bisect::state::BisectHeader;
@@ -21,7 +22,7 @@ use crate::error::CommandError;
 use crate::git::commit::CommitFiles;
 use crate::git::{Revision, history, revert};
 use crate::machine::Machine;
-use crate::model::warning::{SidedKind, SidedWarning};
+use crate::model::warning::SidedWarning;
 use crate::plugin::dependencies::{self, DependencyChange};
 use crate::plugin::{cargo, revision};
 use crate::record::ScenarioRecord;
@@ -85,10 +86,9 @@ pub(super) fn build_report(
         ReportedCommit::of(&task.history.good),
         ReportedCommit::of(task.bad()),
     );
-    let note = |note: &String| (SidedKind::WORDED, note.clone());
     let warning = |warning: &SidedWarning| (warning.kind(), warning.to_string());
-    let notes = task.notes.iter().map(note);
-    let (warning_kinds, warnings) = notes.chain(answers.warnings.iter().map(warning)).unzip();
+    let all = task.notes.iter().chain(&answers.warnings);
+    let (warning_kinds, warnings) = all.map(warning).unzip();
     Ok(BisectReport {
         schema: bisect::SCHEMA.to_owned(),
         id: String::new(),
@@ -290,11 +290,12 @@ fn list_skipped(task: &BisectTask, answers: &CommitEvidence) -> Vec<SkippedCommi
     let never = task.never();
     (1..=task.candidates())
         .filter_map(|position| {
-            let joins = never[position].then_some("a merge that only joins commits of the range");
-            let details = answers.skip_reason(position).or(joins)?;
+            let text = "a merge that only joins commits of the range";
+            let joins = || never[position].then(|| SkipReason::new(SkipKind::Merge, text));
+            let reason = answers.skip_reason(position).cloned().or_else(joins)?;
             Some(SkippedCommit::new(
                 answers.ground.revision(position),
-                details,
+                &reason,
             ))
         })
         .collect()
@@ -323,7 +324,7 @@ fn describe_revert(
         return Ok(failed("it is outside of the range".to_owned()));
     };
     let place = revision::find_place(task.bad())
-        .map_err(|error| CommandError::system_while("the build worktree", &error))?;
+        .map_err(|error| CommandError::system_while("cannot check out a commit", &error))?;
     let reverted = match revert::create_revert(revision, task.bad(), &place) {
         Ok(reverted) => reverted,
         Err(error) => return Ok(failed(error.to_string())),
@@ -332,7 +333,7 @@ fn describe_revert(
     let without = ground.ready(&reverted, answers.observer)?;
     let (bad, without) = match (bad, without) {
         (Ok(bad), Ok(without)) => (bad, without),
-        (Err(reason), _) | (_, Err(reason)) => return Ok(failed(reason)),
+        (Err(reason), _) | (_, Err(reason)) => return Ok(failed(reason.text)),
     };
     let limits = PairLimits {
         pairs: 256,

@@ -4,6 +4,7 @@
 use super::BisectObserver;
 use super::commit_builds::{BisectContext, BisectStop, QuietObserver, ReadyCommit};
 use super::replay::{CommitProbe, ConfirmedSuspect, EarlierSteps};
+use super::skip_reason::{SkipKind, SkipReason};
 use crate::bisect::state::{BisectState, BisectStep, ProbeRecord, is_same};
 use crate::comparison::{CodeRelation, Verdict, exact};
 use crate::error::CommandError;
@@ -129,13 +130,8 @@ impl<'a> CommitEvidence<'a> {
     }
 
     /// Returns the reason why a commit cannot be measured.
-    pub(super) fn skip_reason(&self, position: usize) -> Option<&str> {
-        self.looks
-            .get(&position)?
-            .result
-            .as_ref()
-            .err()
-            .map(String::as_str)
+    pub(super) fn skip_reason(&self, position: usize) -> Option<&SkipReason> {
+        self.looks.get(&position)?.result.as_ref().err()
     }
 
     /// Builds a commit and runs its exact passes. The result holds the reason if the commit cannot
@@ -147,9 +143,8 @@ impl<'a> CommitEvidence<'a> {
         if !self.wish.retry_failed
             && let Some(message) = revision::find_known_failure(key, spec, root, revision)
         {
-            let result = Err(format!(
-                "{message} (from an earlier attempt; --retry-failed tries again)"
-            ));
+            let text = format!("{message} (from an earlier attempt; --retry-failed tries again)");
+            let result = Err(SkipReason::new(SkipKind::BuildFailed, text));
             return Ok((
                 0.0,
                 CommitProbe {
@@ -164,7 +159,7 @@ impl<'a> CommitEvidence<'a> {
         let ready = ground.ready(revision, self.observer)?;
         let seconds = begun.elapsed().as_secs_f64();
         let result = match ready {
-            Err(message) => Err(message),
+            Err(reason) => Err(reason),
             Ok(ready) => {
                 let probe = ground.probe(&ready, self.counted(0), self.observer)?;
                 self.ready.insert(position, ready);
@@ -179,20 +174,23 @@ impl<'a> CommitEvidence<'a> {
     /// Refuses a commit whose output differs from the good end's, because it is neither faster nor
     /// slower. Also refuses a commit whose iterations are too long to count as many as at the good
     /// end.
-    fn require_comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, String> {
+    fn require_comparable(&self, probe: ProbeRecord) -> Result<ProbeRecord, SkipReason> {
         match self.find_probe(0) {
-            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => Err(
-                "an iteration takes too long to run as many as at the good end".to_owned(),
-            ),
+            Some(_) if !self.is_time() && self.counted(0) != counted(&probe) => {
+                Err(SkipReason::new(
+                    SkipKind::IterationTooLong,
+                    "an iteration takes too long to run as many as at the good end",
+                ))
+            }
             Some(good)
                 if self.metric != Metric::Digest
                     && exact::output_differs([&good.record, &probe.record]) =>
             {
-                Err(
+                Err(SkipReason::new(
+                    SkipKind::OutputDiffers,
                     "its output differs from the good end's (--metric digest finds the commit that \
-                     changed it)"
-                        .to_owned(),
-                )
+                     changed it)",
+                ))
             }
             _ => Ok(probe),
         }
@@ -239,7 +237,10 @@ impl<'a> CommitEvidence<'a> {
         let ready = self
             .ground
             .ready(self.ground.revision(position), self.observer)?;
-        let ready = ready.map_err(|reason| BisectStop::Unmeasurable { position, reason })?;
+        let ready = ready.map_err(|reason| BisectStop::Unmeasurable {
+            position,
+            reason: reason.text,
+        })?;
         self.ready.insert(position, ready);
         Ok(())
     }
@@ -298,13 +299,14 @@ impl<'a> CommitEvidence<'a> {
         match &series.failed {
             None => {}
             Some(failure) if failure.side == B => {
-                let message = format!("it failed in {}: {}", failure.phase.name(), failure.message);
+                let text = format!("it failed in {}: {}", failure.phase.name(), failure.message);
+                let reason = SkipReason::new(SkipKind::RunFailed, text);
                 self.store_step(&BisectStep::PairFailed {
                     reference,
                     position,
-                    message: message.clone(),
+                    reason: reason.clone(),
                 })?;
-                self.note_failure(position, message);
+                self.note_failure(position, reason);
                 return Ok(None);
             }
             Some(failure) => {
@@ -325,9 +327,9 @@ impl<'a> CommitEvidence<'a> {
         Ok(Some(pair))
     }
 
-    pub(super) fn note_failure(&mut self, position: usize, message: String) {
+    pub(super) fn note_failure(&mut self, position: usize, reason: SkipReason) {
         if let Some(look) = self.looks.get_mut(&position) {
-            look.result = Err(message);
+            look.result = Err(reason);
         }
     }
 
@@ -489,8 +491,8 @@ impl Evidence for CommitEvidence<'_> {
             let pair = match known {
                 Some(pair) => Some(pair),
                 None => match self.before.failed.remove(&key) {
-                    Some(message) => {
-                        self.note_failure(commit, message);
+                    Some(reason) => {
+                        self.note_failure(commit, reason);
                         None
                     }
                     None => self.measure_pair(reference, commit)?,

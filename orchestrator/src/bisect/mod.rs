@@ -11,6 +11,7 @@ pub(crate) mod replay;
 mod report;
 pub(crate) mod rest;
 mod search_result;
+pub(crate) mod skip_reason;
 pub(crate) mod state;
 mod target;
 mod task;
@@ -373,7 +374,7 @@ fn resume(
     observer: &mut dyn ProgressObserver,
 ) -> Result<BisectBeginning, CommandError> {
     let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+        .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     let place = request
         .scenario
         .as_ref()

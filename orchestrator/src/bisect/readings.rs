@@ -2,6 +2,7 @@
 
 use super::commit_builds::BisectStop;
 use super::evidence::CommitEvidence;
+use super::skip_reason::{SkipKind, SkipReason};
 use crate::bisect::state::ProbeRecord;
 use crate::comparison::entries::{self, WorkloadFacts};
 use crate::comparison::{CodeRelation, MetricEntry, Verdict};
@@ -63,17 +64,16 @@ impl ExactReadings for CommitEvidence<'_> {
         // The probe is compared with itself: a number that is not exact does not even equal itself.
         match self.judged(&probe, &probe).map(|entry| entry.verdict) {
             Some(Verdict::Inconclusive) => {
-                self.note_failure(
-                    commit,
-                    format!(
-                        "its {} is not exact: it differs between processes of the same build",
-                        self.metric
-                    ),
+                let text = format!(
+                    "its {} is not exact: it differs between processes of the same build",
+                    self.metric
                 );
+                self.note_failure(commit, SkipReason::new(SkipKind::MetricUnusable, text));
                 Ok(None)
             }
             None => {
-                self.note_failure(commit, format!("it has no {}", self.metric));
+                let text = format!("it has no {}", self.metric);
+                self.note_failure(commit, SkipReason::new(SkipKind::MetricUnusable, text));
                 Ok(None)
             }
             Some(_) => Ok(Some(Box::new(probe))),

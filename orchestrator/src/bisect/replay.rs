@@ -1,5 +1,6 @@
 //! Answers from before an interruption, kept until the search requests them again.
 
+use crate::bisect::skip_reason::SkipReason;
 use crate::bisect::state::{BisectStep, ProbeRecord};
 use crate::comparison::{ComparedWorkload, MetricEntry};
 use crate::runner::pair_series::PairRecord;
@@ -9,7 +10,7 @@ use std::collections::{HashMap, VecDeque};
 pub(crate) struct CommitProbe {
     /// Whether this bisect built it, or tried to.
     pub(crate) built: bool,
-    pub(crate) result: Result<Box<ProbeRecord>, String>,
+    pub(crate) result: Result<Box<ProbeRecord>, SkipReason>,
 }
 
 /// Comparison of a suspect with the commit before it.
@@ -25,7 +26,7 @@ pub(crate) struct EarlierSteps {
     pub(crate) looks: HashMap<usize, (f64, CommitProbe)>,
     pub(crate) codes: HashMap<(usize, usize), bool>,
     pub(crate) pairs: HashMap<(usize, usize), VecDeque<PairRecord>>,
-    pub(crate) failed: HashMap<(usize, usize), String>,
+    pub(crate) failed: HashMap<(usize, usize), SkipReason>,
     pub(crate) confirmed: HashMap<(usize, usize), ConfirmedSuspect>,
 }
 
@@ -61,9 +62,9 @@ impl EarlierSteps {
                 BisectStep::PairFailed {
                     reference,
                     position,
-                    message,
+                    reason,
                 } => {
-                    before.failed.insert((reference, position), message);
+                    before.failed.insert((reference, position), reason);
                 }
                 BisectStep::Confirmed {
                     parent,

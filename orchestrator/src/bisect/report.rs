@@ -2,6 +2,7 @@
 //! Field names are an interface.
 
 use super::rest::{ChangeBounds, OpenReason, RangePart, StopCause};
+use super::skip_reason::{SkipKind, SkipReason};
 use crate::comparison::{ComparedWorkload, MetricEntry, RelativeChange};
 use crate::git::Revision;
 use crate::machine::Machine;
@@ -223,30 +224,22 @@ pub(crate) struct SkippedCommit {
     pub(crate) subject: String,
     /// Reason in one line.
     pub(crate) reason: String,
+    /// Kind of that reason; null in older reports.
+    #[serde(default)]
+    pub(crate) reason_kind: Option<SkipKind>,
     /// The whole message, with a compiler's output.
     pub(crate) details: String,
 }
 
 impl SkippedCommit {
-    pub(crate) fn new(revision: &Revision, details: &str) -> Self {
+    pub(crate) fn new(revision: &Revision, reason: &SkipReason) -> Self {
         Self {
             commit: revision.commit.clone(),
             subject: revision.subject.clone(),
-            reason: in_one_line(details),
-            details: details.to_owned(),
+            reason: reason.in_one_line(),
+            reason_kind: Some(reason.kind),
+            details: reason.text.clone(),
         }
-    }
-}
-
-/// Returns the most informative line: a compiler's first error, or else the first line.
-pub(crate) fn in_one_line(text: &str) -> String {
-    let error = text
-        .lines()
-        .map(str::trim)
-        .find(|line| line.starts_with("error") || line.contains(": error:"));
-    match error {
-        Some(error) => format!("does not build: {error}"),
-        None => text.lines().next().unwrap_or_default().to_owned(),
     }
 }
 
@@ -265,25 +258,4 @@ pub(crate) struct RevertCheck {
     /// Reason why it could not be tried.
     pub(crate) failed: Option<String>,
     pub(crate) entries: Vec<MetricEntry>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reason_in_one_line_is_the_compilers_first_error() {
-        let cargo = "x at 1f (y): `cargo build` failed (exit status: 101)\n   Compiling x\nerror: \
-            this is wrong\n --> src/x.rs";
-        assert_eq!(in_one_line(cargo), "does not build: error: this is wrong");
-        let gcc = "x at 1f: `make` failed\nx.c: In function 'f':\nx.c:3:1: error: expected ';'";
-        assert_eq!(
-            in_one_line(gcc),
-            "does not build: x.c:3:1: error: expected ';'"
-        );
-        assert_eq!(
-            in_one_line("the workload is missing: no `x`\nmore"),
-            "the workload is missing: no `x`"
-        );
-    }
 }

@@ -22,9 +22,7 @@ impl StopCause {
         match self {
             Self::Interrupted => "stopped by the user",
             Self::Failed => "stopped by an error",
-            Self::Unmeasurable => {
-                "stopped, because a commit that others are compared with cannot be measured"
-            }
+            Self::Unmeasurable => "stopped, because the reference commit cannot be measured",
         }
     }
 }

@@ -66,12 +66,13 @@ pub(super) struct SearchSummary {
 
 /// Returns the end of the bisect for an end of the range that cannot be measured.
 fn report_unusable(answers: &CommitEvidence, position: usize) -> BisectStop {
-    let reason = answers
-        .skip_reason(position)
-        .unwrap_or("it cannot be measured");
+    let reason = answers.skip_reason(position);
     BisectStop::Unmeasurable {
         position,
-        reason: reason.to_owned(),
+        reason: reason.map_or_else(
+            || "it cannot be measured".to_owned(),
+            |reason| reason.text.clone(),
+        ),
     }
 }
 

@@ -4,6 +4,7 @@
 //! The search repeats its requests if it gets the same answers. So the answers are stored.
 
 use super::BisectDirection;
+use super::skip_reason::SkipReason;
 use crate::cache;
 use crate::comparison::{CodeRelation, ComparedWorkload, MetricEntry};
 use crate::file::{self, UnfinishedFolder};
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
 
-const SCHEMA: &str = "orch/bisect-state/1";
+const SCHEMA: &str = "orch/bisect-state/2";
 const FILE: &str = "journal.jsonl";
 
 /// The bisected range, and everything else that determines the search's requests.
@@ -62,7 +63,7 @@ pub(crate) enum BisectStep {
         position: usize,
         seconds: f64,
         built: bool,
-        result: Result<Box<ProbeRecord>, String>,
+        result: Result<Box<ProbeRecord>, SkipReason>,
     },
     /// The machine code of two commits was compared.
     Code {
@@ -80,7 +81,7 @@ pub(crate) enum BisectStep {
     PairFailed {
         reference: usize,
         position: usize,
-        message: String,
+        reason: SkipReason,
     },
     /// A suspect was compared with the commit before it.
     Confirmed {

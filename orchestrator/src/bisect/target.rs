@@ -43,7 +43,7 @@ pub(super) fn find_target(
 ) -> Result<BisectTarget, CommandError> {
     let direction = request.direction;
     let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+        .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     let place = request
         .scenario
         .as_ref()
@@ -52,7 +52,10 @@ pub(super) fn find_target(
     let results = project::results_folder(request.results.as_deref(), &project::root_of(&place));
     let texts = match (&request.workload, &request.good) {
         (Some(workload), Some(good)) => TargetTexts {
-            scenario: project::named_or_default(request.scenario.as_deref(), "orch bisect FILE")?,
+            scenario: project::named_or_default(
+                request.scenario.as_deref(),
+                "name a scenario: `orch bisect FILE`",
+            )?,
             workload: workload.clone(),
             metric: request.metric.clone().unwrap_or(Metric::Time),
             good: good.clone(),

@@ -12,6 +12,7 @@ use crate::error::CommandError;
 use crate::git::{self, history, history::CommitRange};
 use crate::machine::Machine;
 use crate::model::metric::Metric;
+use crate::model::warning::{JobWarning, SidedWarning};
 use crate::plugin::{PluginSpec, revision};
 use crate::project::LoadedScenario;
 use crate::scenario::Job;
@@ -46,7 +47,7 @@ pub(super) struct BisectTask {
     pub(super) margin: f64,
     pub(super) results: PathBuf,
     /// Notes for the reader of the result.
-    pub(super) notes: Vec<String>,
+    pub(super) notes: Vec<SidedWarning>,
 }
 
 impl BisectTask {
@@ -78,11 +79,7 @@ impl BisectTask {
             .max(SMALLEST_MARGIN);
         let mut notes = Vec::new();
         if git::read_state(&loaded.repository).dirty {
-            notes.push(
-                "the working tree has uncommitted changes; they are in no commit, so the bisect \
-                 does not measure them, but it uses the working tree's scenario and input files"
-                    .to_owned(),
-            );
+            notes.push(SidedWarning::of_both(JobWarning::UncommittedChanges));
         }
         let key = job.plugin.clone();
         Ok(Self {

@@ -85,7 +85,7 @@ pub(crate) fn measure_noise(
     observer: &mut dyn ProgressObserver,
 ) -> Result<NoiseResult, CommandError> {
     let named = request.scenario.as_deref();
-    let path = project::named_or_default(named, "--scenario FILE")?;
+    let path = project::named_or_default(named, "name a scenario: `--scenario FILE`")?;
     let loaded = project::load(&path)?;
     let uses = |key: &str| loaded.scenario.uses_plugin(key);
     let plugins = project::prepare(

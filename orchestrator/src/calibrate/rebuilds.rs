@@ -52,7 +52,7 @@ pub(crate) fn measure_rebuilds(
         ));
     }
     let named = request.scenario.as_deref();
-    let path = project::named_or_default(named, "--scenario FILE")?;
+    let path = project::named_or_default(named, "name a scenario: `--scenario FILE`")?;
     let mut measuring = RebuildMeasuring {
         loaded: project::load(&path)?,
         context,

@@ -160,7 +160,7 @@ pub(super) fn find_baseline(
         CompareTarget::WorkingTree => Err(CommandError::input(
             "the working tree cannot be its own baseline",
         )
-        .with_hint("--baseline HEAD")),
+        .with_hint("to compare with the last commit, add `--baseline HEAD`")),
     }
 }
 

@@ -74,7 +74,10 @@ pub(crate) fn check(
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<CheckResult, CommandError> {
-    let scenario = project::named_or_default(request.scenario.as_deref(), "orch check FILE")?;
+    let scenario = project::named_or_default(
+        request.scenario.as_deref(),
+        "name a scenario: `orch check FILE`",
+    )?;
     let loaded = project::load_over(&scenario, request.repo.as_deref())?;
     report_names::check_reports(&loaded, find_report)?;
     let results = project::results_folder(request.results.as_deref(), &loaded.root);
@@ -215,7 +218,8 @@ fn choose_limits(
         .map(quantity::parse_duration)
         .transpose();
     let own = own.map_err(|message| {
-        CommandError::input(format!("--budget: {message}")).with_hint("--budget 10m")
+        CommandError::input(format!("--budget: {message}"))
+            .with_hint("write for example `--budget 10m`")
     })?;
     Ok(match own.or(budget) {
         Some(total) => PairLimits {

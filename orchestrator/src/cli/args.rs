@@ -9,8 +9,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Benchmark orchestrator: measures the workloads of plugins in fresh processes, counts their
-/// allocations exactly, and records the commit.
+/// Measure the workloads of plugins in fresh processes, count their allocations exactly, and record
+/// the commit.
 #[derive(Debug, Parser)]
 #[command(name = "orch", version, max_term_width = 100)]
 pub(super) struct Arguments {
@@ -23,6 +23,7 @@ pub(super) struct Arguments {
         value_name = "WHEN",
         value_enum,
         default_value_t,
+        display_order = 998,
         hide_possible_values = true
     )]
     pub(super) color: ColourChoice,
@@ -40,7 +41,7 @@ pub(super) enum Command {
     Bisect(BisectOptions),
     /// Check this machine for sources of noise, or measure how reliable verdicts are on it
     Doctor(DoctorOptions),
-    /// Check the results of other benchmark tools, or a table of them, for contradictions
+    /// Check results of other benchmark tools, or a table of two runs, for contradictions
     Import(ImportOptions),
     /// Render a stored result again, with a template of orch, the project or your own
     Report(ReportOptions),
@@ -139,7 +140,7 @@ pub(super) struct RunOptions {
     /// Resume the newest interrupted run in the results folder
     #[arg(long, conflicts_with_all = ["dry_run", "seed"])]
     pub(super) resume: bool,
-    /// Seed of the order of jobs, to repeat that of an earlier run [default: random]
+    /// Seed of the job order; use an earlier run's seed to repeat its order [default: random]
     #[arg(long, value_name = "NUMBER")]
     pub(super) seed: Option<u64>,
 }
@@ -196,14 +197,14 @@ pub(super) struct CompareOptions {
     after_help = "Without --baseline, the working tree is compared with the commit at which its \
         branch left the default branch. On the default branch, it is compared with HEAD, or with \
         the commit before HEAD if no uncommitted change reaches a plugin. Exit code: 0 passed, \
-        1 failed, 125 open and the scenario does not let open verdicts pass, 201 incomplete."
+        1 failed, 125 open, where the scenario does not let open verdicts pass, 201 incomplete."
 )]
 pub(super) struct CheckOptions {
     /// Scenario file [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
     pub(super) scenario: Option<PathBuf>,
     /// Revision, library, record (its commit is built again), or `accepted` for the commit in
     /// results/accepted.yaml
-    #[arg(long, value_name = "A")]
+    #[arg(long, value_name = "BASELINE")]
     pub(super) baseline: Option<String>,
     /// Use the known good commit of the running `git bisect` as the baseline, and exit with 125
     /// (skip) if a verdict is open or the check is incomplete
@@ -215,8 +216,8 @@ pub(super) struct CheckOptions {
     /// Use only jobs whose id matches; * stands for any text, ? for one character
     #[arg(long, value_name = "GLOB")]
     pub(super) filter: Option<String>,
-    /// Time for the pairs of all jobs together; spent on the jobs whose verdict is open [default:
-    /// the scenario's]
+    /// Total time for pairs over all jobs, spent on jobs whose verdict is open [default: the
+    /// scenario's]
     #[arg(long, value_name = "DURATION")]
     pub(super) budget: Option<String>,
     /// Repository of the code under test, if not the scenario's; plugins outside of it are laid
@@ -304,8 +305,8 @@ pub(super) struct BisectOptions {
 
 #[derive(Debug, Args)]
 pub(super) struct DoctorOptions {
-    /// Rebuild each plugin crate this many times with unrelated code before its own, and measure
-    /// how the times of the same code differ; later comparisons widen their margins accordingly
+    /// Rebuild each plugin crate this many times with unrelated code in front, and measure how much
+    /// the times of unchanged code differ; later comparisons use wider margins
     #[arg(long, value_name = "NUMBER")]
     pub(super) rebuilds: Option<usize>,
     /// Scenario with the workloads to measure [default: scenarios/nightly.yaml, else the only one
@@ -322,7 +323,7 @@ pub(super) struct DoctorOptions {
     /// alarms
     #[arg(long)]
     pub(super) calibrate: bool,
-    /// Comparisons of each workload [default: 60 over all workloads, at least 4 of each]
+    /// Number of comparisons per workload [default: 60 in total, at least 4 per workload]
     #[arg(long, value_name = "NUMBER", requires = "calibrate")]
     pub(super) comparisons: Option<usize>,
     /// Seed of the random choices, to repeat those of an earlier calibration [default: random]
@@ -344,7 +345,7 @@ pub(super) struct ImportOptions {
     /// Table of two runs, or results of a benchmark tool
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
-    /// Results of the same tool after a change; FILE is then what was measured before
+    /// Results after the change, from the same tool; FILE then holds the results before it
     #[arg(value_name = "AFTER")]
     pub(super) after: Option<PathBuf>,
     #[command(flatten)]

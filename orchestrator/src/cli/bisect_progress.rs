@@ -1,9 +1,9 @@
 //! Progress of a bisect on standard error: a table on a terminal, a line per step in a log.
 
 use super::output::note;
+use crate::bisect::BisectObserver;
 use crate::bisect::commit_builds::BisectContext;
 use crate::bisect::replay::CommitProbe;
-use crate::bisect::{BisectObserver, in_one_line};
 use crate::git::Revision;
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::pair_series::PairRecord;
@@ -102,7 +102,7 @@ impl BisectObserver for BisectProgress {
             Err(reason) => self.log(&format!(
                 "skipped {}: {}",
                 named(revision),
-                in_one_line(reason)
+                reason.in_one_line()
             )),
         }
     }

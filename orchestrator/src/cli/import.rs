@@ -24,7 +24,7 @@ pub(super) fn run_import(options: &ImportOptions) -> CommandResult {
     };
     let mut comparison = import::import_results(&request)?;
     let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+        .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     let root = project::root_of(&here.join("x"));
     let results = project::results_folder(options.output.results.as_deref(), &root);
     store::check_folder(&results).map_err(|error| {

@@ -15,7 +15,7 @@ use crate::render::catalog::{
 /// Prints the JSON Schema of scenarios.
 pub(super) fn print_schema() -> CommandResult {
     let text = serde_json::to_string_pretty(&crate::scenario::wire::schema())
-        .map_err(|error| CommandError::system_while("the schema", &error))?;
+        .map_err(|error| CommandError::system_while("cannot write the schema as JSON", &error))?;
     output::print_json(&(text + "\n"))?;
     Ok(Exit::Fine)
 }
@@ -58,7 +58,7 @@ pub(super) fn run_list(options: &ListOptions) -> CommandResult {
     }
     if options.json {
         text = serde_json::to_string_pretty(&documents)
-            .map_err(|error| CommandError::system_while("the list", &error))?
+            .map_err(|error| CommandError::system_while("cannot write the list as JSON", &error))?
             + "\n";
         output::print_json(&text)?;
     } else {

@@ -75,14 +75,17 @@ pub(crate) fn compare(
         total: None,
     };
     let named = match (&request.scenario, &request.repo) {
-        (None, Some(_)) => Some(project::named_or_default(None, "--scenario FILE")?),
+        (None, Some(_)) => Some(project::named_or_default(
+            None,
+            "name a scenario: `--scenario FILE`",
+        )?),
         (named, _) => named.clone(),
     };
     let asked = named
         .map(|file| project::load_over(&file, request.repo.as_deref()))
         .transpose()?;
     let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+        .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     let root = asked.as_ref().map_or_else(
         || project::root_of(&here.join("x")),
         |loaded| loaded.root.clone(),
@@ -126,7 +129,10 @@ pub(crate) fn compare(
         _ => {
             let loaded = match asked {
                 Some(loaded) => loaded,
-                None => project::load(&project::named_or_default(None, "--scenario FILE")?)?,
+                None => project::load(&project::named_or_default(
+                    None,
+                    "name a scenario: `--scenario FILE`",
+                )?)?,
             };
             report_names::check_reports(&loaded, find_report)?;
             reports.clone_from(&loaded.scenario.reports);
@@ -144,7 +150,8 @@ pub(crate) fn compare(
 
 fn parse_time(request: &CompareRequest) -> Result<Duration, CommandError> {
     let time = quantity::parse_duration(&request.time).map_err(|message| {
-        CommandError::input(format!("--time {}: {message}", request.time)).with_hint("--time 60s")
+        CommandError::input(format!("--time {}: {message}", request.time))
+            .with_hint("write for example `--time 60s`")
     })?;
     if request.pairs == 0 || time.is_zero() {
         return Err(CommandError::input(

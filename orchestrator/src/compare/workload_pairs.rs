@@ -74,27 +74,23 @@ pub(super) fn matched(
             .cloned()
     };
     let margin = verdict::equivalence_margin(jobs[0].settings.tolerance, tau);
-    let worded = |side: usize, text: String| SidedWarning {
+    let sided = |side: usize, warning: JobWarning| SidedWarning {
         side: Some(WarnedSide::of_index(side)),
-        warning: JobWarning::Worded(text),
+        warning,
     };
+    let plugin = |side: usize| jobs[side].plugin.clone();
     let today = |side: usize| {
         let taken_as_it_is = matches!(of(side), Ok(PreparedPlugin { at: None, .. }));
-        (taken_as_it_is && matches!(targets[side], CompareTarget::Revision(_))).then(|| {
-            worded(
-                side,
-                format!(
-                    "plugin `{}` is outside of the repository, so its present state was measured",
-                    jobs[side].plugin
-                ),
-            )
-        })
+        let is_revision = matches!(targets[side], CompareTarget::Revision(_));
+        let warning = || JobWarning::PresentState {
+            plugin: plugin(side),
+        };
+        (taken_as_it_is && is_revision).then(|| sided(side, warning()))
     };
     let note = |side: usize| {
-        of(side)
-            .ok()?
-            .note
-            .map(|note| worded(side, format!("plugin `{}` {note}", jobs[side].plugin)))
+        let note = of(side).ok()?.note?;
+        let plugin = plugin(side);
+        Some(sided(side, JobWarning::Build { plugin, note }))
     };
     let notes = [today(0), today(1), note(0), note(1)]
         .into_iter()

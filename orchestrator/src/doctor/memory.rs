@@ -24,7 +24,8 @@ const PRESSURE: MachineCheck = MachineCheck {
 };
 const LIMIT: MachineCheck = MachineCheck {
     name: "memory limit",
-    why: "Near its limit a control group reclaims its own pages, and then loses a worker.",
+    why: "Near its limit a control group reclaims its own pages; at the limit, the kernel kills \
+        a worker.",
 };
 
 /// Share of the last ten seconds that counts as pressure.

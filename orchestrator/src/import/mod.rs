@@ -127,7 +127,7 @@ fn convert(
     if format != other_format {
         let [one, other] = [format, other_format].map(ImportedFormat::name);
         return Err(CommandError::input(format!(
-            "{first} is of {one}, but {second} is of {other}"
+            "{first} comes from {one}, but {second} comes from {other}"
         ))
         .with_hint("name two files of one tool"));
     }

@@ -45,7 +45,10 @@ pub(crate) fn list_plugins(
     context: &CommandContext,
     observer: &mut dyn ProgressObserver,
 ) -> Result<Vec<ListedPlugin>, CommandError> {
-    let file = project::named_or_default(request.scenario.as_deref(), "--scenario FILE")?;
+    let file = project::named_or_default(
+        request.scenario.as_deref(),
+        "name a scenario: `--scenario FILE`",
+    )?;
     let loaded = project::load(&file)?;
     let keys = find_keys(&loaded, request.plugin.as_deref())?;
     let mut plugins = project::prepare(

@@ -263,7 +263,8 @@ impl fmt::Display for Reason {
             Self::NewJob => f.write_str("new: only B has this job"),
             Self::NewMetric => f.write_str("new: only B has this metric"),
             Self::CounterGone => f.write_str(
-                "only A has it: B's code adds nothing to its counter, or no longer describes it",
+                "only A has this metric: B adds nothing to its counter, or no longer describes the \
+                 metric",
             ),
             Self::Uncounted => f.write_str("only A's allocations were counted"),
             Self::NotComparable(obstacle) => write!(f, "not comparable: {obstacle}"),

@@ -6,6 +6,7 @@ use orch_core::format::change::{self, ChangedQuantity, size};
 use orch_core::protocol::ScopeComplaint;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::PathBuf;
 
 /// Kind of a warning; `warning_kinds` of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,7 +39,14 @@ pub(crate) enum WarningKind {
     ScopesOverflow,
     RandomAddresses,
     UnalignedFunctions,
-    /// A warning that has no kind of its own.
+    /// The plugin is in no commit, so its present state was measured.
+    PresentState,
+    /// The library may contain an object of older sources.
+    StaleObject,
+    /// The library contains the path of the build worktree.
+    WorktreePath,
+    UncommittedChanges,
+    /// A warning of an older journal, whose kind is not known.
     Worded,
 }
 
@@ -60,7 +68,13 @@ impl WarningKind {
     pub(crate) fn differs_in_figures(self) -> bool {
         !matches!(
             self,
-            Self::DigestUnreadable | Self::CounterUnused | Self::CounterDiffers | Self::Worded
+            Self::DigestUnreadable
+                | Self::CounterUnused
+                | Self::CounterDiffers
+                | Self::PresentState
+                | Self::StaleObject
+                | Self::WorktreePath
+                | Self::Worded
         )
     }
 }
@@ -96,14 +110,6 @@ pub(crate) struct SidedKind {
     pub(crate) side: Option<WarnedSide>,
 }
 
-impl SidedKind {
-    /// Kind of a text that is about no side and has no kind of its own.
-    pub(crate) const WORDED: Self = Self {
-        kind: WarningKind::Worded,
-        side: None,
-    };
-}
-
 /// A warning with the side of a pair that its text begins with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct SidedWarning {
@@ -112,6 +118,14 @@ pub(crate) struct SidedWarning {
 }
 
 impl SidedWarning {
+    /// Returns a warning about no side.
+    pub(crate) fn of_both(warning: JobWarning) -> Self {
+        Self {
+            side: None,
+            warning,
+        }
+    }
+
     pub(crate) fn kind(&self) -> SidedKind {
         SidedKind {
             kind: self.warning.kind(),
@@ -216,10 +230,48 @@ pub(crate) enum JobWarning {
     /// The system gives both sides of a pair random addresses.
     RandomAddresses,
     UnalignedFunctions,
-    /// A warning with its own wording, such as a note about a build or a warning of an older
-    /// journal.
+    /// A plugin that is in no commit was measured in its present state.
+    PresentState {
+        plugin: String,
+    },
+    /// Something about the build of a plugin's library.
+    Build {
+        plugin: String,
+        note: BuildNote,
+    },
+    /// Uncommitted changes are in no commit of a bisect.
+    UncommittedChanges,
+    /// A warning of an older journal, with its own wording.
     #[serde(untagged)]
     Worded(String),
+}
+
+/// A note about the build of a library, for readers of its figures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum BuildNote {
+    /// A source has new content, but a time before the last build.
+    StaleObject { source: PathBuf },
+    /// The library contains the path of the build worktree.
+    WorktreePath,
+}
+
+impl fmt::Display for BuildNote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StaleObject { source } => write!(
+                f,
+                "may contain an old object: {} has new content, but a time before the last build; \
+                 make rebuilt everything, but another build tool may have reused the object; run \
+                 `touch` on the file",
+                source.display()
+            ),
+            Self::WorktreePath => f.write_str(
+                "contains the path of the build worktree: files that it reads there belong to the \
+                 commit that was built last; pass input files through parameters",
+            ),
+        }
+    }
 }
 
 impl JobWarning {
@@ -254,6 +306,12 @@ impl JobWarning {
             },
             Self::RandomAddresses => WarningKind::RandomAddresses,
             Self::UnalignedFunctions => WarningKind::UnalignedFunctions,
+            Self::PresentState { .. } => WarningKind::PresentState,
+            Self::Build { note, .. } => match note {
+                BuildNote::StaleObject { .. } => WarningKind::StaleObject,
+                BuildNote::WorktreePath => WarningKind::WorktreePath,
+            },
+            Self::UncommittedChanges => WarningKind::UncommittedChanges,
             Self::Worded(_) => WarningKind::Worded,
         }
     }
@@ -389,6 +447,15 @@ impl fmt::Display for JobWarning {
             Self::UnalignedFunctions => f.write_str(
                 "functions are not aligned to 64 bytes, so layout alone can change the time; build \
                  the plugin with $ORCH_CFLAGS",
+            ),
+            Self::PresentState { plugin } => write!(
+                f,
+                "plugin `{plugin}` is outside of the repository, so its present state was measured"
+            ),
+            Self::Build { plugin, note } => write!(f, "plugin `{plugin}` {note}"),
+            Self::UncommittedChanges => f.write_str(
+                "the working tree has uncommitted changes; they are in no commit, so the bisect \
+                 does not measure them, but it uses the working tree's scenario and input files",
             ),
             Self::Worded(text) => f.write_str(text),
         }

@@ -7,6 +7,7 @@ use super::{PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
 use crate::cache;
 use crate::cache::artefact;
 use crate::git::{self, GitState};
+use crate::model::warning::BuildNote;
 use orch_core::protocol::Phase;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -30,7 +31,7 @@ pub(crate) struct PreparedPlugin {
     /// Commit from which the plugin was built; `None` for the working tree.
     pub(crate) at: Option<String>,
     /// Note for readers of the figures.
-    pub(crate) note: Option<String>,
+    pub(crate) note: Option<BuildNote>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) sandbox: SandboxSpec,
     /// Whether files that parameters name may be read: the parameters come from the user or from
@@ -199,14 +200,7 @@ fn prepare_library(
             let CommandBuilt {
                 built, doubtful, ..
             } = command::build_with_command(&order, watch).map_err(build_failed)?;
-            note = doubtful.map(|source| {
-                format!(
-                    "may contain an old object: {} has new content, but a time before the last \
-                     build; make rebuilt everything, but another build tool may have reused the \
-                     object; run `touch` on the file",
-                    source.display()
-                )
-            });
+            note = doubtful.map(|source| BuildNote::StaleObject { source });
             (built.library, built.flags)
         }
         PluginSource::File(path) => (path.clone(), Vec::new()),

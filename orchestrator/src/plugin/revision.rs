@@ -12,6 +12,7 @@ use crate::file;
 use crate::git::commit::CommitFiles;
 use crate::git::worktree::{self, BuildWorktree};
 use crate::git::{self, GitState, Revision};
+use crate::model::warning::BuildNote;
 use obstacle::BuildObstacle;
 use orch_core::protocol::Phase;
 use std::collections::BTreeMap;
@@ -62,11 +63,9 @@ pub(crate) fn prepare_at_commit(
             revision.short()
         ))
     })?;
-    let note = order.is_named_in(&library).then(|| {
-        "contains the path of the build worktree: files that it reads there belong to the commit \
-         that was built last; pass input files through parameters"
-            .to_owned()
-    });
+    let note = order
+        .is_named_in(&library)
+        .then_some(BuildNote::WorktreePath);
     let sandbox = spec.sandbox.clone().resolve_paths().with_linked(&library);
     Ok(PreparedPlugin {
         note,

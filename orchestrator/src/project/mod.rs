@@ -169,7 +169,7 @@ pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
         return Ok(named.to_owned());
     }
     let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+        .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     let root = root_of(&here.join("x"));
     let folder = root.join("scenarios");
     let found: Vec<PathBuf> = std::fs::read_dir(&folder)

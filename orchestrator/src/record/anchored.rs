@@ -4,7 +4,7 @@
 use super::{Digest, JobRecord, Record, Verdict};
 use crate::git::Revision;
 use crate::model::reason::{AnchorFinding, NextMeasurement, OutputDifference, Reason, ReasonKind};
-use crate::model::warning::SidedWarning;
+use crate::model::warning::{SidedKind, SidedWarning};
 use crate::runner::anchor_pairs::AnchorSeries;
 use crate::runner::pair_series::PairRecord;
 use indexmap::IndexMap;
@@ -69,6 +69,9 @@ pub(crate) struct AnchoredJob {
     #[serde(default)]
     pub(crate) reason_kind: Option<ReasonKind>,
     pub(crate) warnings: Vec<String>,
+    /// Kinds of `warnings`, in the same order; empty in older records.
+    #[serde(default)]
+    pub(crate) warning_kinds: Vec<SidedKind>,
     /// The measurements.
     pub(crate) pairs: Vec<PairRecord>,
 }
@@ -120,6 +123,7 @@ impl AnchoredJob {
             reason: reason.to_string(),
             reason_kind: Some(reason.kind()),
             warnings: Vec::new(),
+            warning_kinds: Vec::new(),
             pairs: Vec::new(),
         }
     }
@@ -151,6 +155,7 @@ impl AnchoredJob {
             reason: reason.to_string(),
             reason_kind: Some(reason.kind()),
             warnings: tied.warnings.iter().map(SidedWarning::to_string).collect(),
+            warning_kinds: tied.warnings.iter().map(SidedWarning::kind).collect(),
             pairs: tied.pairs.clone(),
         }
     }

@@ -112,16 +112,16 @@ pub(super) fn allocating(places: &[ScopeChange]) -> impl Iterator<Item = ShownPl
         .map(ShownPlace::of)
 }
 
-/// Formats the places with the largest shares, a line each: `90 % of the change in Softmax: 79.0 ns
-/// -> 151 ns`.
+/// Formats the places with the largest shares, a line each: `Softmax accounts for 90 % of the
+/// change: 79.0 ns -> 151 ns`.
 pub(super) fn share_lines(places: &[ScopeChange]) -> impl Iterator<Item = String> {
     let named = places.iter().take(MOST_NAMED).map(ShownPlace::of);
     named
         .filter(|one| one.place.share.is_some_and(|share| share > LEAST_SHARE))
         .map(|ShownPlace { text, .. }| {
             format!(
-                "{} of the change in {}: {} -> {}",
-                text.share, text.scope, text.a_self, text.b_self
+                "{} accounts for {} of the change: {} -> {}",
+                text.scope, text.share, text.a_self, text.b_self
             )
         })
 }

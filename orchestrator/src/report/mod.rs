@@ -94,7 +94,7 @@ pub(crate) fn find_result(
 /// Returns the root of the project around the current folder.
 fn find_root() -> Result<PathBuf, CommandError> {
     let here = std::env::current_dir()
-        .map_err(|error| CommandError::system_while("the current folder", &error))?;
+        .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     Ok(project::root_of(&here.join("x")))
 }
 

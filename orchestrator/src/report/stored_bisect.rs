@@ -40,9 +40,9 @@ impl StoredBisect {
         let (mut json, mut table) = (String::new(), String::new());
         let folder = ResultFolder::create(results, [&stamp, &name, &short], |id, folder| {
             report.id = id.to_owned();
-            json = serde_json::to_string_pretty(report)
-                .map_err(|error| CommandError::system_while("the report", &error))?
-                + "\n";
+            json = serde_json::to_string_pretty(report).map_err(|error| {
+                CommandError::system_while("cannot write the report as JSON", &error)
+            })? + "\n";
             folder.store_result(bisect::FILE, |file| {
                 store::write_whole(file, json.as_bytes())
             });

@@ -84,9 +84,9 @@ impl StoredComparison {
         let parts = [stamp.as_str(), &place.name, &place.commit];
         let folder = ResultFolder::create(place.results, parts, |id, folder| {
             comparison.id = id.to_owned();
-            json = serde_json::to_string_pretty(&comparison)
-                .map_err(|error| CommandError::system_while("the comparison", &error))?
-                + "\n";
+            json = serde_json::to_string_pretty(&comparison).map_err(|error| {
+                CommandError::system_while("cannot write the comparison as JSON", &error)
+            })? + "\n";
             folder.store_result(comparison::FILE, |file| {
                 store::write_whole(file, json.as_bytes())
             });

@@ -63,9 +63,9 @@ impl StoredRun {
             }
         }
         folder.store_result(store::FILE, |_| store::store(&found.folder, &found.record));
-        let json = serde_json::to_string_pretty(&found.record)
-            .map_err(|error| CommandError::system_while("the record", &error))?
-            + "\n";
+        let json = serde_json::to_string_pretty(&found.record).map_err(|error| {
+            CommandError::system_while("cannot write the record as JSON", &error)
+        })? + "\n";
         let is_over = found.record.outcome != RunOutcome::Interrupted;
         Ok(Self {
             journal_left: (folder.path().is_some() && is_over)

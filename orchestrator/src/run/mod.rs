@@ -95,7 +95,10 @@ pub(crate) fn plan_run(
 
 fn load(request: &RunRequest, find_report: &ReportFinder) -> Result<LoadedScenario, CommandError> {
     let named = request.scenario.as_deref();
-    let loaded = project::load(&project::named_or_default(named, "orch run FILE")?)?;
+    let loaded = project::load(&project::named_or_default(
+        named,
+        "name a scenario: `orch run FILE`",
+    )?)?;
     report_names::check_reports(&loaded, find_report)?;
     Ok(loaded)
 }

@@ -314,7 +314,7 @@ fn parse_value_bound(metric: &Metric, text: &str) -> Result<f64, String> {
     let value = parse_value(metric, text)?;
     if metric.is_amount() && value <= 0.0 {
         return Err(format!(
-            "`{text}` accepts nothing, because a count of {metric} cannot get worse and end there"
+            "`{text}` accepts nothing: a count of {metric} that got worse is above 0"
         ));
     }
     Ok(value)
@@ -342,9 +342,7 @@ fn parse_target(metric: &Metric, text: &str) -> Result<TargetBounds, String> {
     if low <= high {
         Ok(TargetBounds::Between(low, high))
     } else {
-        Err(format!(
-            "`{text}` begins above its end, so no value reaches it"
-        ))
+        Err(format!("the lower end of `{text}` is above its upper end"))
     }
 }
 

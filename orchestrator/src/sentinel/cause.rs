@@ -69,7 +69,7 @@ pub(crate) fn find_causes(readings: &[SentinelReading], steal: Option<f64>) -> V
 fn find_stolen_time(steal: Option<f64>) -> Option<SentinelCause> {
     let steal = steal.filter(|steal| *steal > STOLEN)?;
     let evidence = format!(
-        "the host gave {} of the CPUs' time to others (steal)",
+        "the host gave {} of the CPUs' time to other virtual machines (steal)",
         format::percent(steal)
     );
     let advice = "measure while the host is quiet, or on a host that is not shared".to_owned();

@@ -83,7 +83,7 @@ pub(crate) fn judge_failure(
             FindingLevel::Note,
             place,
             format!("the schema allows it, but create refuses it: {message}"),
-            "express the limit in the schema, if a schema can",
+            "express the limit in the schema if possible",
         );
     }
     let remedy = if ending.limits.timed_out {
@@ -99,20 +99,20 @@ pub(crate) fn judge_failure(
     )
 }
 
-/// Returns the requirement on a plugin in the phase in which it failed.
+/// Returns the remedy for a failure in a phase.
 pub(crate) fn remedy(phase: Phase) -> &'static str {
     match phase {
-        Phase::Start => "every workload must be measurable without further preparation",
+        Phase::Start => "make every workload measurable without further preparation",
         Phase::Build => "read the compiler's output above",
         Phase::Load => "provide the plugin symbol, its functions and the libraries that it needs",
-        Phase::Describe => "describe must return its document in any process, at any time",
+        Phase::Describe => "let describe return its document in any process, at any time",
         Phase::Create | Phase::Setup => {
-            "defaults, and all parameters that the schema allows, must work"
+            "make the defaults work, and all parameters that the schema allows"
         }
-        Phase::Digest => "digest must work after any number of iterations",
-        Phase::WarmUp | Phase::Run => "an iteration must work however often it is repeated",
+        Phase::Digest => "make digest work after any number of iterations",
+        Phase::WarmUp | Phase::Run => "make every iteration repeatable",
         Phase::Teardown | Phase::Destroy => {
-            "an instance must end cleanly after any number of iterations"
+            "let an instance end cleanly after any number of iterations"
         }
     }
 }

@@ -81,13 +81,12 @@ pub(super) fn grade_warning(kind: WarningKind) -> (FindingLevel, &'static str) {
             "add $ORCH_CFLAGS to the flags of the compiler in the `build:` command",
         ),
         // What the machine may have caused is no finding about the plugin before it is repeated.
-        WarningKind::Scattered | WarningKind::SlowSamples => (
-            FindingLevel::Note,
-            "look whether a run on a quiet machine repeats it",
-        ),
+        WarningKind::Scattered | WarningKind::SlowSamples => {
+            (FindingLevel::Note, "repeat the check on a quiet machine")
+        }
         WarningKind::ScatteredThreads => (
             FindingLevel::Note,
-            "look whether a run with one CPU for each thread repeats it",
+            "repeat the check with one CPU for each thread",
         ),
         WarningKind::FewSamples => (
             FindingLevel::Note,
@@ -97,7 +96,13 @@ pub(super) fn grade_warning(kind: WarningKind) -> (FindingLevel, &'static str) {
             FindingLevel::Note,
             "allow the personality system call, which turns random addresses off",
         ),
-        WarningKind::Worded => (FindingLevel::Warning, "do what the message asks for"),
+        // Only comparisons and bisects have these, and only older journals the last one. A plugin
+        // is examined by neither.
+        WarningKind::PresentState
+        | WarningKind::StaleObject
+        | WarningKind::WorktreePath
+        | WarningKind::UncommittedChanges
+        | WarningKind::Worded => (FindingLevel::Warning, "do what the message asks for"),
     }
 }
 

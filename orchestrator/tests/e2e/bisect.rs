@@ -796,7 +796,8 @@ fn bisect_report_keeps_its_field_names() {
         change before after other_way cause entries comparison");
     insta::assert_snapshot!(names(&found["commits"][0]), @"commit subject author committed state \
         probability pairs change value same_code_as");
-    insta::assert_snapshot!(names(&found["skipped"][0]), @"commit subject reason details");
+    insta::assert_snapshot!(names(&found["skipped"][0]), @"commit subject reason reason_kind \
+        details");
     for text in [
         &found["good"],
         &found["bad"],

@@ -265,7 +265,7 @@ fn first_option_stops_at_the_largest_step() {
     let change = first["change"]["estimate"].as_f64().unwrap();
     assert!((change - 0.037).abs() < 0.01, "{change}");
     assert!(
-        text.contains(": not searched; its ends differ by +3."),
+        text.contains(": not searched; change between its ends:\n  +3."),
         "{text}"
     );
     // The next command searches the rest; everything that was built is found again.

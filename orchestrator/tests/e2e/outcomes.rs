@@ -229,7 +229,7 @@ fn missing_metric_is_reported() {
     outcome!(&history, &check(&history, &[]), @r"
     exit 201
     check incomplete: not everything was measured
-      work, steps: missing: only A has it: B's code adds nothing to its counter, or no longer describes it
+      work, steps: missing: only A has this metric: B adds nothing to its counter, or no longer describes the metric
     ");
     history.commit("c2", "-DMETRIC -DCOUNTER=7");
     assert_eq!(check(&history, &[]).code, 0, "what is new is no finding");

@@ -4,22 +4,34 @@ use crate::sources::{code_before_tests, read_files};
 use std::path::Path;
 
 /// Names of texts for readers.
-const TEXTS: [&str; 4] = ["hint", "message", "reason", "warning"];
+const TEXTS: [&str; 7] = [
+    "finding", "hint", "message", "note", "output", "reason", "warning",
+];
 /// Ways to ask for the wording of a text.
-const QUESTIONS: [&str; 6] = [
+const QUESTIONS: [&str; 8] = [
     ".contains(",
     ".ends_with(",
     ".find(",
     ".starts_with(",
+    ".split_once(",
     ".strip_prefix(",
     " == \"",
+    " != \"",
 ];
-/// Files that may ask: two read texts of others, which have no other form (the errors of the YAML
-/// library, and those that a plugin reports), and one joins two sentences.
-const EXEMPT_FILES: [&str; 3] = [
-    "scenario/yaml.rs",
-    "runner/worker_exit.rs",
-    "scenario/job_matrix.rs",
+/// Files that may ask, because a text of another program has no other form, and whose text it is.
+const READERS: [(&str, &str); 6] = [
+    ("scenario/yaml.rs", "errors of the YAML library"),
+    (
+        "scenario/job_matrix.rs",
+        "the end mark of a hint, to join another one",
+    ),
+    ("runner/worker_exit.rs", "errors that a plugin reports"),
+    ("runner/output_tail.rs", "output of a plugin"),
+    ("plugin/advice.rs", "output of cargo and rustup"),
+    (
+        "plugin/revision/failure.rs",
+        "output of compilers and shells",
+    ),
 ];
 
 fn is_test_file(path: &Path) -> bool {
@@ -61,7 +73,7 @@ fn code_decides_by_types_and_not_by_words() {
     let mut sources = read_files("orchestrator/src", &[".rs"]);
     sources.extend(read_files("orchestrator/core/src", &[".rs"]));
     for (path, source) in sources {
-        let is_exempt = EXEMPT_FILES.iter().any(|file| path.ends_with(file));
+        let is_exempt = READERS.iter().any(|(file, _)| path.ends_with(file));
         if is_exempt || is_test_file(&path) {
             continue;
         }

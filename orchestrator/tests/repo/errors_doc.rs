@@ -10,11 +10,17 @@ const CONSTRUCTORS: [(&str, &str); 3] = [
     ("CommandError::system_while(", ": x"),
 ];
 /// Files with messages that are shown as they are, and what stands before each message.
-const OTHER_MESSAGES: [(&str, &str); 5] = [
+const OTHER_MESSAGES: [(&str, &str); 11] = [
     ("runner/journal.rs", "#[error("),
     ("src/cache.rs", "#[error("),
     ("git/obstacle.rs", "write!("),
     ("src/git/mod.rs", "GitState::without_commit("),
+    ("git/baseline.rs", "#[error("),
+    ("git/history.rs", "#[error("),
+    ("git/revert.rs", "#[error("),
+    ("git/revision.rs", "#[error("),
+    ("git/worktree.rs", "#[error("),
+    ("plugin/manifest.rs", "#[error("),
     ("runner/shell_limits.rs", "Err(format!("),
 ];
 

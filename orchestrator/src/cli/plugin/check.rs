@@ -30,8 +30,9 @@ pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
     };
     let examined = plugin_check::check_plugins(&request, &context, &mut Progress::new())?;
     if options.json {
-        let text = serde_json::to_string_pretty(&document(&examined))
-            .map_err(|error| CommandError::system_while("the findings", &error))?;
+        let text = serde_json::to_string_pretty(&document(&examined)).map_err(|error| {
+            CommandError::system_while("cannot write the findings as JSON", &error)
+        })?;
         output::print_json(&(text + "\n"))?;
     } else {
         output::print(&shown(&examined, output::place().limit_paragraph(COLUMNS)))?;

@@ -107,7 +107,8 @@ fn sides_of_two_tools_are_refused() {
     let google = r#"{"benchmarks": [{"name": "a", "real_time": 1.0, "time_unit": "ns"}]}"#;
     assert_eq!(
         of(hyperfine, google).unwrap(),
-        "error: a is of hyperfine, but b is of Google Benchmark\nhint: name two files of one tool"
+        "error: a comes from hyperfine, but b comes from Google Benchmark\nhint: name two files \
+            of one tool"
     );
     for (first, second, file) in [
         ("method,previous_ms,current_ms\nA,1,2\n", google, "a"),

@@ -78,12 +78,9 @@ impl<'a> ChangedCode<'a> {
             named.extend(self.functions.first());
         }
         lines.extend(named.iter().map(|one| {
-            format!(
-                "code {}: {}: {}",
-                one.kind,
-                format::brief(one.name),
-                one.what
-            )
+            let prefix = if one.is_data { "" } else { "code " };
+            let name = format::brief(one.name);
+            format!("{prefix}{}: {name}: {}", one.kind, one.what)
         }));
         let hidden = self.functions.len() + self.more_functions - named.len();
         if hidden > 0 {

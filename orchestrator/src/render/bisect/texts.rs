@@ -271,12 +271,12 @@ pub(super) fn part_words(part: &RangePart, metric: &Metric) -> String {
             "not searched: one of its ends cannot be measured".to_owned()
         }
         (PartState::NotSearched, Some(change)) => {
-            format!("not searched; its ends differ by {change}")
+            format!("not searched; change between its ends: {change}")
         }
         (PartState::NotSearched, None) => "not searched".to_owned(),
         (_, Some(change)) => format!(
-            "undecided whether its ends differ: {change} after {} pairs",
-            part.pairs
+            "undecided after {}; change between its ends: {change}",
+            format::counted(part.pairs, "pair")
         ),
         (_, None) => "undecided whether its ends differ".to_owned(),
     }

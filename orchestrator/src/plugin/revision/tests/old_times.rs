@@ -182,7 +182,7 @@ fn old_source_of_make_is_compiled_and_doubted() {
         notes.push(check_tree(&spec, answer).note);
     }
     assert_eq!((&notes[0], &notes[2]), (&None, &None));
-    let note = notes[1].as_deref().expect("a note");
+    let note = notes[1].as_ref().expect("a note").to_string();
     assert!(
         note.contains("p/p.c has new content, but a time before the last build"),
         "{note}"
