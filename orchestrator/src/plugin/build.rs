@@ -3,7 +3,7 @@
 
 use super::cargo::{BuildError, BuildWatcher, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
-use super::{PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
+use super::{BuiltinPlugin, PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
 use crate::cache;
 use crate::cache::artefact;
 use crate::git::{self, GitState};
@@ -104,13 +104,7 @@ pub(crate) fn prepare_plugin(
     spec: &PluginSpec,
     watch: &mut BuildWatcher,
 ) -> Result<PreparedPlugin, PluginFailure> {
-    prepare_library(
-        key,
-        spec,
-        !matches!(spec.source, PluginSource::File(_)),
-        None,
-        watch,
-    )
+    prepare_library(key, spec, spec.source.is_built(), None, watch)
 }
 
 /// Prepares a plugin like [`prepare_plugin`], but workers load orch's own copy, so that the paths
@@ -154,7 +148,7 @@ pub(crate) fn is_current(spec: &PluginSpec) -> bool {
     match &spec.source {
         PluginSource::Crate { folder, cpu } => cargo::is_current(folder, cpu),
         PluginSource::Command { .. } => false,
-        PluginSource::File(_) => true,
+        PluginSource::File(_) | PluginSource::Builtin { .. } => true,
     }
 }
 
@@ -204,6 +198,9 @@ fn prepare_library(
             (built.library, built.flags)
         }
         PluginSource::File(path) => (path.clone(), Vec::new()),
+        PluginSource::Builtin { plugin, folder } => {
+            return prepare_builtin(*plugin, folder, spec);
+        }
     };
     let inspected = elf::inspect_library(&path)
         .map_err(|error| PluginFailure::new(Phase::Load, format!("{}: {error}", path.display())))?;
@@ -236,6 +233,33 @@ fn prepare_library(
         note,
         env: spec.env.clone(),
         sandbox,
+        named_are_open: true,
+        params: HashMap::new(),
+        folder: spec.folder.clone(),
+    })
+}
+
+/// Prepares a plugin that is part of orch. Workers, which are processes of orch, take its path for
+/// this plugin.
+fn prepare_builtin(
+    plugin: BuiltinPlugin,
+    folder: &Path,
+    spec: &PluginSpec,
+) -> Result<PreparedPlugin, PluginFailure> {
+    let refused = |error: io::Error| PluginFailure::new(Phase::Load, format!("orch: {error}"));
+    let program = std::env::current_exe().map_err(refused)?;
+    Ok(PreparedPlugin {
+        path: PathBuf::from(plugin.name()),
+        hash: crate::hash::file(&program).map_err(refused)?,
+        library: program,
+        flags: Vec::new(),
+        cpu_features: None,
+        own_allocator: None,
+        git: git::read_state(folder),
+        at: None,
+        note: None,
+        env: spec.env.clone(),
+        sandbox: spec.sandbox.clone().resolve_paths(),
         named_are_open: true,
         params: HashMap::new(),
         folder: spec.folder.clone(),

@@ -24,4 +24,4 @@ mod source_lines;
 mod spec;
 mod symbol_names;
 
-pub(crate) use spec::{PluginSource, PluginSpec, SandboxSpec};
+pub(crate) use spec::{BuiltinPlugin, PluginSource, PluginSpec, SandboxSpec};

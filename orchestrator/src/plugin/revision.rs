@@ -153,6 +153,7 @@ pub(crate) fn explain_independence(
     let (folder, own) = (root.join(source.folder()), &revision.repository);
     let why = match (source, git::find_root(&folder)) {
         (PluginSource::File(path), _) => format!("is the file {}", path.display()),
+        (PluginSource::Builtin { .. }, _) => "is part of orch".to_owned(),
         (_, Some(other)) if folder.starts_with(own) => {
             format!(
                 "is in the repository {}, inside of {}",
@@ -189,7 +190,7 @@ impl SourcePlace {
 
 /// Finds the place of a plugin's source at a commit; `None` if the commit does not affect it.
 fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<SourcePlace> {
-    if spec.overlay.is_some() && !matches!(spec.source, PluginSource::File(_)) {
+    if spec.overlay.is_some() && spec.source.is_built() {
         return Some(SourcePlace::Overlay(
             std::path::absolute(root.join(spec.source.folder())).ok()?,
         ));
@@ -199,7 +200,7 @@ fn find_source(spec: &PluginSpec, root: &Path, revision: &Revision) -> Option<So
 
 /// Finds the folder of a plugin inside the commit's repository; `None` if it is outside.
 fn find_folder_within(source: &PluginSource, root: &Path, revision: &Revision) -> Option<PathBuf> {
-    if matches!(source, PluginSource::File(_)) {
+    if !source.is_built() {
         return None;
     }
     let folder = manifest::normalise_path(&std::path::absolute(root.join(source.folder())).ok()?);
@@ -350,7 +351,7 @@ impl<'a> BuildOrder<'a> {
                         .unwrap_or_default(),
                 );
             }
-            PluginSource::File(_) => {}
+            PluginSource::File(_) | PluginSource::Builtin { .. } => {}
         }
         self.ingredients
             .add("c", &artefacts::look_up_c_version(&toolchain, asking));
@@ -554,6 +555,9 @@ impl<'a> BuildOrder<'a> {
                 },
                 BTreeMap::new(),
             )),
+            PluginSource::Builtin { .. } => {
+                Err(BuildError::Nothing("it is part of orch".to_owned()))
+            }
         }
     }
 }

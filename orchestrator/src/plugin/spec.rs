@@ -48,6 +48,27 @@ pub(crate) enum PluginSource {
     Command { folder: PathBuf, command: String },
     /// A finished library.
     File(PathBuf),
+    /// A plugin that is part of orch; its workers begin in this folder.
+    Builtin {
+        plugin: BuiltinPlugin,
+        folder: PathBuf,
+    },
+}
+
+/// Plugins that are part of orch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BuiltinPlugin {
+    /// Runs whole programs.
+    Command,
+}
+
+impl BuiltinPlugin {
+    /// Returns the name in scenarios.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Command => "command",
+        }
+    }
 }
 
 impl SandboxSpec {
@@ -125,10 +146,17 @@ impl SandboxSpec {
 }
 
 impl PluginSource {
+    /// Returns whether orch builds the plugin.
+    pub(crate) fn is_built(&self) -> bool {
+        matches!(self, Self::Crate { .. } | Self::Command { .. })
+    }
+
     /// Returns the folder whose repository the plugin belongs to.
     pub(crate) fn folder(&self) -> PathBuf {
         match self {
-            Self::Crate { folder, .. } | Self::Command { folder, .. } => folder.clone(),
+            Self::Crate { folder, .. }
+            | Self::Command { folder, .. }
+            | Self::Builtin { folder, .. } => folder.clone(),
             Self::File(path) => path
                 .parent()
                 .map_or_else(|| PathBuf::from("."), PathBuf::from),

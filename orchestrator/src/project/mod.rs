@@ -7,10 +7,10 @@ use crate::cache;
 use crate::error::CommandError;
 use crate::file;
 use crate::git::{self, GitKind};
+use crate::plugin::PluginSpec;
 use crate::plugin::build::{self, FailureCause, PluginFailure, PreparedPlugin};
 use crate::plugin::cargo::BuildWatcher;
 use crate::plugin::catalog::PluginDescription;
-use crate::plugin::{PluginSource, PluginSpec};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::{self, LockGuard, LockPurpose};
@@ -76,9 +76,7 @@ impl LoadedScenario {
             })?;
         for (_, spec) in &mut self.scenario.plugins {
             let folder = spec.source.folder();
-            if !matches!(spec.source, PluginSource::File(_))
-                && git::find_root(&folder).as_ref() != Some(&root)
-            {
+            if spec.source.is_built() && git::find_root(&folder).as_ref() != Some(&root) {
                 spec.overlay = Some(root.clone());
             }
         }
@@ -254,11 +252,10 @@ pub(crate) fn prepare(
         waited: Duration::ZERO,
     };
     let mut held = None;
-    let is_built = |spec: &PluginSpec| !matches!(spec.source, PluginSource::File(_));
     if scenario
         .plugins
         .iter()
-        .any(|(key, spec)| wanted(key) && is_built(spec))
+        .any(|(key, spec)| wanted(key) && spec.source.is_built())
     {
         cache::check().map_err(|error| CommandError::system(error.to_string()))?;
     }

@@ -5,7 +5,7 @@ use super::problem::{FileProblem, nearest_name};
 use super::wire;
 use super::yaml::{PathStep, YamlNode, parse_path};
 use super::{JobSettings, Scenario, WorkloadEntry, YamlSource, quantity, schema_violation};
-use crate::plugin::{PluginSource, PluginSpec, SandboxSpec};
+use crate::plugin::{BuiltinPlugin, PluginSource, PluginSpec, SandboxSpec};
 use orch_core::format;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -245,31 +245,36 @@ impl ScenarioCheck<'_> {
                 None,
             );
         }
-        if plugin.overlay && plugin.path.is_some() {
+        if plugin.overlay && (plugin.path.is_some() || plugin.builtin.is_some()) {
             let hint = "use `crate`, or `dir` with `build`, which are built against each commit";
             self.add_problem(
                 &field("overlay"),
-                "`overlay` needs a plugin that orch builds, not a file",
+                "`overlay` needs a plugin that orch builds",
                 Some(hint),
             );
         }
         match (
             &plugin.crate_folder,
             &plugin.path,
+            plugin.builtin,
             &plugin.dir,
             &plugin.build,
         ) {
-            (Some(folder), None, None, None) => {
+            (Some(folder), None, None, None, None) => {
                 let folder = self.resolve_existing(&field("crate"), folder, "Cargo.toml")?;
                 let cpu = plugin.cpu.clone().unwrap_or_else(|| "native".to_owned());
                 Some(PluginSource::Crate { folder, cpu })
             }
-            (None, Some(file), None, None) => Some(PluginSource::File(self.resolve_existing(
-                &field("path"),
-                file,
-                "",
-            )?)),
-            (None, None, Some(folder), Some(command)) => {
+            (None, Some(file), None, None, None) => Some(PluginSource::File(
+                self.resolve_existing(&field("path"), file, "")?,
+            )),
+            (None, None, Some(wire::WireBuiltin::Command), None, None) => {
+                Some(PluginSource::Builtin {
+                    plugin: BuiltinPlugin::Command,
+                    folder: self.around.root.to_owned(),
+                })
+            }
+            (None, None, None, Some(folder), Some(command)) => {
                 let folder = self.resolve_existing(&field("dir"), folder, "")?;
                 Some(PluginSource::Command {
                     folder,
@@ -278,10 +283,11 @@ impl ScenarioCheck<'_> {
             }
             _ => {
                 let hint = "write `crate: FOLDER`, or `path: FILE.so`, or `dir: FOLDER` with \
-                    `build: 'COMMAND'`";
+                    `build: 'COMMAND'`, or `builtin: command`";
                 self.add_problem(
                     path,
-                    "a plugin needs exactly one of `crate`, `path`, or `dir` with `build`",
+                    "a plugin needs exactly one of `crate`, `path`, `builtin`, or `dir` with \
+                     `build`",
                     Some(hint),
                 );
                 None

@@ -243,7 +243,7 @@ workloads:
         [
             "1:1 unknown field `naem`",
             "3:15 `missing` does not exist",
-            "4:6 a plugin needs exactly one of `crate`, `path`, or `dir` with `build`",
+            "4:6 a plugin needs exactly one of `crate`, `path`, `builtin`, or `dir` with `build`",
             "5:21 `rounds` is \"none\", but must be a whole number",
             "5:36 timeout: `never` is not a duration; write for example 500ms, 60s or 2m",
             "7:17 no plugin `m` in this scenario",

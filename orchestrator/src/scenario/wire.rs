@@ -116,7 +116,7 @@ pub(crate) struct WireTarget {
     pub(crate) is: String,
 }
 
-/// Source of a plugin: `crate`, `path`, or `dir` with `build`.
+/// Source of a plugin: `crate`, `path`, `builtin`, or `dir` with `build`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename = "Plugin", deny_unknown_fields)]
 pub(crate) struct WirePlugin {
@@ -127,6 +127,8 @@ pub(crate) struct WirePlugin {
     pub(crate) cpu: Option<String>,
     /// Shared library, used without building it.
     pub(crate) path: Option<String>,
+    /// Plugin that is part of `orch`.
+    pub(crate) builtin: Option<WireBuiltin>,
     /// Folder in which `build` runs.
     pub(crate) dir: Option<String>,
     /// Shell command that writes the shared library to "$ORCH_OUT". "$ORCH_INCLUDE" contains
@@ -152,6 +154,14 @@ pub(crate) struct WirePlugin {
     /// Files and folders that its worker processes may also write.
     #[serde(default)]
     pub(crate) write: Vec<String>,
+}
+
+/// Plugins that are part of `orch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename = "Builtin", rename_all = "snake_case")]
+pub(crate) enum WireBuiltin {
+    /// Runs whole programs.
+    Command,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -89,3 +89,38 @@ workloads:
         String::from_utf8_lossy(&out.stderr)
     );
 }
+
+#[test]
+fn command_is_part_of_orch() {
+    let project = Project::new();
+    let (record, ran) = project.record(
+        "
+plugins:
+  command: { builtin: command }
+defaults: { time: 20ms, rounds: 2, timeout: 60s }
+workloads:
+  - { id: sort, workload: command/run, params: { command: [sort] } }
+  - { id: wrong, workload: command/run, params: { command: [no-such-program] } }
+",
+    );
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    assert_eq!(job(&record, "sort")["outcome"], "measured", "{record}");
+    let message = job(&record, "wrong")["message"].as_str().unwrap();
+    assert!(
+        message.contains("cannot start `no-such-program`"),
+        "{message}"
+    );
+    let list = project.orch(&["list", "command/run", "--scenario", "s.yaml"]);
+    assert_eq!(list.code, 0, "{}", list.stderr);
+    assert!(list.stdout.starts_with("command/run\n"), "{}", list.stdout);
+    // The record has a workload that fails, and so has each side of a comparison.
+    let arguments = ["compare", ".", ".", "--scenario", "s.yaml", "--pairs", "2"];
+    let found = project.orch(&arguments);
+    assert_eq!(found.code, 201, "{}{}", found.stdout, found.stderr);
+    assert!(
+        found.stdout.contains("1 missing"),
+        "{}{}",
+        found.stdout,
+        found.stderr
+    );
+}

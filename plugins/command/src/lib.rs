@@ -9,12 +9,23 @@ mod child;
 mod params;
 
 use child::{OutputFile, ProgramCost, RunningProgram};
+use orch_sdk::abi::Plugin;
 use orch_sdk::prelude::*;
 use params::{CommandLine, RunParams};
 use std::fs::File;
 use std::process::{Command, Stdio};
 
 export_plugin!(Run);
+
+unsafe extern "C" {
+    #[link_name = "orch_plugin_v1"]
+    static EXPORTED: Plugin;
+}
+
+/// Returns the table of this plugin, for a program that contains it. It lives forever.
+pub fn plugin_table() -> *const Plugin {
+    &raw const EXPORTED
+}
 
 /// A program that is run once per iteration.
 struct Run {

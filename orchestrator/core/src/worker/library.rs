@@ -37,12 +37,23 @@ pub(crate) struct LoadedPlugin {
     table: Plugin,
     /// Address of the symbol, from which the mapping of its file is found.
     pub symbol: *const Plugin,
-    _library: ManuallyDrop<Library>,
+    /// The loaded file; `None` for a plugin that is part of `orch`.
+    _library: Option<ManuallyDrop<Library>>,
 }
 
 impl LoadedPlugin {
-    /// Loads a library and checks its table. This runs the library's constructors.
+    /// Loads a library and checks its table. This runs the library's constructors. The path of this
+    /// program stands for the plugin that it contains.
     pub fn open(path: &Path, host: &'static Host) -> Result<Self, CallError> {
+        if std::env::current_exe().is_ok_and(|program| program == path) {
+            let symbol = command::plugin_table();
+            return Ok(Self {
+                host,
+                table: read_table(symbol)?,
+                symbol,
+                _library: None,
+            });
+        }
         // SAFETY: loading runs foreign constructors, which is the purpose of this worker process.
         let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE) }
             .map_err(|error| CallError::load(join_causes(&error)))?;
@@ -57,7 +68,7 @@ impl LoadedPlugin {
             host,
             table,
             symbol,
-            _library: ManuallyDrop::new(library),
+            _library: Some(ManuallyDrop::new(library)),
         })
     }
 
