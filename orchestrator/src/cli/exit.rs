@@ -6,17 +6,18 @@ use std::process::ExitCode;
 /// on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
-    /// The whole request was carried out.
+    /// The request was carried out.
     Fine = 0,
-    /// Something got worse, or computes something else.
+    /// A metric got worse, a target is missed, an output differs, a bisect named a commit, or a
+    /// stored figure differs from the computed one.
     Regressed = 1,
-    /// The pairs did not decide. git bisect skips a commit with this code.
+    /// A bisect or a check is undecided. git bisect skips a commit with this code.
     Undecided = 125,
     /// The user stopped the command.
     Interrupted = 130,
-    /// The command line or a scenario is wrong; nothing was measured.
+    /// The command line, a scenario or another input is wrong; nothing was measured.
     BadInput = 200,
-    /// Some workload failed, was skipped or is missing, or a checked plugin has errors.
+    /// A workload failed, was skipped, is missing or cannot be compared, or a plugin has errors.
     Incomplete = 201,
     /// The system refused something: a file, a process, memory.
     System = 202,
