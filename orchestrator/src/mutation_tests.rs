@@ -1,8 +1,9 @@
-//! Mutated inputs of every format that others write. None may end the process, and none may take
-//! long or much memory.
+//! Mutated inputs of every format that others write. No input may end the process, take long or use
+//! much memory.
 //!
-//! A test run tries a few hundred inputs per format. `scripts/fuzz 60s` tries as many as fit into
-//! a minute, and `scripts/fuzz 1000000` a million, with the slowest of each format in a report.
+//! A test run tries a few hundred inputs per format. `scripts/fuzz 60s` tries as many as fit into a
+//! minute, and `scripts/fuzz 1000000` tries a million. Both report the slowest input of each
+//! format.
 
 mod mutate;
 mod trial;
@@ -112,7 +113,7 @@ fn describe_documents_survive_mutations() {
     );
 }
 
-/// Tries mutations of a kind of stored document, and renders those that are valid.
+/// Tries mutations of one kind of stored document, and renders the valid ones.
 fn try_documents<T: DeserializeOwned>(kind: &str, render: impl Fn(&T)) {
     let begins_with_kind = |name: &str| name.starts_with(kind);
     let corpus = read_examples("tests/fixtures/reports", begins_with_kind);
@@ -183,8 +184,8 @@ fn list_numbers(value: &Value, pointer: &str, found: &mut Vec<String>) {
     }
 }
 
-/// Reads the examples of a kind of document with the largest number in the place of every whole
-/// number that allows it.
+/// Reads the examples of one kind of document. Every whole number that may be large is replaced
+/// with the largest number.
 fn read_with_largest_numbers<T: DeserializeOwned>(kind: &str) -> Vec<T> {
     let documents = read_examples("tests/fixtures/reports", |name| name.starts_with(kind));
     let enlarge = |text: Vec<u8>| {
@@ -324,7 +325,7 @@ fn manifests_survive_mutations() {
         [[bench]]\nname = \"x\"\nharness = false\n[patch.crates-io]\nd = { path = \"d\" }\n";
     try_mutations("manifest", &[manifest.into()], |input| {
         let text = text_of(input);
-        // Every folder has the same manifest, so only the depth ends the walk.
+        // Every folder has the same manifest, so only the depth limit ends the walk.
         let read = |path: &Path| (path.components().count() < 6).then(|| text.clone());
         manifest::find_outside(Path::new("/r"), Path::new("/r/p"), &read)
             .is_ok_and(|outside| !outside.is_empty())

@@ -516,7 +516,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_limit_of_its_own_is_cut_at_a_line() {
+    fn report_that_is_too_long_is_cut_at_a_line() {
         let mut record = large_record(2, 1);
         record.jobs[0].id = "é".repeat(MOST_BYTES);
         let text = ReportView::of_run(&record)

@@ -1,4 +1,5 @@
-//! Verbs as library calls: requests in, results and errors out, without a process or a terminal.
+//! Tests of the verbs as library calls: requests in, results and errors out, without a process or a
+//! terminal.
 
 use crate::bisect::commit_builds::BisectContext;
 use crate::bisect::replay::CommitProbe;
@@ -83,7 +84,7 @@ fn compare_judges_two_records() {
 }
 
 #[test]
-fn compare_refuses_what_names_nothing() {
+fn compare_refuses_names_without_a_meaning() {
     let folder = tempfile::tempdir().unwrap();
     let interrupt = Interrupt::without_signals().unwrap();
     let context = CommandContext::begin(&interrupt);

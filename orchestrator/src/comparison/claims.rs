@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn larger_size_in_less_time_is_told_where_the_intervals_allow_it() {
+    fn larger_size_in_less_time_is_reported_if_intervals_allow_it() {
         let small = || measured(1000, [2000.0, 1000.0], Some(0.02));
         assert_eq!(
             found(small(), measured(10_000, [1500.0, 1500.0], Some(0.02))),

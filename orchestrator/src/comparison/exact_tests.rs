@@ -1,4 +1,5 @@
-//! Counted metrics, judged from scripted records: rounding, and numbers of counted iterations.
+//! Tests of counted metrics, judged from scripted records: rounding, and numbers of counted
+//! iterations.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +10,7 @@ use crate::record::{JobRecord, MetricRecord};
 use orch_core::measure::rounding::RoundedSum;
 use serde_json::json;
 
-/// Returns a side whose counter got these additions in an iteration.
+/// Returns a side whose counter receives these additions in an iteration.
 fn adding(amounts: &[f64], better: BetterDirection) -> JobRecord {
     let mut sum = RoundedSum::ZERO;
     amounts.iter().for_each(|amount| assert!(sum.add(*amount)));
@@ -104,7 +105,7 @@ fn sums_in_records_of_before_have_four_roundings() {
     );
 }
 
-/// Returns a side that makes `each` allocations in each of so many iterations.
+/// Returns a side that makes `each` allocations in each of `iterations` iterations.
 fn over(iterations: u64, each: f64) -> JobRecord {
     let mut side = adding(&[each], BetterDirection::Lower);
     let counts = side.allocations.as_mut().unwrap();
@@ -116,7 +117,7 @@ fn over(iterations: u64, each: f64) -> JobRecord {
 
 #[test]
 fn counts_over_other_numbers_of_iterations_are_never_exact() {
-    // The first iteration fills a cache: 3 allocations, then 1 in each.
+    // The first iteration fills a cache. It makes 3 allocations, and each of the others makes 1.
     let (eight, one) = (over(8, 10.0 / 8.0), over(1, 3.0));
     for (a, b) in [(&eight, &one), (&one, &eight)] {
         let entries = judged(a, b, &CodeRelation::Different, None);

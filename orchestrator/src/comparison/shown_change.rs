@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_paired_is_told_with_interval_and_fitted_values() {
+    fn paired_change_is_shown_with_interval_and_fitted_values() {
         let mut time = entry("time", [292.0, 3320.0], 14);
         time.change = Some(RelativeChange {
             estimate: 16.73,

@@ -269,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn through_an_anchor_the_larger_margin_of_both_runs_holds() {
+    fn larger_margin_of_both_runs_applies_through_an_anchor() {
         let time = |margins: [f64; 2]| {
             let entry = entry(
                 &night("a", 1.0, 0.0, margins[0]),
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn libraries_are_told_apart_where_both_hashes_are_known() {
+    fn libraries_are_distinguished_where_both_hashes_are_known() {
         let with = |hash: Option<&str>| {
             let mut job = side(1.0, json!(1));
             job.plugin.hash = hash.map(str::to_owned);

@@ -1,5 +1,5 @@
-//! Tests of verdicts from scripted facts, without a process, a clock or a file other than a
-//! fixture.
+//! Tests of verdicts from scripted facts, without a process or a clock. The only files are
+//! fixtures.
 
 use super::entries::{self, WorkloadFacts};
 use super::*;
@@ -232,7 +232,7 @@ fn ranges_that_lie_apart_are_an_open_question() {
         judged([200.0, 206.0], 3.0),
         (Verdict::Inconclusive, true, threads)
     );
-    // If one thread's processes differ, the reason names no other threads.
+    // If the processes of a single thread differ, the reason does not mention other threads.
     let alone = "not exact: 10 to 16 in A's processes, 1 to 9 in B's".to_owned();
     assert_eq!(
         judged([1.0, 9.0], 0.0),
@@ -285,7 +285,7 @@ fn counter_that_differs_within_a_side_is_no_exact_one() {
         judged(&steady, &shaky),
         whose("B differs between its own processes: 32000 and 40000")
     );
-    // Two sides that show the same number by chance do not agree.
+    // Two sides do not agree if they show the same number only by chance.
     let both = "A differs between its own processes: 32000 and 40000; B differs between its own \
         processes: 32000 and 40000";
     assert_eq!(judged(&shaky, &shaky), whose(both));
@@ -296,7 +296,7 @@ fn counter_that_differs_within_a_side_is_no_exact_one() {
 }
 
 #[test]
-fn what_only_the_baseline_has_is_missing() {
+fn metric_that_only_the_baseline_has_is_missing() {
     let with = |metrics: &[&str]| {
         let mut side = side(1.0, json!(1));
         let info = |per| MetricRecord {
@@ -507,7 +507,7 @@ fn one_better_and_one_worse_is_a_trade_off() {
 }
 
 #[test]
-fn open_verdict_says_what_would_have_been_seen() {
+fn open_verdict_states_the_detectable_change() {
     let open = paired_result(0.0105, 10);
     let entries = judged(
         &side(1.0, json!(1)),
@@ -609,7 +609,7 @@ fn rate_follows_the_time_in_its_own_direction() {
         "{change:?}"
     );
     assert!(change.low < Some(change.estimate) && Some(change.estimate) < change.high);
-    // A side that does other work has no comparable rate.
+    // A side that does different work has no comparable rate.
     let mut other = with_rate(typical[1]);
     other.metrics.insert("rate".into(), 5.0);
     let entries = judged(
@@ -702,18 +702,17 @@ fn contributions_of_scopes_sum_to_the_whole() {
         attention.contribution_ns < 0.0,
         "what got faster counts against the rest"
     );
-    // Profiles that differ in the other direction explain no part of the change that the pairs
-    // show.
+    // Profiles that differ in the other direction explain no part of the change in the pairs.
     let otherwise = scopes::changes(&a, &b, &judged(Verdict::Improved, -0.1));
     assert!(
         otherwise.len() == changes.len() && otherwise.iter().all(|change| change.share.is_none())
     );
 }
 
-/// The older report called this comparison 56.5 % slower, but its own outermost rows have no common
-/// sign. So a comparison must not have an overall percent.
+/// An older report called this comparison 56.5 % slower, but its own outermost rows have no common
+/// sign. A comparison must therefore not have an overall percentage.
 #[test]
-fn there_is_no_overall_percent() {
+fn comparison_has_no_overall_percentage() {
     let table = include_str!("../../tests/fixtures/comparison-2026-02-04.csv");
     let outermost = |name: &str| {
         !["_Iteration", "_Forward", "_GenerateToken"]

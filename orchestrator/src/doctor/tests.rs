@@ -1,4 +1,4 @@
-//! Tests that provoke each finding with a root folder of their own: once in the good state and once
+//! Tests that produce each finding with a root folder of their own, once in the good state and once
 //! in the bad state.
 
 use super::system_reading::SystemReading;
@@ -12,7 +12,7 @@ use std::time::Duration;
 struct FixtureMachine {
     root: tempfile::TempDir,
     facts: SystemFacts,
-    /// Files that change between the two readings, with the time between them.
+    /// Files that change between the two readings, with the time between the readings.
     later: Vec<(&'static str, String)>,
     between: Duration,
 }
@@ -23,7 +23,7 @@ const STAT: &str = "proc/stat";
 const BARE: &str = "processor : 0\nflags : fpu tsc avx2\n";
 const VIRTUAL: &str = "processor : 0\nflags : fpu tsc hypervisor\n";
 
-/// Returns a process's stat with fields 14, 15 and 19: its ticks and its priority.
+/// Returns the stat file of a process with fields 14, 15 and 19: its ticks and its priority.
 fn process(name: &str, user: u64, system: u64, nice: i32) -> String {
     format!("1 ({name}) S 0 1 1 0 -1 4194560 0 0 0 0 {user} {system} 0 0 20 {nice} 1 0 1")
 }
@@ -183,7 +183,7 @@ fn facts() -> SystemFacts {
 
 type MachineChange = fn(FixtureMachine) -> FixtureMachine;
 
-/// A check in the good and in the bad state, each with a part of the value.
+/// A check in the good and in the bad state, each with a part of the expected value.
 struct CheckCase {
     check: &'static str,
     ok: (MachineChange, &'static str),
@@ -599,8 +599,7 @@ fn doctor_invents_nothing_where_nothing_can_be_read() {
     let reading = SystemReading::take(empty.path(), || Duration::from_secs(1));
     let found = examine_machine(&reading, &facts());
     assert!(!reading.has_answered());
-    // Facts from other sources are known in any case, and a kernel without the file has no perf
-    // events.
+    // Facts from other sources are always known, and a kernel without the file has no perf events.
     const KNOWN: [&str; 17] = [
         "timer",
         "measuring lock",

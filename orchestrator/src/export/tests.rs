@@ -1,4 +1,4 @@
-//! Snapshots of all exports, and their validity whatever texts a result contains.
+//! Snapshots of all exports, and their validity with any texts in a result.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -13,10 +13,10 @@ use crate::render::tests::nasty_texts::{NastyDocument, TOGETHER, check_harmless,
 use crate::render::tests::{findings, read};
 use validity::check_validity;
 
-/// A folder that does not exist, so that the built-in templates are used.
+/// Folder that does not exist, so that the built-in templates are used.
 const NOWHERE: &str = "/nonexistent/templates";
 
-/// Names that other programs could take for something else.
+/// Names that other programs could misinterpret.
 const HOSTILE: [&str; 12] = [
     "<script>alert(1)</script>",
     "{{ 7 * 7 }}{% raw %}{# x #}",
@@ -36,7 +36,7 @@ fn export(result: &ExportedResult, format: ExportFormat) -> String {
     export_result(result, format, Path::new(NOWHERE)).unwrap()
 }
 
-/// Exports a result in each format that fits.
+/// Exports a result in each format that supports it.
 fn export_all<'a>(
     result: &'a ExportedResult<'a>,
 ) -> impl Iterator<Item = (ExportFormat, String)> + 'a {
@@ -53,7 +53,7 @@ fn check_snapshots(name: &str, result: &ExportedResult) {
 }
 
 /// Returns a comparison that a gate judged, with a finding of each kind for the first workload and
-/// one for a job that is gone.
+/// a finding for a dropped job.
 fn read_checked(open_fails: bool) -> Comparison {
     let mut compared: Comparison = read("comparison-full");
     let mut findings = findings();
@@ -133,7 +133,7 @@ fn no_text_of_a_result_breaks_its_exports() {
     }
 }
 
-/// Checks that an export is valid, and that no text of it controls what shows it.
+/// Checks that an export is valid, and that none of its texts controls the program that shows it.
 fn check_inert(format: ExportFormat, text: &str, place: &str) {
     check_harmless(text, &format!("{}, {place}", format.name()));
     check_validity(format, text, place);
@@ -154,7 +154,7 @@ fn hostile_names_are_inert_in_every_export() {
     }
 }
 
-/// Returns a run in which every name begins with a text.
+/// Returns a run in which every name begins with the given text.
 fn name_run(name: &str) -> Record {
     fn name_scope(name: &str, scope: &mut ScopeRecord) {
         scope.name = format!("{name}{}", scope.name);
@@ -189,7 +189,7 @@ fn name_run(name: &str) -> Record {
     record
 }
 
-/// Returns a checked comparison in which every name begins with a text.
+/// Returns a checked comparison in which every name begins with the given text.
 fn name_comparison(name: &str) -> Comparison {
     let mut compared = read_checked(true);
     if let Some(scenario) = &mut compared.scenario {

@@ -1,4 +1,4 @@
-//! Tests of regular files against everything else that may lie in their place.
+//! Tests of regular files, and of all other kinds of files in their place.
 
 use super::*;
 use std::os::unix::fs::symlink;
@@ -48,7 +48,7 @@ fn only_regular_files_within_the_limit_are_read() {
 
 #[test]
 fn file_that_grows_while_it_is_read_is_refused() {
-    // Files in /proc have a length of 0 and a content.
+    // Files in /proc have a length of 0 although they have content.
     let path = Path::new("/proc/self/status");
     assert!(read_bytes(path, MOST_TEXT_BYTES).is_ok_and(|bytes| bytes.len() > 10));
     let error = read_bytes(path, 10).expect_err("longer");
@@ -110,7 +110,7 @@ fn file_has_its_name_only_when_it_is_complete() {
     write_whole(&path, b"new").expect("written");
     assert_eq!(read_text(&path, 10).expect("there"), "new");
     assert_eq!(list_names(folder.path()), ["record.json"]);
-    // A link in the place of the file is replaced; the file behind it stays.
+    // A link in the place of the file is replaced; the file to which it points is unchanged.
     let link = folder.path().join("link");
     symlink(&path, &link).expect("a link");
     write_whole(&link, b"newer").expect("written");

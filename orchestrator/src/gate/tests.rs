@@ -1,4 +1,4 @@
-//! Tests of every finding, from scripted entries.
+//! Tests of every kind of finding, from scripted entries.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -40,7 +40,7 @@ fn entry(metric: &str, verdict: Verdict, a: f64, b: f64, pairs: usize) -> Metric
     }
 }
 
-/// Returns pairs in whose processes an iteration of the candidate takes so many nanoseconds.
+/// Returns pairs in whose processes an iteration of the candidate takes these times.
 fn pairs(times_ns: &[u64]) -> Vec<PairRecord> {
     let pair = |time: &u64| PairRecord {
         difference: 0.0,
@@ -242,7 +242,7 @@ fn each_verdict_has_its_finding() {
 }
 
 #[test]
-fn gate_that_measured_nothing_is_not_green() {
+fn gate_that_measured_nothing_does_not_pass() {
     let case = GateCase {
         jobs: &[],
         workloads: &[],
@@ -256,7 +256,7 @@ fn gate_that_measured_nothing_is_not_green() {
 }
 
 #[test]
-fn what_is_accepted_passes_until_its_day_and_up_to_its_size() {
+fn acceptance_passes_until_its_day_and_up_to_its_size() {
     let slower = |rule: Acceptance| {
         judged(
             vec![entry("time", Verdict::Regressed, 1.0, 1.08, 20)],
@@ -367,7 +367,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
             Value(65536.0),
             FindingKind::Accepted,
         ),
-        // More is better, so the bound is the least value.
+        // More is better here, so the bound is the least value.
         ("hits", [9.0, 3.0], Factor(3.0), FindingKind::Accepted),
         ("hits", [9.0, 2.0], Factor(3.0), FindingKind::Regressed),
         ("hits", [9.0, 0.0], Factor(3.0), FindingKind::Regressed),
@@ -400,7 +400,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
     let expected = "0 -> 1; the acceptance `as written` (known) does not cover a change from 0: \
         limit the value with `to:`";
     assert_eq!(gate.findings[0].message, expected);
-    // If processes differ, the one with the highest count decides.
+    // If processes differ, the process with the highest count decides.
     let apart = MetricEntry {
         verdict: Verdict::Regressed,
         ..ranges([1.0, 2.0], [4.0, 6.0])
@@ -421,7 +421,7 @@ fn bound_holds_above_a_doubling_and_from_nothing() {
 }
 
 #[test]
-fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
+fn accepted_output_does_not_hide_costs_that_were_not_measured() {
     let outputs = |costs: Verdict| {
         let mut digest = entry("digest", Verdict::OutputDiffers, 7.0, 8.0, 0);
         digest.change = None;
@@ -467,7 +467,7 @@ fn who_accepts_another_output_does_not_accept_costs_that_nobody_measured() {
 }
 
 #[test]
-fn change_is_described_with_what_is_known_of_it() {
+fn change_is_described_with_all_known_values() {
     let find_message = |entry: MetricEntry| {
         judged(vec![entry], Vec::new(), &Rules::default(), None)
             .findings
@@ -560,7 +560,7 @@ fn limits_and_acceptances_are_met_within_rounding() {
         );
         assert_eq!(kinds(&gate), [kind], "{wanted:?} {gate:?}");
     }
-    // 11 / 10 - 1 is a little more than 0.1.
+    // 11 / 10 - 1 is slightly more than 0.1.
     let kind = |b: f64| {
         let more = entry("allocations", Verdict::Regressed, 10.0, b, 0);
         let accepted = rules(vec![accepted("allocations", Some(0.1), SUMMER)], Vec::new());
@@ -573,7 +573,7 @@ fn limits_and_acceptances_are_met_within_rounding() {
 }
 
 #[test]
-fn acceptance_that_holds_and_suffices_is_taken() {
+fn valid_and_sufficient_acceptance_is_chosen() {
     let kind = |accepted: Vec<Acceptance>| {
         let slower = entry("time", Verdict::Regressed, 1.0, 1.08, 20);
         kinds(&judged(

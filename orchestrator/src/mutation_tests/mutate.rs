@@ -2,10 +2,10 @@
 
 use orch_core::random::SeededRandom;
 
-/// Longest input, so that insertions do not add up.
+/// Maximum length of an input, so that insertions do not accumulate.
 const MOST_BYTES: usize = 64 << 10;
 
-/// Parts that steer parsers: brackets, numbers at the ends of their types, and what nests.
+/// Texts that steer parsers: brackets, numbers at the limits of their types, and nested structures.
 const PARTS: &[&str] = &[
     "{",
     "}",
@@ -50,7 +50,7 @@ const PARTS: &[&str] = &[
     "{\"a\":{\"a\":{\"a\":",
 ];
 
-/// Numbers at the ends of what formats allow. They keep a text valid.
+/// Numbers at the limits of formats. A text stays valid with them.
 const NUMBERS: [&str; 8] = [
     "0",
     "-1",

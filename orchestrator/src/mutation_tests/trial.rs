@@ -14,12 +14,12 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-/// Inputs of each format in a usual test run.
+/// Number of inputs of each format in a usual test run.
 const USUAL: u64 = 300;
-/// An input that takes longer than this never ends. The process is aborted.
+/// Time after which an input counts as endless. The process is then aborted.
 const MOST_TIME: Duration = Duration::from_secs(300);
 
-/// When a trial is over.
+/// Condition that ends a trial.
 #[derive(Clone, Copy)]
 enum TrialLimit {
     Inputs(u64),
@@ -42,7 +42,7 @@ impl TrialLimit {
     }
 }
 
-/// What a format made of its inputs.
+/// Results of the inputs of one format.
 #[derive(Default)]
 struct TrialOutcome {
     inputs: u64,
@@ -53,7 +53,7 @@ struct TrialOutcome {
 }
 
 /// Tries mutated inputs of a format. `accepts` returns whether an input is valid. Every example has
-/// to be valid, or no mutation would get past the first check.
+/// to be valid, because otherwise no mutation would pass the first check.
 pub(super) fn try_mutations(format: &str, corpus: &[Vec<u8>], accepts: impl Fn(&[u8]) -> bool) {
     assert!(!corpus.is_empty(), "{format} has no examples");
     for (number, example) in corpus.iter().enumerate() {
@@ -64,15 +64,15 @@ pub(super) fn try_mutations(format: &str, corpus: &[Vec<u8>], accepts: impl Fn(&
     let seed = match (variable("ORCH_MUTATIONS_SEED"), asked) {
         (Some(seed), _) => seed.parse().unwrap(),
         (None, Some(_)) => random::draw_seed(),
-        // The same inputs in every test run.
+        // Every test run has the same inputs.
         (None, None) => 1,
     };
     let Some(limit) = asked else {
         try_inputs(TrialLimit::Inputs(USUAL), format, seed, corpus, &accepts);
         return;
     };
-    // The test harness keeps what tests print, and loses it if the process aborts. It does not keep
-    // what is written like this.
+    // The test harness captures the output of `print!`, and loses it if the process aborts. It does
+    // not capture text that is written directly to standard error.
     writeln!(io::stderr(), "{format}: seed {seed}").unwrap();
     let outcome = try_inputs(limit, format, seed, corpus, &accepts);
     assert!(outcome.inputs > 0, "{format}: no input was tried");
@@ -92,7 +92,7 @@ fn try_inputs(
     let (progress, watched) = mpsc::channel();
     std::thread::scope(|scope| {
         scope.spawn(move || abort_on_standstill(format, seed, &watched));
-        // Dropped at the end, also by a panic: the watching thread ends then.
+        // This is dropped at the end, and also on a panic. The watching thread then ends.
         let progress = progress;
         while !limit.is_reached(outcome.inputs, begun) {
             let example = &corpus[random.draw_from(0..corpus.len())];
@@ -113,7 +113,8 @@ fn try_inputs(
     outcome
 }
 
-/// Aborts the process when one input takes too long. No test can end its own endless loop.
+/// Aborts the process when one input takes too long, because a test cannot end its own endless
+/// loop.
 fn abort_on_standstill(format: &str, seed: u64, progress: &mpsc::Receiver<u64>) {
     let mut at = 0;
     loop {

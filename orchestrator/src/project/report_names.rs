@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_files_are_told_from_paths() {
+    fn names_of_files_are_distinguished_from_paths() {
         for name in ["summary.txt", "week 48.md", "Übersicht.md", "a..b"] {
             assert!(is_file_name(name), "{name}");
         }

@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn five_pairs_tell_what_they_can() {
+    fn five_pairs_decide_only_clear_changes() {
         let slower = tied(&[0.05, 0.051, 0.049, 0.05, 0.052]);
         assert_eq!(judged(&slower, None).0, Verdict::Regressed);
         assert_eq!(

@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn result_without_a_folder_is_filled_all_the_same() {
+    fn result_without_a_folder_is_still_filled() {
         let results = tempfile::tempdir().unwrap();
         let file = results.path().join("file");
         std::fs::write(&file, "").unwrap();

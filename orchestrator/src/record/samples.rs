@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_grows_inside_each_process_is_told() {
+    fn time_that_grows_inside_each_process_is_reported() {
         let growing = |count: u64| samples(count, |at| 1.0 + at / 2.0);
         for count in [12, 40, 100, 3000] {
             assert_eq!(
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn first_phase_that_is_slower_is_told_wherever_it_ends() {
+    fn slower_first_phase_is_reported_wherever_it_ends() {
         for end in [0.15, 0.5, 0.88] {
             let slow = samples(200, |at| if at < end { 10.0 } else { 1.0 });
             assert!(
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn warming_up_without_an_end_is_told_where_parts_lie_apart() {
+    fn endless_warm_up_is_reported_where_parts_differ() {
         let wave = |count: u64| {
             samples(count, |at| {
                 1.0 + 0.3 * (at * 8.0 * std::f64::consts::PI).cos()
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn medians_that_say_little_are_known_by_their_kinds() {
+    fn unreliable_medians_are_recognised_by_their_kinds() {
         let spoilt: Vec<WarningKind> = [
             WarningKind::Scattered,
             WarningKind::Growing,

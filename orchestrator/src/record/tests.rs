@@ -1,4 +1,4 @@
-//! Tests of assembling a job's record from scripted passes: no process, clock or file.
+//! Tests of assembling a job's record from scripted passes, without a process, clock or file.
 
 use super::assemble::{JobFacts, assemble_job};
 use super::*;
@@ -139,7 +139,7 @@ fn assemble(rounds: u32, ends: &[PassEnd], interrupted: bool) -> JobRecord {
 }
 
 #[test]
-fn block_from_elsewhere_revokes_exact_and_is_told() {
+fn block_from_elsewhere_revokes_exact_and_is_reported() {
     let assembled = |foreign: [u64; 2], full: bool| {
         let mut ends = [counted(0, 0, 0), counted(1, 0, 0)];
         for (end, blocks) in ends.iter_mut().zip(foreign) {
@@ -181,7 +181,7 @@ fn block_from_elsewhere_revokes_exact_and_is_told() {
 }
 
 /// Returns the count pass of a process that adds to a counter in another order. `rounding` is the
-/// effect that rounding may have.
+/// bound of the effect of rounding.
 fn counting(run: u32, sum: f64, rounding: f64) -> PassEnd {
     let mut end = counted(run, 0, 0);
     if let PassResult::Reply(reply) = &mut end.result
@@ -276,7 +276,7 @@ fn digests_that_are_one_number_agree() {
     }
 }
 
-/// A side of a comparison has no rounds. Counts make it complete, and without them it is
+/// A side of a comparison has no rounds. Counts make such a job complete; without them it is
 /// incomplete.
 #[test]
 fn job_without_rounds_is_measured_when_it_was_counted() {

@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_end_a_title_is_escaped() {
+    fn characters_that_would_end_a_title_are_escaped() {
         let line = annotation(
             &finding(FindingKind::Regressed, "w[n=1,m=2]: 5%", "1, 2: 3%\nand"),
             AnnotationLevel::Error,

@@ -1,4 +1,4 @@
-//! Snapshots of all reports through the built-in templates. The fixtures reach every section.
+//! Snapshots of all reports through the built-in templates. The fixtures cover every section.
 
 pub(crate) mod nasty_texts;
 mod profiler_reports;
@@ -10,10 +10,10 @@ use crate::import;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A folder that does not exist, so that the built-in templates are used.
+/// Folder that does not exist, so that the built-in templates are used.
 const NOWHERE: &str = "/nonexistent/templates";
 
-/// The reports of runs, and those of comparisons.
+/// Reports of runs, followed by reports of comparisons.
 const RUN_REPORTS: [&str; 7] = [
     "allocations.md",
     "hot-paths.md",
@@ -40,13 +40,13 @@ pub(crate) fn read<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Compares a report with its snapshot, which is named after the fixture and the template.
+/// Compares a report with its snapshot, whose name contains the fixture and the template.
 fn check(fixture: &str, template: &str, report: &Result<String, RenderError>) {
     let name = format!("{fixture}.{template}");
     insta::assert_snapshot!(name, report.as_ref().unwrap());
 }
 
-/// Returns the lines of a report that count the items left out.
+/// Returns the lines of a report that state the number of items left out.
 fn left_out(report: &Result<String, RenderError>) -> String {
     let lines = report.as_ref().unwrap().lines();
     let counting = lines.filter(|line| {
@@ -150,13 +150,13 @@ fn comparisons_of_many_workloads() {
     }
 }
 
-/// Most bytes of a page with 600 rows.
+/// Maximum size of a page with 600 rows, in bytes.
 const MOST_PAGE_BYTES: usize = 3 << 20;
 
 #[test]
 fn pages_of_600_rows_are_small() {
     let mut record: Record = read("record-night");
-    // Samples that fill every column of the histograms, in as many processes as are drawn.
+    // The samples fill every column of the histograms, in the maximum number of drawn processes.
     let mut job = record.jobs[0].clone();
     let time = job.time.as_mut().unwrap();
     time.processes.truncate(1);
@@ -386,7 +386,7 @@ fn bisects_of_many_commits() {
     }
 }
 
-/// Makes a folder with templates of the user's own.
+/// Creates a folder with user-defined templates.
 fn own_templates(files: &[(&str, &str)]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {
@@ -397,7 +397,8 @@ fn own_templates(files: &[(&str, &str)]) -> tempfile::TempDir {
     folder
 }
 
-/// Renders in the process of the test, which is not the program that a process of its own needs.
+/// Renders in the process of the test. A separate process would need the program `orch`, which this
+/// test is not.
 fn render_own(
     name: &str,
     folder: &tempfile::TempDir,

@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_between_marks_is_cleaned() {
+    fn text_between_marks_is_cleaned() {
         let text = format!("{}\x1b[2J", Tone::Good.mark("::error::x\u{fdd0}"));
         let shown = show_tones(&text, true, |part| {
             Cow::Owned(clean::part_commands(&clean::clean_lines(part)).into_owned())

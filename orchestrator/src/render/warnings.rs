@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn warnings_without_known_kinds_are_one_where_their_words_are() {
+    fn warnings_without_known_kinds_are_merged_by_their_words() {
         let same = ["the same".to_owned(), "other words".to_owned()];
         let ids = ["0", "1", "2", "3"];
         let found = gather_lines(ids.into_iter().map(|id| {

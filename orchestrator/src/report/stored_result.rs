@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_result_is_refused_with_a_way_on() {
+    fn folders_without_a_result_are_refused_with_a_remedy() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| {
             std::fs::create_dir_all(folder.path().join(name)).expect("a folder");

@@ -1,5 +1,5 @@
-//! Tests of reading scenarios and making jobs, with text as input and jobs or problems as output.
-//! They use no file, process or clock.
+//! Tests of reading scenarios and making jobs. The input is text, and the output is jobs or
+//! problems. They use no file, process or clock.
 
 use super::*;
 use crate::plugin::catalog::PluginDescription;
@@ -11,7 +11,7 @@ const DESCRIPTION: &str = r#"{"plugin": "k", "workloads": [{"id": "work", "param
         "n": {"type": "integer", "minimum": 1}, "list": {"type": "array", "items": {"type": "integer"}}}}}]}"#;
 
 fn parse(text: &str) -> Result<Scenario, Vec<FileProblem>> {
-    // All files exist except those with `missing` in their names.
+    // All files exist, except those whose names contain `missing`.
     let exists = |path: &Path| !path.display().to_string().contains("missing");
     let real = |path: &Path| {
         path.strip_prefix("/alias").map_or_else(

@@ -1,5 +1,5 @@
-//! Verbs where a named pipe, a folder, an endless device or a huge file lies in the place of a
-//! file: each ends at once.
+//! Tests of verbs with a named pipe, a folder, an endless device or a huge file in the place of a
+//! file. Each verb ends immediately.
 
 use super::{IgnoredProgress, request_compare};
 use crate::compare::compare;
@@ -17,13 +17,13 @@ use crate::scale;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-/// What lies in the place of a file, with the words of its error.
+/// Kind of file in the place of a regular file, with the words of its error.
 #[derive(Debug, Clone, Copy)]
 enum PlacedFile {
     NamedPipe,
     Folder,
     EndlessDevice,
-    /// A file without content on disk, beyond every limit.
+    /// A file without content on disk that is larger than every limit.
     Huge,
 }
 
@@ -52,8 +52,8 @@ impl PlacedFile {
     }
 }
 
-/// Puts each kind of file at `name` in a folder of its own, and checks the error of `read`, which
-/// gets the folder.
+/// Creates each kind of file at `name` in a folder of its own, and checks the error of `read`,
+/// which receives the folder.
 fn check_each(name: &str, read: impl Fn(&Path) -> String) {
     for (placed, words) in ALL {
         let folder = tempfile::tempdir().unwrap();

@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_busy_machine_causes_is_only_a_note() {
+    fn effects_of_a_busy_machine_are_only_notes() {
         for kind in [
             WarningKind::Scattered,
             WarningKind::ScatteredThreads,

@@ -1,10 +1,11 @@
-//! Acceptances of `orch check` from outside: their bounds, and what makes no sense in them.
+//! Acceptances of `orch check` in the whole program: their bounds, and acceptances that make no
+//! sense.
 
 use crate::history::History;
 use crate::support::Ran;
 
-/// A check without time for a verdict on times: these rules are about what is counted, whatever the
-/// times do.
+/// Runs a check with no time for verdicts on times. These rules concern counts, so the times do not
+/// matter.
 fn check(history: &History, more: &[&str]) -> Ran {
     history.project.orch(
         &[
@@ -22,7 +23,7 @@ fn check(history: &History, more: &[&str]) -> Ran {
     )
 }
 
-/// The line of the gate about the allocations.
+/// Returns the line of the gate about the allocations.
 fn allocations(ran: &Ran) -> &str {
     let (_, gate) = ran
         .stdout
@@ -125,7 +126,7 @@ fn bound_with_a_wrong_value_is_refused_with_its_place() {
     );
 }
 
-/// Exit code and gate.
+/// Returns the exit code and the gate's text.
 fn gate(history: &History, more: &[&str]) -> (i32, String) {
     let ran = check(history, more);
     let (_, gate) = ran
@@ -175,7 +176,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
         said.contains("second, time: accepted: the baseline does not have this job"),
         "{said}"
     );
-    // What B counted is judged although A has nothing to compare.
+    // B's counts are judged although A has none to compare.
     edit(
         &history,
         "{ workload: sides/second }",
@@ -187,7 +188,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
         "{code} {said}"
     );
     edit(&history, ", max_allocations: 0 }", " }");
-    // Once the baseline has it, the acceptance is in the way.
+    // Once the baseline has the job, the acceptance has no use.
     let (code, said) = gate(&history, &["--baseline", "c1"]);
     assert!(
         code == 0
@@ -202,7 +203,7 @@ fn new_job_passes_where_it_is_accepted_and_measured() {
         code == 1 && said.contains("second, time: no longer accepted: "),
         "{code} {said}"
     );
-    // A new job that fails is not accepted: it was not measured.
+    // A new job that fails is not accepted, because it was not measured.
     edit(&history, "2000-01-01", "2999-12-31");
     history.commit("c3", "-DSECOND -DALLOCATIONS=(abort(),1)");
     let (code, said) = gate(&history, &["--baseline", "c0"]);
@@ -276,7 +277,7 @@ fn dropped_job_fails_unless_it_is_accepted() {
         "{said}"
     );
     let id = history.project.results().pop().unwrap();
-    // A check of one job is not about the others.
+    // A check of one job does not judge the other jobs.
     assert_eq!(gate(&history, &["--filter", "work"]).0, 0);
     let ran = check(&history, &["--only", id.to_str().unwrap()]);
     assert!(
@@ -301,7 +302,7 @@ fn dropped_job_fails_unless_it_is_accepted() {
             ),
         "{said}"
     );
-    // A scenario that names one job for another drops it too.
+    // A scenario that names another job instead drops this one too.
     edit(
         &history,
         "{ workload: sides/work }",

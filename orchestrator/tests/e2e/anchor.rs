@@ -1,5 +1,5 @@
-//! Anchored runs from outside: pairs with a pinned build in each run, runs of different days
-//! compared through it, and the sentinel that says when the machine is another one.
+//! Anchored runs in the whole program: pairs with a pinned build in each run, comparisons of runs
+//! of different days through that build, and the sentinel, which detects a changed machine.
 
 use crate::history::History;
 use crate::support::waiting::wait_while_running;
@@ -9,10 +9,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Four times the work of a commit without it.
+/// Macros for four times the work of a commit without them.
 const SLOW: &str = "-DSTEPS=8000";
 
-/// The scenario with an anchor; without one where there is no name.
+/// Writes the scenario with an anchor, or without one if the name is empty.
 fn anchored(history: &History, anchor: &str) {
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -30,7 +30,7 @@ fn anchored(history: &History, anchor: &str) {
 }
 
 fn run(history: &History, more: &[&str]) -> Ran {
-    // Names of results have whole seconds; the newest has to be the last.
+    // Names of results have a resolution of one second, and the newest result must be the last.
     std::thread::sleep(Duration::from_millis(1100));
     history
         .project
@@ -41,7 +41,7 @@ fn record_of(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("record.json")).unwrap()).unwrap()
 }
 
-/// The record of the last run, and its folder.
+/// Returns the record of the last run, and its folder.
 fn last(history: &History) -> (Value, PathBuf) {
     let mut all = history.project.results();
     all.retain(|folder| folder.join("record.json").exists());
@@ -56,8 +56,8 @@ fn ran(history: &History) -> Value {
     last(history).0
 }
 
-/// The verdict that has to stand where the machine did not change under the test, or that it is
-/// open on a busy one; where the machine did change, that the record says so.
+/// Checks a verdict. On a busy machine, the verdict may be open. If the machine changed during the
+/// test, the record must state this.
 fn expect(record: &Value, one: &Value, verdict: &str) {
     let changed = record["sentinel"]["message"].as_str();
     match changed {
@@ -93,8 +93,8 @@ fn jobs_are_paired_with_the_anchor_that_records_compare_through() {
         Value::Null,
         "the first run with an anchor is what others are held against"
     );
-    // Four times the work: on a busy machine five pairs may leave it open, and they never claim the
-    // opposite.
+    // The work is four times as much. On a busy machine, five pairs may leave this open, but they
+    // never show the opposite.
     let verdict = one["verdict"].as_str().unwrap();
     assert!(["regressed", "inconclusive"].contains(&verdict), "{one}");
     let (_, folder) = last(&history);
@@ -232,7 +232,8 @@ fn readings_of_another_build_of_orch_do_not_compare() {
     let history = History::of(&["", SLOW]);
     anchored(&history, "c0");
     let first = ran(&history);
-    // What an ELF file ends with is nobody's: the same program, in a file of another build.
+    // Bytes after the end of an ELF file have no effect, so this is the same program in the file of
+    // another build.
     let mine = history.project.plain_command().get_program().to_owned();
     let other = history.project.path().join("cache/other-orch");
     std::fs::copy(mine, &other).unwrap();
@@ -263,7 +264,7 @@ fn changed_machine_leaves_times_open_with_the_reason() {
     anchored(&history, "c0");
     let before = ran(&history);
     let (_, folder) = last(&history);
-    // As if the first run had been on a machine so much faster that no load explains it.
+    // This simulates a first run on a machine that was faster than any load could explain.
     let mut faster = before.clone();
     for reading in faster["sentinel"]["readings"].as_array_mut().unwrap() {
         for ns in reading["compute_ns"].as_array_mut().unwrap() {

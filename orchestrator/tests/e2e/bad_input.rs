@@ -1,8 +1,9 @@
-//! Bad input: every finding at once with its place and remedy, exit code 200, and nothing measured.
+//! Bad input: all problems are reported together with their places and remedies, the exit code is
+//! 200, and nothing is measured.
 
 use crate::support::Project;
 
-/// A C plugin that needs no building by orch, with one workload `w` and two parameters.
+/// Source of a C plugin with one workload and two parameters. The test compiles it.
 const PLUGIN: &str = r#"
 #include "orch_plugin.h"
 static orch_status describe(const orch_host *host) {
@@ -47,7 +48,7 @@ fn check(name: &str, scenario: &str, arguments: &[&str]) {
 const TINY: &str = "plugins: { tiny: { path: libtiny.so } }\n";
 
 #[test]
-fn problems_of_a_file_are_reported_at_once() {
+fn problems_of_a_file_are_reported_together() {
     check(
         "many_at_once",
         "nam: nightly
@@ -142,7 +143,7 @@ fn missing_scenario_is_bad_input() {
     insta::assert_snapshot!("missing_scenario", ran.stderr);
 }
 
-/// Standard error of a run that is refused.
+/// Returns the standard error of a run that is refused.
 fn refused(scenario: &str) -> String {
     let project = Project::new();
     project.c_plugin("tiny", PLUGIN);
@@ -153,9 +154,9 @@ fn refused(scenario: &str) -> String {
 }
 
 #[test]
-fn wrong_workload_lines_are_reported_at_once() {
-    // A form that is wrong, one that is missing, a number, an unknown plugin; and an acceptance
-    // without a job.
+fn wrong_workload_lines_are_reported_together() {
+    // The scenario has a value of a wrong form, a missing value, a number, an unknown plugin, and
+    // an acceptance without a job.
     let said = refused(&format!(
         "{TINY}workloads:\n  - {{ workload: tiny }}\n  - {{ id: a }}\n  - {{ workload: 3 }}\n  - \
          {{ workload: tinny/work }}\naccept: \
@@ -199,7 +200,7 @@ fn second_yaml_document_is_named_with_its_place() {
     }
     let project = Project::new();
     project.c_plugin("tiny", PLUGIN);
-    // One document with its mark, and with nothing after its end.
+    // These texts have one document with its marker, and nothing after its end.
     for text in [
         format!("---\n{one}"),
         format!("%YAML 1.2\n---\n{one}"),
@@ -263,7 +264,7 @@ fn commands_in_hints_work_when_they_are_pasted() {
 }
 
 #[test]
-fn option_that_is_wrong_is_blamed_instead_of_the_scenario() {
+fn wrong_option_is_named_instead_of_the_scenario() {
     let project = Project::new();
     project.c_plugin("tiny", PLUGIN);
     project.write(

@@ -1,5 +1,5 @@
-//! `orch bisect` from outside: what is named, with which values, what is left alone, what is
-//! skipped, what a kill costs.
+//! `orch bisect` in the whole program: the named commits and their values, the untouched files, the
+//! skipped commits, and the effects of a kill.
 
 use crate::history::{History, asked, culprits, report, states, texts, tree};
 use crate::support::waiting::{wait_until, wait_while_running};
@@ -11,8 +11,8 @@ use std::process::{Child, Command, Stdio};
 const FAST: &str = "-DSTEPS=20000";
 const SLOW: &str = "-DSTEPS=200000";
 
-/// Whether a search by time came to its end with these culprits. On a machine that is busy enough
-/// it may stay open; then it names no other commit.
+/// Returns whether a search by time named these culprits. On a busy machine the search may stay
+/// open, but it must not name any other commit.
 fn names_culprits(found: &Value, ran: &Ran, expected: &[Vec<&str>]) -> bool {
     if ran.code == 125 {
         assert_eq!(found["outcome"], "undecided", "{}", ran.stderr);
@@ -52,7 +52,7 @@ fn send(child: &Child, signal: &str) {
     );
 }
 
-/// Nobody of this project is left, neither a worker nor a compiler.
+/// Returns whether no process of this project is left, neither a worker nor a compiler.
 fn is_quiet(history: &History) -> bool {
     let folder = history.project.path().display().to_string();
     let marks = [
@@ -62,7 +62,8 @@ fn is_quiet(history: &History) -> bool {
     marks.iter().all(|mark| marked_processes(mark).is_empty())
 }
 
-/// The SDK in a workspace of its own: what changes in this one would have every commit built again.
+/// Copies the SDK into a separate workspace, because a change in this workspace would cause all
+/// commits to be built again.
 fn sdk(project: &Project) -> PathBuf {
     let root = project.path().join("sdk");
     std::fs::create_dir_all(root.join("plugins")).unwrap();
@@ -137,7 +138,7 @@ fn change_of_five_percent_is_named_and_the_tree_stays() {
             String::from_utf8_lossy(&output.stderr)
         );
         let report = serde_json::from_slice::<Value>(&output.stdout).unwrap();
-        // Five percent may stay open on a busy machine. No other commit is named.
+        // A change of five percent may stay open on a busy machine. No other commit is named.
         let named = report["culprits"].as_array().unwrap();
         assert!(
             named
@@ -174,7 +175,7 @@ fn change_of_five_percent_is_named_and_the_tree_stays() {
     assert_eq!(names, ["bisect.json", "bisect.md", "bisect.txt"]);
 
     let again = bisect();
-    // Where the first one stayed open, another pair may lead to a commit that it did not look at.
+    // If the first bisect stayed open, other pairs may lead to a commit that it did not examine.
     if first["outcome"] == "first" && again["outcome"] == "first" {
         assert_eq!(again["builds"], 0);
     }
@@ -182,7 +183,7 @@ fn change_of_five_percent_is_named_and_the_tree_stays() {
 }
 
 #[test]
-fn latest_comparison_says_what_to_bisect() {
+fn latest_comparison_gives_the_bisect_its_subject() {
     let history = History::of(&["", "", "-DALLOCATIONS=2", "-DALLOCATIONS=2"]);
     let ran = history.project.orch(&[
         "compare",
@@ -301,7 +302,7 @@ fn counted_metrics_are_bisected_without_pairs() {
         "each commit once, whatever was asked: {:?}",
         history.built()
     );
-    // What computes something else is not compared in what it costs.
+    // The costs of a commit with another output are not compared.
     let ran = history.bisect("c0", "c4", &ALLOCATIONS);
     assert_eq!(ran.code, 201);
     assert!(
@@ -324,7 +325,7 @@ fn improvement_is_found_in_the_direction_better() {
 
 #[test]
 fn later_fix_is_a_culprit_of_the_other_direction() {
-    // Each metric has a history of its own: an allocation more moves the loop, which alone can
+    // Each metric has its own history: an additional allocation moves the loop, and this alone can
     // double its time.
     let times = [FAST, FAST, "-DSTEPS=2000000", "-DSTEPS=2000000", SLOW, SLOW];
     let counts = [
@@ -443,7 +444,7 @@ fn culprit_is_reverted_unless_later_commits_conflict() {
     ];
     let (clean, ran) = history.report("c0", "clean", &more);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    // The command that repeats the bisect has every option that decides its result.
+    // The command that repeats the bisect has all options that affect its result.
     let command = clean["command"].as_str().unwrap();
     assert!(
         command.contains(" --verify-revert --pairs 400 --seed "),
@@ -484,8 +485,8 @@ fn culprit_is_reverted_unless_later_commits_conflict() {
     );
 }
 
-/// A merge of a branch with the commits side1 to side3, of which the second allocates more; `own`:
-/// after the branch was made, the line that it is merged into went on.
+/// Creates a merge of a branch with the commits side1 to side3, the second of which allocates more.
+/// With `own`, the other line also has commits after the branch was created.
 fn merged(own: bool) -> History {
     let history = History::of(&["", ""]);
     history.git(&["checkout", "-q", "-b", "side"]);
@@ -508,7 +509,7 @@ fn merged(own: bool) -> History {
     history
 }
 
-/// Runs a command as it was printed.
+/// Runs a command exactly as it was printed.
 fn as_printed(history: &History, command: &str) -> Value {
     let words = command.strip_prefix("orch ").unwrap();
     let mut shell = Command::new("sh");
@@ -541,7 +542,7 @@ fn merge_is_named_with_the_command_that_looks_inside() {
     let next = outer["next"].as_str().unwrap();
     assert!(next.ends_with(" --all"), "{next}");
     assert_eq!(culprits(&as_printed(&history, next)), [["side2"]]);
-    // A merge whose parents are both in the range has nothing of its own to measure.
+    // A merge whose parents are both in the range has no change of its own to measure.
     let (all, ran) = history.report("c0", "after", &["--metric", "allocations", "--all"]);
     assert_eq!(
         (ran.code, culprits(&all), &all["next"]),
@@ -572,7 +573,7 @@ fn next_command_names_the_commit_inside_a_merge_of_an_older_branch() {
     );
 }
 
-/// Commits that the journal holds as looked at, by their numbers.
+/// Returns the numbers of the commits that the journal lists as examined.
 fn looked(history: &History) -> Vec<u64> {
     let lines = history.journal();
     lines
@@ -587,7 +588,8 @@ fn killed_bisect_resumes_and_builds_nothing_twice() {
     let before = tree(&history.project.path());
     let arguments = asked("c0", "c6");
     let mut child = start(&history, &arguments);
-    // In the first build, after an end, twice in the pairs of the ends, after another commit.
+    // The bisect is stopped in the first build, after an end was examined, twice during the pairs
+    // of the ends, and after another commit.
     for (lines, signal) in [
         (1, "-KILL"),
         (2, "-KILL"),
@@ -610,7 +612,7 @@ fn killed_bisect_resumes_and_builds_nothing_twice() {
                 .count();
             assert_eq!(times, 1, "c{position} was built once in {built:?}");
         }
-        // As if the machine had died in the middle of a line.
+        // The journal looks as if the machine had failed in the middle of a line.
         let journal = states(&history.project.path().join("cache"))[0].join("journal.jsonl");
         let kept = std::fs::read_to_string(&journal).unwrap();
         std::fs::write(&journal, format!("{kept}{{\"pair\": {{")).unwrap();
@@ -682,7 +684,7 @@ fn resume_takes_stopped_bisects_and_no_running_one() {
 }
 
 #[test]
-fn bisects_at_once_share_builds_and_name_the_same_commit() {
+fn concurrent_bisects_share_builds_and_name_the_same_commit() {
     let history = History::of(&["", "", "-DALLOCATIONS=2", "-DALLOCATIONS=2"]);
     history.hold(true);
     let arguments = [&asked("c0", "c3")[..], &ALLOCATIONS, &["--json"]].concat();
@@ -768,7 +770,7 @@ fn dry_run_of_a_bisect_prints_its_plan() {
     "); });
 }
 
-/// Field names that scripts rely on.
+/// Scripts rely on these field names.
 #[test]
 fn bisect_report_keeps_its_field_names() {
     let history = History::of(&["", "-DSTEPS=(", "-DALLOCATIONS=2"]);

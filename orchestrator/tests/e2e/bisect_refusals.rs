@@ -1,4 +1,4 @@
-//! What `orch bisect` refuses, with place, value and remedy, and what looks odd but works.
+//! Input that `orch bisect` refuses with place, value and remedy, and unusual input that works.
 
 use crate::history::{History, asked, culprits, report, states};
 use crate::support::{Project, git};
@@ -7,13 +7,13 @@ use std::time::Duration;
 
 const ALLOCATIONS: [&str; 2] = ["--metric", "allocations"];
 
-/// Three commits of which the last allocates more.
+/// Creates three commits, the last of which allocates more.
 fn plain() -> History {
     History::of(&["", "", "-DALLOCATIONS=2"])
 }
 
-/// What was refused after the first build. That `--resume` is recommended then is the subject of a
-/// test of its own.
+/// Returns the error of a refusal after the first build, without the note about `--resume`, which
+/// another test checks.
 fn refused_late(history: &History, metric: &str, [good, bad]: [&str; 2]) -> String {
     let ran = history.bisect(good, bad, &["--metric", metric]);
     history
@@ -21,7 +21,7 @@ fn refused_late(history: &History, metric: &str, [good, bad]: [&str; 2]) -> Stri
         .replace("`orch bisect --resume` continues this bisect\n", "")
 }
 
-/// What was refused before anything was built.
+/// Returns the error of a refusal before anything is built.
 fn refused(history: &History, arguments: &[&str]) -> String {
     let ran = history.project.orch(arguments);
     assert_eq!(ran.code, 200, "{arguments:?}: {}{}", ran.stdout, ran.stderr);
@@ -174,7 +174,7 @@ fn workload_and_metric_must_exist() {
 
     For more information, try '--help'.
     ");
-    // Which metrics a plugin has, only its build tells.
+    // Only a build shows which metrics a plugin has.
     insta::assert_snapshot!(refused_late(&history, "alocations", ["c0", "c2"]), @r"
     exit 200
     built <c0> (c0)
@@ -184,7 +184,7 @@ fn workload_and_metric_must_exist() {
 }
 
 /// Gives the plugin metrics of its own: `items` without a direction, `done`, and `rate`, which is
-/// made of the time.
+/// computed from the time.
 fn with_metrics(history: &History) {
     let source = history.project.path().join("plugin/sides.c");
     let replacements = [
@@ -250,7 +250,7 @@ fn rate_is_bisected_by_time_and_its_change_is_that_of_the_rate() {
     history.commit("to", "-DSTEPS=200000");
     let ran = history.bisect("from", "to", &["--metric", "rate"]);
     assert_eq!(ran.code, 1, "{}", ran.stderr);
-    // The rate falls where the time grows. By how much depends on how busy the machine is.
+    // The rate falls as the time grows. The amount depends on the load of the machine.
     let falls = ["  rate -", "  rate 1/"];
     assert!(
         falls.iter().any(|text| ran.stdout.contains(text)),
@@ -306,7 +306,7 @@ fn unmeasurable_ends_are_reported_with_the_reason() {
             "{}",
             ran.stderr
         );
-        // Where a function lies is the compiler's choice.
+        // The compiler chooses the position of a function.
         let text = history.shown(&ran);
         match text.split_once("plugin+0x") {
             Some((before, rest)) => {
@@ -332,7 +332,7 @@ fn unmeasurable_ends_are_reported_with_the_reason() {
     exit 201
     error: the good end <crashes> cannot be measured: it failed in run: SIGABRT (abort), in scope steps, iteration 1, called from function run (plugin+OFFSET)
     ");
-    // A fast machine makes more calls while it warms up, so the phase of the 51st call varies.
+    // A fast machine makes more calls during warm-up, so the phase of the 51st call varies.
     let late = said("late", "last", &[]);
     let beginning = "exit 201\nerror: the good end <late> cannot be measured: it failed in ";
     assert!(
@@ -405,7 +405,7 @@ fn missing_arguments_are_asked_for() {
     ");
 }
 
-/// A repository at `library` inside the history's, added as a submodule.
+/// Adds a repository at `library` inside the history's repository as a submodule.
 fn submodule(history: &History) {
     let other = history.project.path().join("cache/library");
     std::fs::create_dir_all(&other).unwrap();
@@ -474,7 +474,7 @@ fn uncommitted_changes_and_a_detached_head_are_no_obstacles() {
     );
 }
 
-/// A bisect that came to nothing for good leaves nothing that `--resume` would take up.
+/// A bisect that can never succeed leaves nothing for `--resume`.
 #[test]
 fn unusable_end_leaves_nothing_to_resume() {
     let history = History::of(&["", "-DSTEPS=("]);

@@ -1,8 +1,9 @@
-//! `orch bisect` whose pairs come from a journal: what is named, what stays open and why, and what
-//! a stopped bisect knows.
+//! `orch bisect` with pairs from a journal: the named commits, the open changes and their reasons,
+//! and the results of a stopped bisect.
 //!
-//! A journal that was left holds answers. A resumed bisect asks again and is answered from it, so
-//! that builds, code and reports are real while no assertion rests on a time.
+//! The journal of a killed bisect holds answers. A resumed bisect repeats its questions and takes
+//! the answers from the journal. Builds, code and reports are therefore real, but no assertion
+//! depends on a time.
 
 use crate::history::{History, asked, culprits, report, states, texts};
 use crate::support::waiting::wait_while_running;
@@ -10,19 +11,20 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
-/// Pairs of each two commits in a scripted journal: more than a search of a few commits asks for.
+/// Number of pairs of each two commits in a scripted journal: more than a search of a few commits
+/// needs.
 const PAIRS: usize = 250;
 
-/// Commits of different code whose levels are log ratios to the first one.
+/// Commits with different code whose levels are log ratios to the first commit.
 struct ScriptedHistory {
     history: History,
     levels: Vec<f64>,
-    /// Share by which pairs scatter around a level.
+    /// Relative scatter of pairs around a level.
     noise: f64,
 }
 
 impl ScriptedHistory {
-    /// The builds of the commits `waits` wait for as long as builds are held.
+    /// Creates the history. While builds are held, the builds of the commits in `waits` wait.
     fn new(levels: &[f64], waits: std::ops::Range<usize>) -> Self {
         let history = History::new();
         let path = history.project.path().join("scenarios/s.yaml");
@@ -55,8 +57,8 @@ impl ScriptedHistory {
         format!("c{}", self.levels.len() - 1)
     }
 
-    /// Leaves a bisect that was killed after it had looked at both ends, with answers to all
-    /// further questions but builds.
+    /// Leaves the state of a bisect that was killed after it had examined both ends. It has answers
+    /// to all further questions except builds.
     fn leave(&self, more: &[&str]) {
         let project = &self.history.project;
         let last = self.last();
@@ -104,9 +106,9 @@ impl ScriptedHistory {
         states(&self.history.project.path().join("cache"))[0].join("journal.jsonl")
     }
 
-    /// One pair: the difference of the levels, and a scatter that is the same in each run.
+    /// Returns one pair: the difference of the levels, and a scatter that is the same in each run.
     fn pair(&self, like: &Value, reference: usize, commit: usize, number: usize) -> Value {
-        // Quantiles of a triangle in an order that mixes them.
+        // Quantiles of a triangular distribution, in a mixed order.
         let part = ((number * 37 + commit * 11 + reference * 5) % 101) as f64 / 100.0;
         let scatter = 2.0 * (part - 0.5) * (1.0 + (part - 0.5).abs());
         let mut pair = like.clone();
@@ -118,7 +120,7 @@ impl ScriptedHistory {
         json!({ "pair": pair })
     }
 
-    /// Entries and workload of a comparison of two commits whose code differs.
+    /// Returns the entries and the workload of a comparison of two commits whose code differs.
     fn confirmation(&self) -> (Value, Value) {
         let history = History::of(&["-DSTEPS=20000", "-DSTEPS=20001 -DALLOCATIONS=2"]);
         let (found, ran) = history.report("c0", "c1", &["--metric", "allocations"]);
@@ -168,7 +170,7 @@ impl ScriptedHistory {
             .unwrap()
     }
 
-    /// The report of the whole bisect, with its text.
+    /// Returns the report of the whole bisect, with its text.
     fn finish(&self) -> (Value, i32, String) {
         let ran = self.history.project.orch(&["bisect", "--resume", "--json"]);
         let found = report(&ran);
@@ -187,9 +189,9 @@ impl ScriptedHistory {
     }
 }
 
-/// +3.7 % and then 8.3 times the time, among six commits.
+/// Levels of six commits with +3.7 % and then 8.3 times the time.
 const REAL: [f64; 7] = [0.0, 0.0, 0.0363, 2.152, 2.152, 2.152, 2.152];
-/// The same two steps, c3 and c8, among twelve.
+/// The same two steps among twelve commits, at c3 and c8.
 const LONGER: [f64; 13] = [
     0.0, 0.0, 0.0, 0.0363, 0.0363, 0.0363, 0.0363, 0.0363, 2.152, 2.152, 2.152, 2.152, 2.152,
 ];
@@ -268,7 +270,7 @@ fn first_option_stops_at_the_largest_step() {
         text.contains(": not searched; change between its ends:\n  +3."),
         "{text}"
     );
-    // The next command searches the rest; everything that was built is found again.
+    // The next command searches the rest of the range and finds everything that was already built.
     let next = found["next"].as_str().unwrap();
     assert!(
         next.starts_with("orch bisect scenarios/s.yaml --workload work --good ")
@@ -301,7 +303,8 @@ fn change_within_the_build_effect_ends_with_the_next_command() {
         open["probability"].as_f64().unwrap() < 0.99 && found["pairs"].as_u64().unwrap() < 500,
         "{found}"
     );
-    // orch cannot rebuild what a command builds: the next command looks at the suspect's code.
+    // orch cannot rebuild a library that a command builds, so the next command examines the
+    // suspect's code.
     let next = found["next"].as_str().unwrap();
     assert!(
         next.starts_with("orch compare ")

@@ -1,11 +1,11 @@
-//! `orch check` from outside: what it takes for the baseline, and the zoo of results with their
-//! exit codes and texts.
+//! `orch check` in the whole program: its choice of the baseline, and all kinds of results with
+//! their exit codes and texts.
 
 use crate::history::History;
 use crate::support::Ran;
 use serde_json::Value;
 
-/// What the gate says: the lines from its verdict on, without the command with its hashes and the
+/// Returns the gate's lines from its verdict on, without the hashes in the command and without the
 /// folder's name.
 fn gate(history: &History, ran: &Ran) -> String {
     let shown = history.shown(ran);
@@ -70,14 +70,14 @@ fn check_of_a_regression_fails_with_the_next_command() {
     let ran = check(&history, &[]);
     let said = gate(&history, &ran);
     assert!(said.starts_with("exit 1\ncheck failed\n"), "{said}");
-    // Whether the time seems better or worse depends on the machine: the second allocation moves
-    // the hot loop.
+    // The second allocation moves the hot loop, so it depends on the machine whether the time gets
+    // better or worse.
     let allocations = said
         .lines()
         .find(|line| line.starts_with("  work, allocations: "))
         .unwrap_or_else(|| panic!("{said}"));
     assert!(allocations.ends_with("+100 %, 1 -> 2"), "{said}");
-    // Which finding is the largest depends on the machine as well.
+    // The machine also decides which finding is the largest.
     let next = "  orch bisect scenarios/s.yaml --workload work --good <c0> --bad <c1>";
     assert!(said.contains(next), "{said}");
     let stored = history.project.results().pop().unwrap();
@@ -95,13 +95,13 @@ fn check_of_a_regression_fails_with_the_next_command() {
     );
     let text = std::fs::read_to_string(stored.join("gate.txt")).unwrap();
     assert!(text.starts_with("check failed"), "{text}");
-    // The stored check has everything that was printed.
+    // The stored check contains everything that was printed.
     let again = history.project.orch(&["report", stored.to_str().unwrap()]);
     let printed = ran.stdout.split("check: ").next().unwrap();
     assert_eq!(again.stdout, printed, "{}", again.stderr);
     let gate = ["report", stored.to_str().unwrap(), "--template", "gate.txt"];
     assert_eq!(history.project.orch(&gate).stdout, text);
-    // The command that it prints finds the commit.
+    // The printed command finds the commit.
     let command = ran
         .stdout
         .lines()
@@ -155,7 +155,7 @@ fn accepted_level_is_a_commit_that_the_project_keeps() {
         "{}",
         ran.stderr
     );
-    // Step by step nothing changes; against the level that was accepted, something did.
+    // No single step is a change, but there is a change against the accepted level.
     assert_eq!(check(&history, &[]).code, 0);
     history.project.write(
         "results/accepted.yaml",
@@ -261,8 +261,8 @@ fn check_without_a_measurement_never_passes() {
 }
 
 #[test]
-fn open_verdicts_pass_with_a_warning_or_fail_as_the_scenario_says() {
-    // No time for a verdict: a fourth of a millisecond is one pair.
+fn open_verdicts_pass_with_a_warning_or_fail_by_the_scenario() {
+    // There is no time for a verdict: a quarter of a millisecond is one pair.
     let changed = ["", "-DSTEPS=2001"];
     let history = History::with("", &changed);
     let ran = check(&history, &["--budget", "1ms"]);
@@ -409,7 +409,7 @@ fn rerun_measures_only_what_failed() {
         again.contains("since the earlier check:\n  work: not fixed"),
         "{again}"
     );
-    // Its baseline stays what it was, whatever HEAD and the working tree are now.
+    // The baseline stays the same, regardless of HEAD and the working tree.
     history.project.write("notes.md", "changed\n");
     let again = gate(&history, &check(&history, &["--only", &id]));
     assert!(
@@ -570,7 +570,7 @@ fn git_bisect_run_ends_at_the_planted_commit() {
     let said =
         String::from_utf8_lossy(&out.stdout).into_owned() + &String::from_utf8_lossy(&out.stderr);
     let named = history.git(&["bisect", "log"]);
-    // c2 does not build: it is indistinguishable from c3, and git names both.
+    // c2 does not build, so it cannot be distinguished from c3, and git names both.
     assert!(
         named.contains("only skipped commits left to test")
             || said.contains("is the first bad commit"),

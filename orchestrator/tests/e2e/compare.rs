@@ -1,5 +1,5 @@
-//! `orch compare` from outside: what A and B may be, what is judged exactly, what a side that fails
-//! does to the other.
+//! `orch compare` in the whole program: the possible values of A and B, the exact verdicts, and the
+//! effect of a failing side on the other one.
 
 use crate::support::{Project, Ran, git};
 use serde_json::Value;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 const SOURCE: &str = include_str!("../fixtures/sides.c");
 
-/// A library with some of the fixture's macros set.
+/// Compiles a library with the given macros of the fixture.
 fn library(project: &Project, name: &str, macros: &str) -> String {
     project
         .c_plugin(name, &format!("{macros}\n{SOURCE}"))
@@ -28,7 +28,7 @@ fn comparison(ran: &Ran) -> Value {
         .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
 }
 
-/// The verdict and the reason of a metric of the only workload.
+/// Returns the verdict and the reason of a metric of the only workload.
 fn of<'a>(comparison: &'a Value, metric: &str) -> (&'a str, &'a str) {
     let jobs = comparison["jobs"].as_array().unwrap();
     let entry = jobs
@@ -271,7 +271,8 @@ fn records_are_judged_in_what_is_exact_only() {
         Value::Null
     );
 
-    // A cell that differs in a dimension is refused by its name.
+    // A record whose job differs in one of these properties is refused, and the message names the
+    // property.
     for (from, to, part) in [
         (
             r#""threads": 1"#,
@@ -433,8 +434,8 @@ fn parameter_selects_the_workloads_that_have_it() {
     );
 }
 
-/// What a linked library does is not in the plugin's file, so the same machine code there proves
-/// nothing.
+/// The plugin's file does not contain the code of a linked library, so identical machine code in
+/// the file proves nothing.
 #[test]
 fn change_in_a_linked_library_is_never_called_layout() {
     let project = Project::new();

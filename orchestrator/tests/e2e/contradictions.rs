@@ -1,10 +1,9 @@
-//! What a run says of its own numbers where they contradict each other, and that it says nothing
-//! where they do not.
+//! Contradictions that a run reports in its own numbers, and runs in which it reports none.
 
 use crate::support::Project;
 use serde_json::Value;
 
-/// A workload that takes `TIME` turns of a loop for its parameter `size`.
+/// A workload whose loop makes `TIME` turns for its parameter `size`.
 const PLUGIN: &str = r#"
 #include "orch_plugin.h"
 #include <stdlib.h>
@@ -30,7 +29,7 @@ static orch_status run(orch_instance *self, uint64_t iterations) {
 ORCH_EXPORT const orch_plugin orch_plugin_v1 = { ORCH_PLUGIN_INIT, describe, create, 0, run, 0, 0, 0 };
 "#;
 
-/// The record and the summary of sizes 1 and 64.
+/// Returns the record and the summary of sizes 1 and 64.
 fn measured(time: &str) -> (Value, String) {
     let project = Project::new();
     project.c_plugin("odd", &format!("#define TIME {time}\n{PLUGIN}"));

@@ -1,4 +1,4 @@
-//! `orch doctor` from outside: findings are advice, and a calibration is kept and quoted.
+//! `orch doctor` in the whole program: findings are advice, and a calibration is stored and quoted.
 
 use crate::support::Project;
 use serde_json::Value;
@@ -7,7 +7,8 @@ use std::process::Stdio;
 
 const SOURCE: &str = include_str!("../fixtures/sides.c");
 
-/// A project whose only scenario measures one workload of a library, whose path it returns.
+/// Creates a project whose only scenario measures one workload of a library. Returns the path of
+/// the library too.
 fn project() -> (Project, String) {
     let project = Project::new();
     let library = project.c_plugin("sides", SOURCE).display().to_string();
@@ -144,7 +145,7 @@ fn workload_that_fails_is_named_and_the_rest_is_kept() {
     project.write("scenarios/s.yaml", scenario);
     let ran = project.orch(&["doctor", "--calibrate", "--comparisons", "1"]);
     assert_eq!(ran.code, 201, "{}", ran.stderr);
-    // The workload fails in its 51st call; the speed of the machine decides in which phase that is.
+    // The workload fails in its 51st call. The speed of the machine decides the phase of that call.
     assert!(
         ran.stdout.contains("\nbad: failed in ") && ran.stdout.contains(": SIGABRT (abort), "),
         "{}",
@@ -176,7 +177,7 @@ fn ctrl_c_keeps_complete_comparisons() {
         .read_to_string(&mut text)
         .unwrap();
     assert_eq!(orch.wait().unwrap().code(), Some(130));
-    // How many comparisons were complete depends on the machine; what is told of them does not.
+    // The number of complete comparisons depends on the machine; the text about them does not.
     assert!(
         text.contains("interrupted: only complete comparisons were stored\nstored in "),
         "{text}"

@@ -1,11 +1,11 @@
-//! Disks that are full, broken or gone at any moment: a library under `orch` makes one call fail,
-//! the first one, the second one, and so on. Results are whole or absent, and the next command
-//! continues.
+//! Disks that are full, broken or gone at any moment: a preloaded library makes one call of `orch`
+//! fail, first the first call, then the second, and so on. Results are whole or absent, and the
+//! next command continues.
 //!
 //! A test run tries a few calls of each command. `ORCH_FAILING_IO=5
 //! ORCH_FAILING_IO_REPORT=report.txt cargo test --test e2e failing_io` tries every call in each of
-//! the five ways, and writes how often each outcome occurred; 1 tries every call in one way, which
-//! is another one for the next call.
+//! the five ways, and writes the number of times that each outcome occurred. With 1, it tries every
+//! call in one way, which differs from call to call.
 
 use crate::history::{History, asked, states, tree};
 use crate::support::{Project, Ran, fixture};
@@ -16,25 +16,25 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The ways in which a call fails.
+/// Ways in which a call fails.
 const MODES: [&str; 5] = ["error", "full", "short", "kill", "torn"];
 
-/// Calls of each command that a test run tries.
+/// Number of calls of each command that a test run tries.
 const FEW: usize = 5;
 
-/// A command in a fresh project.
+/// A command that runs in a fresh project.
 struct FailingCommand {
     arguments: &'static [&'static str],
-    /// The command that continues from a journal.
+    /// Command that continues from a journal.
     resume: &'static [&'static str],
-    /// The result file that the command stores.
+    /// Result file that the command stores.
     result: &'static str,
-    /// The exit code if no call fails.
+    /// Exit code if no call fails.
     code: i32,
     begin: fn(&Path) -> FreshProject,
 }
 
-/// What a command finds.
+/// Project in which a command runs.
 enum FreshProject {
     Plain(Project),
     Repository(History),
@@ -50,8 +50,8 @@ impl FreshProject {
 
     fn users_files(&self) -> BTreeMap<PathBuf, impl PartialEq + use<>> {
         let mut files = tree(&self.project().path());
-        // A repository counts its worktrees and caches its index, and a scenario file has no part
-        // in either.
+        // A repository counts its worktrees and caches its index; neither is part of the user's
+        // files.
         files.retain(|path, _| !path.components().any(|part| part.as_os_str() == ".git"));
         let folder = self.project().path();
         files
@@ -62,14 +62,14 @@ impl FreshProject {
     }
 }
 
-/// What became of a command one of whose calls failed.
+/// Result of a command in which one call failed.
 struct InjectedRun {
     ran: Ran,
     signal: Option<i32>,
 }
 
 impl FailingCommand {
-    /// Carries out the command with a failing call; 0 is none.
+    /// Runs the command with the given call failing; 0 means no call.
     fn run(&self, project: &Project, library: &Path, at: usize, mode: &str) -> InjectedRun {
         let output = project
             .plain_command()
@@ -98,7 +98,8 @@ impl FailingCommand {
         calls.lines().count()
     }
 
-    /// Lets one call fail, checks what is left, and repeats the command. Returns what happened.
+    /// Makes one call fail, checks the remaining files, and repeats the command. Returns the
+    /// outcome.
     fn try_call(&self, library: &Path, at: usize, mode: &str) -> &'static str {
         let fresh = (self.begin)(library);
         let project = fresh.project();
@@ -117,7 +118,7 @@ impl FailingCommand {
         outcome
     }
 
-    /// Checks the messages and the files that the command left.
+    /// Checks the messages of the command and the files that it left.
     fn judge_outcome(&self, project: &Project, injected: &InjectedRun, case: &str) -> &'static str {
         let ran = &injected.ran;
         assert!(!ran.stderr.contains("panicked"), "{case}");
@@ -145,7 +146,7 @@ impl FailingCommand {
         }
     }
 
-    /// Repeats the command on a whole disk, from the journal if there is one.
+    /// Repeats the command on an intact disk, from the journal if there is one.
     fn repeat(&self, project: &Project, case: &str) {
         let arguments = if list_journals(project).is_empty() {
             self.arguments
@@ -161,7 +162,7 @@ impl FailingCommand {
     }
 }
 
-/// Counts the result files, all of which are whole.
+/// Counts the result files, and checks that all of them are whole.
 fn list_results(project: &Project, name: &str, case: &str) -> usize {
     let files = project.results().into_iter().map(|run| run.join(name));
     let texts = files.filter_map(|file| std::fs::read_to_string(file).ok());
@@ -171,13 +172,13 @@ fn list_results(project: &Project, name: &str, case: &str) -> usize {
         .count()
 }
 
-/// Lists what `--resume` continues.
+/// Lists the folders that `--resume` can continue.
 fn list_journals(project: &Project) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = project
         .results()
         .into_iter()
-        // A run that was killed before it began has a hidden folder, and one that was killed after
-        // it stored its record is over.
+        // A run that was killed before it began has a hidden folder. A run that was killed after it
+        // stored its record is complete.
         .filter(|run| !run.file_name().unwrap().to_string_lossy().starts_with('.'))
         .filter(|run| !run.join("record.json").exists())
         .map(|run| run.join("journal.jsonl"))
@@ -198,7 +199,7 @@ fn list_journals(project: &Project) -> Vec<PathBuf> {
     found
 }
 
-/// Lists the files that a killed process was writing.
+/// Lists the unfinished files of a killed process.
 fn list_unfinished(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -274,18 +275,18 @@ const CHECK: FailingCommand = FailingCommand {
     begin: begin_repository,
 };
 
-/// Every call, in some of the ways in which it can fail.
+/// Returns every call with some of the ways in which it can fail.
 fn choose_every_call(calls: usize, ways: usize) -> Vec<(usize, &'static str)> {
     let ways_of = |at: usize| (0..ways).map(move |way| (at, MODES[(at + way) % MODES.len()]));
     (1..=calls).flat_map(ways_of).collect()
 }
 
-/// Calls at equal distances, one in each way.
+/// Returns calls at equal distances, each with one way.
 fn choose_few(calls: usize) -> Vec<(usize, &'static str)> {
     let all: Vec<(usize, &str)> = (1..=calls)
         .flat_map(|at| MODES.map(|mode| (at, mode)))
         .collect();
-    // Without a common factor with the number of modes, so that every mode has its turn.
+    // The step has no common factor with the number of modes, so that every mode is used.
     let step = all.len() / FEW / MODES.len() * MODES.len() + 1;
     all.into_iter().step_by(step).collect()
 }

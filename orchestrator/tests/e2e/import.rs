@@ -1,5 +1,5 @@
-//! `orch import` from outside: what a table says, what contradicts itself in it, and what a wrong
-//! one is answered.
+//! `orch import` in the whole program: the values that a table contains, the contradictions in it,
+//! and the errors for wrong tables.
 
 use crate::support::{Project, Ran};
 use serde_json::Value;
@@ -19,7 +19,7 @@ fn comparison(table: &str) -> Value {
     serde_json::from_str(&ran.stdout).unwrap()
 }
 
-/// What a wrong table is answered; nothing is stored then.
+/// Returns the error for a wrong table, of which nothing is stored.
 fn refused(table: impl AsRef<[u8]>) -> String {
     let (project, ran) = import(table, &[]);
     assert_eq!((ran.code, ran.stdout.as_str()), (200, ""), "{}", ran.stderr);
@@ -138,7 +138,7 @@ fn seed_report_contradictions_are_found() {
     );
 }
 
-/// The cases that the rules were made from, by the rule that has to find them.
+/// The cases from which the rules were derived, each under the rule that has to find it.
 #[test]
 fn contradictions_in_the_table_are_all_found() {
     let found = comparison(SEED);
@@ -270,7 +270,7 @@ fn imported_table_is_not_judged() {
 }
 
 #[test]
-fn columns_may_stand_in_any_order_and_most_may_be_missing() {
+fn columns_may_be_in_any_order_and_most_may_be_missing() {
     let table = "\u{feff}current_ms,host, method ,previous_ms,\n2.0,x,\"A, then B\",1.0,\n";
     let (_project, ran) = import(table, &[]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);

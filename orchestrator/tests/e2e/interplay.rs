@@ -1,4 +1,5 @@
-//! How a run lives with others: Ctrl-C, a second orch, a reader that goes away, a killed run.
+//! Effects of other events on a run: Ctrl-C, a second orch, a reader that closes the pipe, and a
+//! killed run.
 
 use crate::support::waiting::{wait_until, wait_while_running};
 use crate::support::{Project, crate_of, job, marked_processes};
@@ -6,7 +7,8 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 
-/// A run long enough to be disturbed: many short jobs, of which the first are soon done.
+/// Writes a scenario that runs long enough to be disturbed: it has many short jobs, and the first
+/// ones finish soon.
 fn scenario(project: &Project, jobs: usize) -> String {
     let mut text = format!(
         "defaults: {{ time: 200ms, rounds: 1 }}
@@ -32,7 +34,7 @@ fn send(child: &Child, signal: &str) {
     assert!(status.success());
 }
 
-/// Timing passes in the journal of the only run.
+/// Counts the timing passes in the journal of the only run.
 fn timed_passes(project: &Project) -> usize {
     let journal = project
         .results()
@@ -81,7 +83,7 @@ fn ctrl_c_stores_complete_jobs_and_exits_130() {
     );
     assert!(outcomes.contains(&"skipped"), "{outcomes:?}");
     assert!(String::from_utf8_lossy(&output.stdout).contains("interrupted"));
-    // What was measured of unfinished jobs is not lost either.
+    // Measurements of unfinished jobs are not lost either.
     let lines = std::fs::read_to_string(folder.join("journal.jsonl"))
         .unwrap()
         .lines()
@@ -93,7 +95,7 @@ fn ctrl_c_stores_complete_jobs_and_exits_130() {
     );
 }
 
-/// `timeout` and CI systems send a second signal right behind the first.
+/// `timeout` and CI systems send a second signal immediately after the first.
 #[test]
 fn signals_in_a_row_are_one_request_to_stop() {
     for signals in [
@@ -112,7 +114,7 @@ fn signals_in_a_row_are_one_request_to_stop() {
             .unwrap();
         wait_while_running(&mut child, "a timed job", || timed_passes(&project) >= 1);
         for signal in signals {
-            // SAFETY: sends a signal to a child that was not waited for.
+            // SAFETY: sends a signal to a child process that has not been reaped.
             assert_eq!(unsafe { libc::kill(child.id().cast_signed(), signal) }, 0);
         }
         let output = child.wait_with_output().unwrap();
@@ -142,7 +144,7 @@ fn run_stops_with_its_terminal_unless_under_nohup() {
             .args(["run", "s.yaml"])
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // The test itself may run under nohup, and children inherit that a signal is ignored.
+        // The test itself may run under nohup, and children inherit ignored signals.
         let set_handler = move || {
             // SAFETY: signal(2) may be called between fork and exec.
             unsafe { libc::signal(libc::SIGHUP, handler) };
@@ -296,9 +298,9 @@ fn killed_run_resumes_and_loses_only_the_pass_in_flight() {
         .skip(1)
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    // As if the machine had died in the middle of a line.
+    // This is what a failure of the machine in the middle of a line leaves.
     let torn = format!("{kept}{{\"pass\": {{\"job\": \"good-0\", \"pass\"");
-    // And as if another orch had written it.
+    // This is what another version of orch would have written.
     let other = torn.replacen("orch/journal/", "orch/journal/9", 1);
     std::fs::write(&journal, &other).unwrap();
     let ran = project.orch(&["run", "s.yaml", "--resume"]);

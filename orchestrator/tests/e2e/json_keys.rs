@@ -1,4 +1,4 @@
-//! Fields of the JSON files, which other programs read: none is ever removed or renamed.
+//! Fields of the JSON files, which other programs read. No field is ever removed or renamed.
 
 use crate::history::{History, asked, report};
 use crate::support::fixture;
@@ -25,8 +25,8 @@ fn collect_paths(value: &Value, path: &str, paths: &mut BTreeSet<String>) {
     }
 }
 
-/// Whether a field is there, or something around it is null or an empty list, as on another
-/// machine.
+/// Returns whether a field exists, or a value that contains it is null or an empty list, as on
+/// another machine.
 fn is_there(value: &Value, path: &str) -> bool {
     let Some(rest) = path.strip_prefix("[]") else {
         let Some(rest) = path.strip_prefix('.') else {
@@ -41,7 +41,7 @@ fn is_there(value: &Value, path: &str) -> bool {
         };
     };
     match value.as_array() {
-        // Elements of a list may be of several kinds, each with fields of its own.
+        // Elements of a list may be of several kinds with different fields.
         Some(elements) => {
             elements.is_empty() || elements.iter().any(|element| is_there(element, rest))
         }
@@ -49,8 +49,8 @@ fn is_there(value: &Value, path: &str) -> bool {
     }
 }
 
-/// Compares the fields of a file with the stored list, in which `?` marks a field that is left out
-/// when it is empty. `ORCH_UPDATE_KEYS=1` adds new fields to the list.
+/// Compares the fields of a file with the stored list. `?` in the list marks a field that is
+/// omitted when it is empty. `ORCH_UPDATE_KEYS=1` adds new fields to the list.
 fn check_fields(name: &str, value: &Value) {
     let list = fixture("json-keys").join(name);
     let stored = std::fs::read_to_string(&list).unwrap_or_default();

@@ -1,12 +1,12 @@
-//! What the machine or the shell does not give: a cache, open files, a repository that the git
-//! library reads. Each message has the place and the command that helps.
+//! Things that the machine or the shell refuses: a cache, open files, a repository that the git
+//! library reads. Each message has the place and a command that helps.
 
 use crate::history::History;
 use crate::support::{Project, skipped};
 use std::path::Path;
 use std::process::Command;
 
-/// Exit code and standard error of a shell's command with orch as `$0`.
+/// Runs a line in a shell with orch as `$0`, and returns the exit code and standard error.
 fn shell(history: &History, line: &str, variables: &[(&str, &str)]) -> (i32, String) {
     let command = history.project.plain_command();
     let orch = command.get_program().to_owned();
@@ -49,7 +49,7 @@ fn limit_of_the_shell_is_named_with_the_command_that_raises_it() {
         );
         assert!(said.contains(": ulimit -n 128"), "{said}");
     }
-    // The limit that the message names is enough.
+    // The limit that the message names is sufficient.
     let (code, said) = shell(
         &history,
         "ulimit -n 128; exec \"$0\" run scenarios/s.yaml",
@@ -104,7 +104,7 @@ fn folder_of_the_cache_that_cannot_be_used_ends_the_command() {
         ("builds", "check scenarios/s.yaml --baseline c0"),
     ] {
         let history = History::of(&["", "-DSTEPS=2001"]);
-        // A file in its place refuses everybody, root too.
+        // A file in the place of the folder stops every user, including root.
         let place = history.project.write(&format!("cache/orch/{name}"), "");
         let (code, said) = shell(&history, &format!("exec \"$0\" {command}"), &[]);
         assert_eq!(code, 202, "{name}: {said}");
@@ -115,7 +115,8 @@ fn folder_of_the_cache_that_cannot_be_used_ends_the_command() {
     }
 }
 
-/// Whether this process may mount file systems in a namespace of its own; says so if not.
+/// Returns whether this process may mount file systems in a namespace of its own, and reports it if
+/// not.
 fn can_mount() -> bool {
     let tried = Command::new("unshare")
         .args(["-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"])
@@ -133,7 +134,7 @@ fn file_system_that_no_cache_can_use_is_named_with_the_variable() {
         return;
     }
     for (options, command) in [
-        // Full at once, and full in the middle of a build.
+        // The disk is full from the start, and becomes full in the middle of a build.
         ("size=4k,nr_inodes=2", "run scenarios/s.yaml"),
         ("size=64k", "check scenarios/s.yaml --baseline c0"),
         ("ro", "run scenarios/s.yaml"),
@@ -162,7 +163,7 @@ fn cache_of_another_user_is_refused_with_the_variable() {
     let history = History::of(&["", "-DSTEPS=2001"]);
     let cache = history.project.path().join("own-cache");
     std::fs::create_dir_all(cache.join("orch")).unwrap();
-    // The owner of the folder can replace the libraries in it.
+    // The owner of the folder could replace the libraries in it.
     if std::os::unix::fs::chown(cache.join("orch"), Some(12_345), None).is_err() {
         skipped("caches of other users: giving folders away is not allowed");
         return;
@@ -213,7 +214,7 @@ fn repository_that_the_git_library_does_not_read_is_named_with_its_remedy() {
 }
 
 #[test]
-fn template_without_an_end_costs_only_its_own_report() {
+fn template_that_never_ends_loses_only_its_own_report() {
     let project = Project::new();
     let plugin = project.c_plugin("sides", include_str!("../fixtures/sides.c"));
     let loops = |inside: &str| {

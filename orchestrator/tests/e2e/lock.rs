@@ -1,5 +1,5 @@
-//! The measuring lock while another process has it: who waits, who does not, and what the user
-//! learns.
+//! The measuring lock while another process holds it: the commands that wait, the commands that do
+//! not, and the messages.
 
 use crate::support::{Project, Ran};
 use std::fs::File;
@@ -7,7 +7,8 @@ use std::time::Duration;
 
 const SOURCE: &str = include_str!("../fixtures/sides.c");
 
-/// A project with a library, a plugin in C that is built, and a lock that this test holds.
+/// Creates a project with a library, a C plugin that needs a build, and a lock that this test
+/// holds.
 fn locked(exclusive: bool) -> (Project, File) {
     let project = Project::new();
     project.c_plugin("sides", SOURCE);
@@ -36,7 +37,7 @@ fn scenario(workload: &str) -> String {
     )
 }
 
-/// Runs a command that has to end although the lock is taken. The limit only ends a test that
+/// Runs a command that has to end although the lock is taken. The time limit only ends a test that
 /// hangs.
 fn ended(project: &Project, arguments: &[&str]) -> Ran {
     let output = project

@@ -1,10 +1,10 @@
-//! What a run measures and stores: allocations, scopes, metrics, digests, provenance.
+//! Values that a run measures and stores: allocations, scopes, metrics, digests, provenance.
 
 use crate::support::{Project, crate_of, job};
 use serde_json::Value;
 
-/// One workload with known work: three blocks per iteration, the largest two alive together, two
-/// scopes, one counter.
+/// A workload of known work: it makes three blocks per iteration, the largest two of which are
+/// alive together, and has two scopes and one counter.
 const KNOWN: &str = r#"
 #include "orch_plugin.h"
 #include <stdlib.h>
@@ -67,7 +67,7 @@ fn number(value: &Value) -> f64 {
 }
 
 #[test]
-fn numbers_of_known_work_are_known() {
+fn record_of_known_work_has_the_right_numbers() {
     let project = Project::new();
     project.c_plugin("known", KNOWN);
     let (record, ran) = project.record(SCENARIO);
@@ -80,8 +80,8 @@ fn numbers_of_known_work_are_known() {
 
     let allocations = &job["allocations"];
     assert_eq!(allocations["exact"], true);
-    // malloc 100, malloc 1000, calloc 300, realloc to 500: four allocations; the peak is 1000 +
-    // 500.
+    // malloc 100, malloc 1000, calloc 300 and realloc to 500 are four allocations. The peak is 1000
+    // + 500.
     assert_eq!(allocations["count"], 4);
     assert_eq!(allocations["bytes"], 1900);
     assert_eq!(allocations["peak_bytes"], 1500);
@@ -104,7 +104,7 @@ fn numbers_of_known_work_are_known() {
     assert_eq!(number(&outer["bytes"]), 1900.0 * iterations);
     assert_eq!(number(&inner["allocations"]), 3.0 * iterations);
     assert_eq!(number(&inner["counters"]["work"]), 7.0 * iterations);
-    // The rate of a scope is over its own time.
+    // The rate of a scope is relative to the scope's own time.
     let rate = number(&inner["counters"]["work"]) / (number(&inner["total_ns"]) * 1e-9);
     assert!((number(&inner["metrics"]["rate"]) / rate - 1.0).abs() < 1e-9);
 }
@@ -147,7 +147,8 @@ fn samples_are_all_kept_and_figures_follow_from_them() {
     );
 }
 
-/// Every scope tree is consistent: children within parents, self >= 0, min <= average <= max.
+/// Checks that a scope tree is consistent: children fit into parents, self >= 0, min <= average <=
+/// max.
 fn check_tree(scope: &Value) {
     let (calls, total) = (number(&scope["calls"]), number(&scope["total_ns"]));
     let children = scope["children"].as_array().unwrap();
@@ -220,7 +221,7 @@ fn smoke_scenario_measures_everything_consistently() {
             job["id"]
         );
     }
-    // The call hierarchy that profiles of models are read by.
+    // Readers of the profiles of models rely on this call hierarchy.
     for name in [
         "Creation",
         "BuilderSetup",

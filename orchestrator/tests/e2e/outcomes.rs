@@ -1,5 +1,5 @@
-//! The zoo of results: whatever becomes of a comparison, its exit code and what the user reads.
-//! Nothing is green that was not measured.
+//! All kinds of results of a comparison, with their exit codes and texts. A result that was not
+//! measured never passes.
 
 use crate::history::History;
 use crate::support::waiting::wait_while_running;
@@ -12,7 +12,8 @@ fn check(history: &History, more: &[&str]) -> Ran {
         .orch(&[&["check", "scenarios/s.yaml", "--seed", "1"], more].concat())
 }
 
-/// The exit code and what the gate says; figures of time differ from one machine to the next.
+/// Returns the exit code and the gate's text without figures of time, which differ between
+/// machines.
 fn said(history: &History, ran: &Ran) -> String {
     let shown = history.shown(ran);
     let (_, rest) = shown
@@ -26,7 +27,7 @@ fn said(history: &History, ran: &Ran) -> String {
         ran.code,
         lines.collect::<Vec<_>>().join("\n")
     );
-    // A sentence may be broken anywhere.
+    // A sentence may be wrapped anywhere.
     text.replace("\n    ", " ").trim_end().to_owned()
 }
 
@@ -79,7 +80,7 @@ fn half_failed_comparison_is_incomplete() {
     let text = std::fs::read_to_string(&path).unwrap();
     let source = std::fs::read_to_string(history.project.path().join("plugin/sides.c")).unwrap();
     history.project.write("other/sides.c", source);
-    // The same plugin once more, in a folder of its own.
+    // The scenario has the same plugin again, in a folder of its own.
     let (before, rest) = text.split_once("plugins:\n").unwrap();
     let (plugin, rest) = rest.split_once("workloads:").unwrap();
     let other = plugin
@@ -216,7 +217,7 @@ fn output_differs_within_its_side() {
         said.contains("\n  work, digest: inconclusive: A differs between its own processes: "),
         "{said}"
     );
-    // Whatever its time does beside, what is steady is judged.
+    // The steady metrics are judged, regardless of the time.
     let judged = said
         .lines()
         .any(|line| line.starts_with("  work, allocations: ") && line.contains("+100 %, 1 -> 2"));
@@ -268,7 +269,7 @@ fn records_of_other_threads_are_not_comparable() {
     let history = History::with("", &[""]);
     let ran = history.project.orch(&["run", "scenarios/s.yaml", "--json"]);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
-    // As if it had been measured with two threads, which needs two CPUs.
+    // The record looks as if it had been measured with two threads, which would need two CPUs.
     let other = ran.stdout.replace(r#""threads": 1"#, r#""threads": 2"#);
     assert_ne!(other, ran.stdout);
     history.project.write("cache/one.json", &ran.stdout);
@@ -388,8 +389,9 @@ fn inconclusive_result_follows_the_policy() {
 }
 
 #[test]
-fn interrupted_comparison_says_so() {
-    // Too close to decide, and not allowed to give up: it measures until it is stopped.
+fn interrupted_comparison_is_reported_as_such() {
+    // The difference is too small to decide and the budget has no end, so the comparison measures
+    // until it is stopped.
     let history = History::with("", &["-DSTEPS=20000", "-DSTEPS=20300"]);
     let path = history.project.path().join("scenarios/s.yaml");
     let text = std::fs::read_to_string(&path).unwrap();
@@ -402,7 +404,7 @@ fn interrupted_comparison_says_so() {
         .stderr(std::process::Stdio::null());
     let mut child = command.spawn().unwrap();
     let id = child.id();
-    // Two workers at once are a pair.
+    // Two concurrent workers are a pair.
     wait_while_running(&mut child, "a pair", || workers(id) >= 2);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
@@ -445,7 +447,7 @@ fn github_gets_annotations_and_a_summary() {
         "what others wrote stays: {summary}"
     );
     assert!(summary.contains("# "), "the report follows: {summary}");
-    // Elsewhere nothing of that is printed.
+    // No annotations are printed elsewhere.
     assert!(!check(&history, &[]).stdout.contains("::error"));
 }
 
@@ -466,7 +468,7 @@ fn github_gets_the_lines_of_problems() {
     );
 }
 
-/// How many worker processes a process has now.
+/// Counts the present worker processes of a process.
 fn workers(of: u32) -> usize {
     let children =
         std::fs::read_to_string(format!("/proc/{of}/task/{of}/children")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Plugins outside of the history that is judged: younger than it, or in another folder.
+//! Plugins outside of the history that is judged: newer than it, or in another folder.
 
 use crate::support::{Project, Ran, git};
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 const PLUGIN: &str = include_str!("../fixtures/plain_plugin.rs");
 
-/// A library in Rust whose `work` allocates so many times.
+/// Returns a Rust library whose `work` makes this number of allocations.
 fn rust_library(allocations: usize) -> String {
     let block = "drop(std::hint::black_box(Vec::<u64>::with_capacity(8)));";
     format!(
@@ -33,7 +33,8 @@ fn manifest(name: &str, version: &str, rest: &str) -> String {
     format!("[package]\nname = '{name}'\nversion = '{version}'\nedition = '2024'\n{rest}")
 }
 
-/// The repository of a library with six commits: c3 does not fit the plugin, c4 allocates more.
+/// Creates the repository of a library with six commits: c3 does not fit the plugin, and c4
+/// allocates more.
 fn rust_history(root: &Path, manifest_rest: &str) {
     std::fs::create_dir_all(root).unwrap();
     git(root, &["init", "-q", "-b", "main"]);
@@ -71,7 +72,8 @@ fn json(ran: &Ran) -> Value {
         .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
 }
 
-/// Subjects of the commits that a bisect by allocations names, and of those that it skipped.
+/// Returns the subjects of the commits that a bisect by allocations names, and of those that it
+/// skipped.
 fn bisected(project: &Project, more: &[&str]) -> (Vec<String>, Vec<String>) {
     let asked = [
         "bisect",
@@ -153,7 +155,7 @@ fn crate_outside_the_repository_is_laid_over_its_commits() {
         comparison["command"]
     );
 
-    // c3 is indistinguishable from c4: it does not fit the plugin.
+    // c3 does not fit the plugin, so it cannot be distinguished from c4.
     let (culprits, skipped) = bisected(&project, &["--repo", "library"]);
     assert_eq!(
         (culprits.join(" "), skipped.join(" ")),
@@ -161,7 +163,7 @@ fn crate_outside_the_repository_is_laid_over_its_commits() {
     );
     assert_eq!(untouched(&library), before);
 
-    // Another plugin is another artefact, whatever the commit.
+    // Another plugin gives another artefact for every commit.
     project.write(
         "bench/src/lib.rs",
         PLUGIN.replace("library::work()", "(library::work(), library::work())"),
@@ -246,7 +248,7 @@ fn crate_younger_than_the_history_is_laid_over_it() {
         &root,
         "[workspace]\nmembers = []\n[workspace.package]\nlicense = 'MIT'\n",
     );
-    // Only now somebody writes a benchmark, as a member of the workspace.
+    // The benchmark is added only now, as a member of the workspace.
     let members = manifest(
         "library",
         "1.0.0",
@@ -275,7 +277,7 @@ fn crate_younger_than_the_history_is_laid_over_it() {
         (culprits.join(" "), skipped.join(" ")),
         ("c3 c4".to_owned(), "c3".to_owned())
     );
-    // A branch from before the benchmark, judged by it.
+    // A branch from before the benchmark is judged with it.
     let ran = project.orch(&["check", "bench.yaml", "--baseline", "c1", "--budget", "1ms"]);
     assert_eq!(ran.code, 1, "{}{}", ran.stdout, ran.stderr);
     assert!(
@@ -284,7 +286,7 @@ fn crate_younger_than_the_history_is_laid_over_it() {
         ran.stdout
     );
     assert!(git(&root, &["status", "--porcelain"]).is_empty());
-    // Without it the commits lack the plugin.
+    // Without the overlay, the commits lack the plugin.
     project.write("bench.yaml", scenario("{ crate: bench }"));
     let ran = project.orch(&["check", "bench.yaml", "--baseline", "c1", "--budget", "1ms"]);
     assert_eq!(ran.code, 201, "{}{}", ran.stdout, ran.stderr);
@@ -351,7 +353,7 @@ fn command_builds_against_the_files_of_each_commit() {
         (culprits.join(" "), skipped.join(" ")),
         ("c2".to_owned(), String::new())
     );
-    // The commit that is checked out, built in its own folder, is the same library.
+    // The checked-out commit, built in its own folder, gives the same library.
     let ran = project.orch(&[
         "compare",
         "c5",

@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Longest time of the browser.
+/// Maximum time of the browser.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// A page as the browser has it after its script has run.
+/// A page in the browser after its script has run.
 struct LoadedPage {
     dom: String,
-    /// Lines about errors on the console.
+    /// Error lines on the console.
     errors: Vec<String>,
 }
 

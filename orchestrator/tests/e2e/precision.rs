@@ -1,5 +1,5 @@
-//! Counts that are called exact are exact: sums within rounding, memory that goes past the counting
-//! allocator.
+//! Counts that are called exact are exact: sums within rounding, and memory that bypasses the
+//! counting allocator.
 
 use crate::history::{History, culprits};
 use crate::support::Project;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const SOURCE: &str = include_str!("../fixtures/precise.c");
 
-/// A library with some of the fixture's macros set.
+/// Compiles a library with the given macros of the fixture.
 fn library(project: &Project, name: &str, macros: &str) -> String {
     project
         .c_plugin(name, &format!("{macros}\n{SOURCE}"))
@@ -15,7 +15,7 @@ fn library(project: &Project, name: &str, macros: &str) -> String {
         .to_string()
 }
 
-/// The entries of a comparison of two libraries.
+/// Returns the entries of a comparison of two libraries.
 fn compared(project: &Project, [a, b]: [&str; 2]) -> Value {
     let text = format!(
         "defaults: {{ time: 20ms, rounds: 2 }}\nplugins: {{ precise: {{ path: {a} }} }}\n\
@@ -84,7 +84,7 @@ fn bisect_names_no_commit_for_rounding() {
     assert_eq!(culprits(&found), [["c3"]]);
 }
 
-/// The record of the only job of a run of a library.
+/// Returns the record of the only job of a run of a library.
 fn job(project: &Project, library: &str) -> Value {
     let scenario = format!(
         "defaults: {{ time: 20ms, rounds: 1 }}\nplugins: {{ precise: {{ path: {library} }} }}\n\
@@ -167,8 +167,8 @@ fn memory_past_the_allocator_gives_no_exact_verdict() {
 #[test]
 fn sides_count_the_same_number_of_iterations() {
     let project = Project::new();
-    // A long iteration is counted once, and each fourth one allocates more: by itself each side
-    // would count another mean.
+    // Long iterations are counted once, and every fourth iteration allocates more. Separate counts
+    // of the sides would give different means.
     let (long, short) = (
         library(&project, "long", "#define SLEEP 550"),
         library(&project, "short", "#define SLEEP 1"),

@@ -1,5 +1,4 @@
-//! Where a record says it comes from: commit, branch, uncommitted changes, and the states without a
-//! commit.
+//! Provenance in a record: commit, branch, uncommitted changes, and the states without a commit.
 
 use crate::support::{Project, git};
 use serde_json::Value;
@@ -75,7 +74,7 @@ fn record_names_the_commit_and_what_differs_from_it() {
     assert!(record["id"].as_str().unwrap().ends_with(&head[..10]));
     assert_eq!(record["jobs"][0]["plugin"]["git"]["commit"], head.as_str());
 
-    // Results are no change; anything else is, and different changes differ.
+    // Results are not a change. Any other file is one, and different changes give different hashes.
     project.write("repo/results/note", "x");
     assert_eq!(run(&project, "repo").0["git"]["dirty"], false);
     project.write("repo/new.txt", "one");
@@ -141,7 +140,7 @@ fn repository_of_another_user_is_refused_with_a_remedy() {
     git(&repo, &["init", "-q"]);
     std::os::unix::fs::chown(&repo, Some(12345), None).unwrap();
     std::os::unix::fs::chown(repo.join(".git"), Some(12345), None).unwrap();
-    // A home without the exceptions that the machine's user may have made.
+    // This home folder lacks the exceptions that the machine's user may have configured.
     let home = project.path().join("home");
     std::fs::create_dir(&home).unwrap();
     let output = project

@@ -1,10 +1,10 @@
-//! `orch report`: any stored result can be rendered again, with any template.
+//! `orch report`: every stored result can be rendered again, with any template.
 
 use crate::support::{Project, fixture};
 use serde_json::Value;
 use std::path::Path;
 
-/// A project whose results are stored ones.
+/// Creates a project with stored results.
 fn project_with_results() -> Project {
     let project = Project::new();
     for (stored, folder, file) in [
@@ -88,7 +88,7 @@ fn every_kind_of_result_has_a_report_and_takes_a_template_of_the_users() {
 }
 
 #[test]
-fn what_cannot_be_reported_is_refused_with_a_way_on() {
+fn unusable_results_and_templates_are_refused_with_a_remedy() {
     let project = project_with_results();
     project.write("results/four/record.json", "{");
     project.write("wrong.txt", "{{ recrd.id }}");
@@ -224,7 +224,7 @@ fn results_are_exported_for_other_programs() {
     );
 }
 
-/// Names of the files in the only folder of results.
+/// Returns the names of the files in the only folder of results.
 fn stored_names(project: &Project) -> Vec<String> {
     let folder = project.results().pop().unwrap();
     let entries = std::fs::read_dir(folder).unwrap();

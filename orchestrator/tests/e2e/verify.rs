@@ -25,7 +25,7 @@ fn read(file: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()
 }
 
-/// The entry of the time of a comparison.
+/// Returns the time entry of a comparison.
 fn time(result: &mut Value) -> &mut Value {
     let entries = result["jobs"].as_array_mut().unwrap();
     entries
@@ -36,7 +36,7 @@ fn time(result: &mut Value) -> &mut Value {
 
 type Change = fn(&mut Value);
 
-/// Asserts that each change of a result is found, by its place and field.
+/// Asserts that each change of a result is found, and that its place and field are named.
 fn assert_found(history: &History, file: &Path, cases: &[(&str, Change)]) {
     for (message, change) in cases {
         let mut result = read(file);

@@ -1,5 +1,5 @@
-//! Plugins of ABI 1.0 load for ever: a frozen header, a frozen binary, and newer plugins and
-//! headers against this orch.
+//! Plugins of ABI 1.0 always load: tests with a frozen header, a frozen binary, and newer plugins
+//! and headers.
 
 use crate::support::{Project, fixture, job, workspace};
 use serde_json::Value;
@@ -15,10 +15,12 @@ fn frozen() -> PathBuf {
     fixture("abi-1.0")
 }
 
-/// What a header promises: lines `size`, `field`, `number` or `text`, name, and figures.
+/// Returns what a header defines: lines of `size`, `field`, `number` or `text`, with a name and
+/// figures.
 fn layout(project: &Project, include: &Path) -> BTreeMap<String, String> {
     let program = project.path().join("layout");
-    // Without its own folder: a header beside the file would win.
+    // The source is in a folder of its own, because a header in the same folder would take
+    // precedence.
     let source = project.write(
         "layout.c",
         std::fs::read(frozen().join("layout.c")).unwrap(),
@@ -48,7 +50,7 @@ fn frozen_header_has_not_moved() {
     assert_eq!(then.len(), 54);
     for (name, figures) in &then {
         let now = &now[name];
-        // A minor version appends fields to tables that tell their size; nothing else may grow.
+        // A minor version appends fields to tables that state their size; nothing else may grow.
         let grows = [
             "orch_host",
             "orch_plugin",
@@ -66,8 +68,7 @@ fn frozen_header_has_not_moved() {
     }
 }
 
-/// Runs all workloads of the frozen plugin, built as `library`, and looks at everything that they
-/// are to give.
+/// Runs all workloads of the frozen plugin, built as `library`, and checks all of their results.
 fn every_feature_works(project: &Project, library: &Path) {
     let mut scenario = format!(
         "defaults: {{ time: 5ms, rounds: 2 }}\nplugins: {{ every: {{ path: '{}' }} }}\nworkloads:\n\
@@ -182,7 +183,7 @@ fn binary_of_abi_1_0_works() {
     every_feature_works(&Project::new(), &frozen().join("every-x86_64.so"));
 }
 
-/// The frozen plugin, compiled with a header.
+/// Compiles the frozen plugin with a header.
 fn with_header(project: &Project, name: &str, header: &str, source: &str) -> PathBuf {
     let folder = project.path().join(name);
     project.write(&format!("{name}/orch_plugin.h"), header);
@@ -195,8 +196,8 @@ fn replaced(text: &str, from: &str, to: &str) -> String {
     text.replace(from, to)
 }
 
-/// A header as version 1.1 may be: functions appended to the tables of both sides and to an
-/// extension.
+/// Returns a header as version 1.1 may have it, with functions appended to the tables of both sides
+/// and to an extension.
 fn newer_header() -> String {
     let mut header = std::fs::read_to_string(today().join("orch_plugin.h")).unwrap();
     for (from, to) in [
@@ -220,14 +221,15 @@ fn newer_header() -> String {
     header
 }
 
-/// A plugin of a later minor version, on this orch: what only the plugin knows is not called, asked
-/// for or read.
+/// A plugin of a later minor version runs under this orch. Features that only the plugin has are
+/// not called, requested or read.
 #[test]
 fn plugin_of_a_newer_minor_version_works() {
     let project = Project::new();
     let mut source = std::fs::read_to_string(frozen().join("every.c")).unwrap();
     for (from, to) in [
-        // It knows more, and looks before it uses that; all that 1.0 had is there.
+        // The plugin checks its newer features before it uses them, and has everything that 1.0
+        // had.
         (
             "host->struct_size < sizeof(orch_host)) return ORCH_ERR;",
             "!ORCH_HOST_HAS(host, get_extension)) return ORCH_ERR;\n  if (ORCH_HOST_HAS(host, \
@@ -251,7 +253,7 @@ fn plugin_of_a_newer_minor_version_works() {
             "  return strcmp(id, \"orch.of-the-future/1\") ? NULL : (const void \
              *)later;\n}\n\nORCH_EXPORT",
         ),
-        // Describe documents say more too.
+        // Its describe document has more fields too.
         (
             "\\\"version\\\": \\\"1.0\\\"",
             "\\\"version\\\": \\\"1.0\\\", \\\"later\\\": {\\\"a\\\": [1]}",
@@ -268,7 +270,7 @@ fn plugin_of_a_newer_minor_version_works() {
     every_feature_works(&project, &library);
 }
 
-/// A plugin that ends its table early: what it does not have is as if it were NULL.
+/// The table of this plugin ends early. The missing functions are treated as NULL.
 #[test]
 fn table_that_ends_after_run_is_enough() {
     let project = Project::new();
@@ -294,7 +296,7 @@ fn table_that_ends_after_run_is_enough() {
     );
 }
 
-/// The sample plugin compiled with a later header: its host is then the older side.
+/// The sample plugin is compiled with a later header, so the host is the older side.
 #[test]
 fn sample_in_c_compiled_with_a_newer_header_works_here() {
     let project = Project::new();
@@ -309,8 +311,7 @@ fn sample_in_c_compiled_with_a_newer_header_works_here() {
     assert_eq!(job(&record, "sum")["digest"]["value"], 999 * 1000 / 2);
 }
 
-/// Hosts of other versions, as far as a plugin sees them: `fixtures/count_host.c` with another
-/// table.
+/// Runs the sample plugin under hosts of other versions: `fixtures/count_host.c` with other tables.
 #[test]
 fn sample_in_c_looks_at_the_version_and_size_of_its_host() {
     let project = Project::new();

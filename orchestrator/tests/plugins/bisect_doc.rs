@@ -1,10 +1,10 @@
-//! The recipes of docs/BISECT.md, carried out as they are written.
+//! The recipes of docs/BISECT.md, carried out as printed.
 
 use crate::support::{Project, git, skipped, workspace};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-/// A fenced block: the words behind its fence, and its text.
+/// A fenced block: the words after its fence, and its text.
 struct Block {
     words: Vec<String>,
     text: String,
@@ -18,7 +18,7 @@ impl Block {
     }
 }
 
-/// The blocks of one recipe.
+/// Returns the blocks of one recipe.
 fn blocks(recipe: &str) -> Vec<Block> {
     let text = std::fs::read_to_string(workspace().join("docs/BISECT.md")).unwrap();
     let mut found: Vec<Block> = Vec::new();
@@ -41,7 +41,7 @@ fn blocks(recipe: &str) -> Vec<Block> {
     found
 }
 
-/// Runs a text in a shell that finds `orch`, with a git that knows who commits.
+/// Runs a text in a shell that finds `orch`, with a git that has an author.
 fn shell(project: &Project, text: &str, offline: bool) -> Output {
     let orch = assert_cmd::cargo::cargo_bin("orch");
     let path = format!(
@@ -70,7 +70,7 @@ fn shell(project: &Project, text: &str, offline: bool) -> Output {
     command.output().unwrap()
 }
 
-/// Carries a recipe out.
+/// Carries out a recipe.
 fn carry_out(project: &Project, recipe: &str, offline: bool) {
     for block in blocks(recipe) {
         if let Some(file) = block.value("file") {
@@ -93,8 +93,8 @@ fn carry_out(project: &Project, recipe: &str, offline: bool) {
     }
 }
 
-/// A repository with a commit for each subject and its files, on the branch `main`; the first is
-/// tagged v1.
+/// Creates a repository with a commit for each subject and its files, on the branch `main`. The
+/// first commit is tagged v1.
 fn repository(project: &Project, name: &str, commits: &[(&str, &[(&str, &str)])]) -> PathBuf {
     let root = project.path().join(name);
     std::fs::create_dir_all(&root).unwrap();
@@ -187,7 +187,7 @@ fn recipe_for_a_cpp_library_names_the_commit() {
 #[test]
 fn recipe_for_published_versions_names_the_release() {
     let project = Project::new();
-    // Which versions there are is asked of the registry.
+    // The available versions come from the registry.
     let reachable = Command::new("cargo")
         .args(["info", "--quiet", "semver@1.0.14"])
         .output()

@@ -1,4 +1,4 @@
-//! Whole programs as workloads (`plugins/command`), measured by the whole program.
+//! Programs as workloads (`plugins/command`), measured by the whole program.
 
 use crate::support::{Project, crate_of, job};
 
@@ -27,7 +27,7 @@ workloads:
     assert_eq!(ran.code, 201, "{}", ran.stderr);
     let sort = job(&record, "sort");
     assert_eq!(sort["outcome"], "measured", "{sort}");
-    // More than nothing ran in another process: a shell or sort has at least this much memory.
+    // Something ran in another process: a shell or sort needs at least this much memory.
     assert!(
         sort["metrics"]["max_rss"].as_f64().unwrap() > 100e3,
         "{}",
@@ -75,7 +75,7 @@ workloads:
         "{message}"
     );
 
-    // Relative paths begin at the project's root, wherever orch is started.
+    // Relative paths start at the project's root, in whatever folder orch is started.
     project.write("below/notes.txt", "");
     let mut command = project.command();
     command

@@ -1,12 +1,12 @@
-//! The counting allocator against valgrind, to the byte: the difference of two numbers of
-//! iterations.
+//! Compares the counting allocator with valgrind, to the byte: the difference of two numbers of
+//! iterations must agree.
 
 use crate::support::{Project, crate_of, job, workspace};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// Allocations and bytes of a whole program, as valgrind's memcheck totals them.
+/// Returns the allocations and bytes of a whole program, as valgrind's memcheck totals them.
 fn valgrind(project: &Project, host: &Path, job: &Value, iterations: u64) -> (u64, u64) {
     let (_, workload) = job["workload"].as_str().unwrap().split_once('/').unwrap();
     let output = Command::new("valgrind")
@@ -58,8 +58,8 @@ fn counts_equal_valgrinds() {
         .status()
         .unwrap();
     assert!(built.success());
-    // Valgrind before 3.26 knows no AVX-512, so the Rust plugin is built for less; its allocations
-    // are the same.
+    // Valgrind before 3.26 does not support AVX-512, so the Rust plugin is built without it. Its
+    // allocations are the same.
     let scenario = format!(
         "defaults: {{ time: 5ms, rounds: 1, timeout: 60s }}
 plugins:

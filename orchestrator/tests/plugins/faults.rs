@@ -1,10 +1,9 @@
-//! Whatever a plugin does, the run goes on and says what happened: every fault between jobs that
-//! must not notice.
+//! Each fault of a plugin fails one job, and the jobs around it are measured.
 
 use crate::support::{Project, crate_of, job, marked_processes, told};
 
-/// The scenario of the repository, with the plugin where this test finds it and a variable to
-/// recognise processes by.
+/// Returns the scenario of the repository, with the plugin's path for this test and a variable that
+/// identifies its processes.
 fn scenario(project: &Project) -> String {
     let text =
         std::fs::read_to_string(crate::support::workspace().join("scenarios/faulty.yaml")).unwrap();
@@ -53,7 +52,7 @@ fn faults_are_reported_and_cost_only_their_job() {
     insta::with_settings!({ filters => [
         (r"plugin\+0x[0-9a-f]+", "plugin+OFFSET"),
         (r"digest \d+ and \d+", "digest N and M"),
-        // Which instruction reaches the end of the stack first depends on where the stack begins.
+        // The position of the stack decides which instruction reaches its end first.
         (r"(descend \(plugins/faulty/src/ends\.rs:)\d+", "${1}N"),
     ]}, {
         let lines = told(&record).into_iter();

@@ -1,5 +1,4 @@
-//! `docs/FAULTS.md` says of every fault that is tried what the user sees; here it is held against
-//! the snapshots.
+//! Compares the messages in `docs/FAULTS.md` with the snapshots of all faults.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +6,7 @@ use std::path::Path;
 /// Rows of the whole-program tests that measure something good.
 const CONTROLS: [&str; 1] = ["good"];
 
-/// What users see, by row: the lines of a snapshot.
+/// Returns the messages that users see, by row, from the lines of a snapshot.
 fn seen(snapshot: &str) -> BTreeMap<String, String> {
     let mut rows: BTreeMap<String, String> = BTreeMap::new();
     let (_, text) = snapshot.split_once("\n---\n").unwrap();
@@ -53,7 +52,7 @@ fn faults_page_lists_every_fault() {
         assert!(!about.is_empty(), "{id}");
         match expected.remove(id) {
             Some(expected) => assert_eq!(said, expected, "docs/FAULTS.md, row {id}"),
-            // A job of which there is nothing to tell stands in no snapshot.
+            // A job without a message has no line in the snapshot.
             None => assert!(
                 said == "measured" && tried.contains(&format!("/{id}")),
                 "nothing tries {id}"

@@ -1,5 +1,5 @@
-//! One side of a comparison fails while the two take turns: the report names it, the other jobs are
-//! judged, and nothing is left running.
+//! One side of a comparison fails while both sides take turns: the report names it, the other jobs
+//! are judged, and no process is left.
 
 use crate::history::History;
 use crate::support::{Project, marked_processes};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const SOURCE: &str = include_str!("../fixtures/sides.c");
 
-/// The verdict and the reason of a job's time.
+/// Returns the verdict and the reason of a job's time.
 fn time_of<'a>(comparison: &'a Value, job: &str) -> (&'a str, &'a str) {
     let jobs = comparison["jobs"].as_array().unwrap();
     let entry = jobs
@@ -77,7 +77,7 @@ reports: []
     }
 }
 
-/// The gate is never green for what could not be measured.
+/// The gate never passes a job that could not be measured.
 #[test]
 fn check_of_a_crashing_change_is_incomplete() {
     let history = History::of(&["", "-DALLOCATIONS=1 -DFAULT=1"]);

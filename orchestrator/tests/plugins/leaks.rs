@@ -8,7 +8,7 @@ use std::time::Duration;
 
 const JOBS: usize = 100;
 
-/// What a running process holds.
+/// Resources that a running process holds.
 #[derive(Debug, Default, Clone, Copy)]
 struct Held {
     descriptors: usize,
@@ -84,8 +84,7 @@ workloads:
             break status;
         }
         samples.extend(held(child.id()));
-        // A process that takes the lock while orch measures would disturb it; it is released at
-        // once.
+        // The lock is released immediately, because holding it would disturb the measurement.
         locked += usize::from(
             std::fs::File::open(project.path().join("lock"))
                 .is_ok_and(|file| file.try_lock().is_err()),
@@ -94,8 +93,8 @@ workloads:
     };
     assert_eq!(status.code(), Some(201));
     assert!(samples.len() > 100, "{} samples", samples.len());
-    // Each job had a chance to leave something: were it one descriptor, there would be fifty more
-    // in the second half.
+    // Each job could leave something. A single descriptor per job would add fifty descriptors in
+    // the second half.
     let (early, late) = samples.split_at(samples.len() / 2);
     for (what, of) in [
         (
@@ -106,8 +105,8 @@ workloads:
     ] {
         let (early, late) = (most(early, of), most(late, of));
         eprintln!("{what}: at most {early} in the first half of the run, {late} in the second");
-        // Those of a sweep may be seen in one half only: the worker's fifty children, of one job at
-        // a time.
+        // Some resources may be visible in one half only, such as the fifty children of one job's
+        // worker.
         let spare = if what == "children" { 60 } else { 10 };
         assert!(late <= early + spare, "{what}: {early}, later {late}");
     }
@@ -121,7 +120,7 @@ workloads:
         marked_processes(&format!("ORCH_TEST={mark}")),
         Vec::<i32>::new()
     );
-    // The folder of scratch folders stays, and is empty.
+    // The folder of scratch folders remains, and is empty.
     assert_eq!(entries(&temporary).len(), 1);
     assert_eq!(
         entries(&temporary.join(&entries(&temporary)[0])),

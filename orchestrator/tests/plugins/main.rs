@@ -1,4 +1,4 @@
-//! Tests of the whole program on plugins: good ones, faulty ones, and what people write.
+//! Tests of the whole program with plugins: good ones, faulty ones, and those of the documents.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

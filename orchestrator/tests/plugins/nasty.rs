@@ -1,12 +1,12 @@
-//! Plugins that get in orch's way without crashing: each costs at most its own job, and nothing of
-//! it is left.
+//! Plugins that disturb orch without crashing: each affects at most its own job, and leaves
+//! nothing.
 
 use crate::support::{Project, find_processes, job, marked_processes};
 
-/// One C plugin, a workload for each nastiness.
+/// Source of a C plugin with a workload for each kind of disturbance.
 const NASTY: &str = include_str!("../fixtures/zoo/nasty.c");
 
-/// Processes whose command line holds a word.
+/// Returns the processes whose command line contains a word.
 fn running(word: &str) -> Vec<i32> {
     find_processes("cmdline", word)
 }
@@ -91,14 +91,14 @@ workloads:
         "{}",
         message("no_work")
     );
-    // Its message depends on which of orch's descriptors is missed first.
+    // Its message depends on which descriptor orch misses first.
     assert_eq!(job(&record, "closes_all")["outcome"], "failed");
     warns("cleared_daemon", "left running: 1");
     warns("unclosed", "never closed");
     warns("crossed", "closed out of order");
     warns("whole_digest", "output differs");
 
-    // One slip costs that call and no later one.
+    // One such error affects that call and no later one.
     let profiled = job(&record, "unclosed")["profile"]["iterations"]
         .as_u64()
         .unwrap();
@@ -131,7 +131,7 @@ fn build_ends_with_its_command() {
 plugins: { nasty: { dir: ., build: 'sleep 98762 & cp libnasty.so \"$ORCH_OUT\"' } }
 workloads: [{ workload: nasty/good }]
 ";
-    // Were the child waited for, this would take a day.
+    // Waiting for the child would take a day.
     let (_, ran) = project.record(scenario);
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let left = running("98762");
@@ -147,8 +147,8 @@ workloads: [{ workload: nasty/good }]
 fn file_that_changes_while_it_is_measured_is_noticed() {
     let project = Project::new();
     let plugin = project.c_plugin("nasty", NASTY);
-    // The plugin replaces its own file in the middle of the run: the build command of somebody in a
-    // hurry.
+    // The plugin replaces its own file during the run, as a build command that runs at the wrong
+    // time would.
     let other = project.c_plugin("other", &NASTY.replace("i < 200", "i < 300"));
     let hurry = format!(
         "if (!s->sum && rename(\"{}\", \"{}\")) s->n = 0;",

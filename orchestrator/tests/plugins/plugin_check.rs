@@ -1,10 +1,10 @@
-//! `orch plugin check`: each fault of a plugin is found, said and graded, and good plugins have
-//! none.
+//! `orch plugin check`: each fault of a plugin is found, reported and graded, and good plugins have
+//! no findings.
 
 use crate::support::{Project, crate_of, workspace};
 use serde_json::Value;
 
-/// A plugin without faults, of which the cases replace a part each.
+/// Source of a plugin without faults. Each case replaces a part of it.
 const GOOD: &str = r#"
 #include "orch_plugin.h"
 #include <pthread.h>
@@ -69,8 +69,8 @@ ORCH_EXPORT const orch_plugin orch_plugin_v1 = {
 ORCH_DECLARE_CPU_FEATURES;
 "#;
 
-/// A fault: what is replaced by what; the level of the finding, its place and a part of what it
-/// says.
+/// A fault: the replaced text and its replacement; the level of the finding, its place and a part
+/// of its message.
 struct Case(
     &'static str,
     &'static str,
@@ -80,7 +80,7 @@ struct Case(
 );
 
 const CASES: [Case; 35] = [
-    // The file.
+    // Faults of the file.
     Case(
         "ORCH_DECLARE_CPU_FEATURES;",
         "",
@@ -144,7 +144,7 @@ const CASES: [Case; 35] = [
         "sum",
         "no `create`",
     ),
-    // The document.
+    // Faults of the document.
     Case(
         "'plugin': 'p'",
         "'plugin': 'p', 'x': ",
@@ -189,7 +189,7 @@ const CASES: [Case; 35] = [
         "sum",
         "nothing was added to its counter `item`",
     ),
-    // Lives.
+    // Faults in the life of an instance.
     Case(
         "/* create */",
         "host->set_error(host, ORCH_STR(\"no luck\")); return ORCH_ERR;",
@@ -281,7 +281,7 @@ const CASES: [Case; 35] = [
         "sum",
         "without a message",
     ),
-    // What it leaves.
+    // Faults that leave something behind.
     Case(
         "/* iteration */",
         "self->kept = malloc(100);",
@@ -334,7 +334,7 @@ const CASES: [Case; 35] = [
     ),
 ];
 
-/// Compiles a plugin and checks it; its findings as JSON, and the exit code.
+/// Compiles a plugin and checks it. Returns its findings as JSON, and the exit code.
 fn check(project: &Project, name: &str, source: &str) -> (Vec<Value>, i32) {
     // An instance that nothing frees is larger than what may be left behind.
     let source = source.replace("void *kept; }", "void *kept; char room[4096]; }");
@@ -378,7 +378,7 @@ fn plugin_check_finds_each_fault() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Findings as they are read, in 80 columns.
+/// The findings as they are printed, in 80 columns.
 #[test]
 fn plugin_check_prints_findings_with_remedies() {
     let project = Project::new();
@@ -406,9 +406,10 @@ fn plugin_check_prints_findings_with_remedies() {
     });
 }
 
-/// A plugin's own document names no file to be opened for it, and no number of values is too large.
+/// A plugin's own document cannot make the check open a file, and no number of values is too large
+/// for the check.
 #[test]
-fn document_opens_nothing_and_ends_somewhere() {
+fn document_opens_no_file_and_is_checked_in_bounded_time() {
     let project = Project::new();
     project.write("secret/key", "secret");
     let key = project.path().join("secret/key").display().to_string();

@@ -1,12 +1,12 @@
-//! `orch plugin new`: its projects build, run and pass their tests, and it overwrites no file.
+//! `orch plugin new`: its projects build, run and pass their tests, and no file is overwritten.
 
 use crate::support::{Project, faults, git, job, new_plugin};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 
-/// Runs a program in a new project; what it needs of registries is there from the workspace's own
-/// build.
+/// Runs a program in a new project. The packages of registries are available from the workspace's
+/// own build.
 fn succeeds(folder: &Path, program: &str, arguments: &[&str]) {
     let output = Command::new(program)
         .args(arguments)
@@ -24,7 +24,7 @@ fn succeeds(folder: &Path, program: &str, arguments: &[&str]) {
     );
 }
 
-/// Measures a new project with its own scenario, which need not be named.
+/// Measures a new project with its own scenario, which is found without being named.
 fn run(project: &Project, folder: &Path) -> Value {
     let output = project
         .command()
@@ -47,7 +47,7 @@ fn run(project: &Project, folder: &Path) -> Value {
     record
 }
 
-/// What all three languages have in common.
+/// Checks the properties that all three languages share.
 fn check_record(record: &Value, allocations: u64) {
     assert_eq!(record["jobs"].as_array().unwrap().len(), 3);
     for id in [
@@ -66,7 +66,7 @@ fn check_record(record: &Value, allocations: u64) {
             "{id}"
         );
     }
-    // The same inputs and the same sums in every language.
+    // The inputs and the sums are the same in every language.
     let sum = job(record, "short")["digest"]["value"].as_f64().unwrap();
     assert!((sum - 492_517.5).abs() < 1e-3, "{sum}");
 }
@@ -76,7 +76,7 @@ fn rust_plugin_runs_and_is_tested() {
     let project = Project::new();
     let (folder, _guard) = new_plugin(&project, "averages", &[]);
     git(&folder, &["init"]);
-    // A tracked lock file is taken as it is (--locked): it has to be whole.
+    // A tracked lock file is used unchanged (--locked), so it has to be complete.
     git(&folder, &["add", "--all"]);
     git(&folder, &["commit", "--message", "a first plugin"]);
     let record = run(&project, &folder);
@@ -138,7 +138,7 @@ fn existing_files_are_not_overwritten() {
         .collect();
     names.sort();
     assert_eq!(names, ["notes.txt"]);
-    // An empty folder is as good as none.
+    // An empty folder is accepted like a missing one.
     std::fs::create_dir(project.path().join("empty")).unwrap();
     assert_eq!(
         project

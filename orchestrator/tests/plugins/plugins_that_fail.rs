@@ -1,9 +1,9 @@
-//! Plugins that exist but do not build, load or describe: their jobs fail by phase, all others are
-//! measured.
+//! Plugins that exist but do not build, load or describe: their jobs fail in that phase, and all
+//! others are measured.
 
 use crate::support::{PLACES, Project, job, marked_processes, workspace};
 
-/// A complete small plugin with two parts of its own.
+/// Returns a complete small plugin with two given parts.
 fn source(describe: &str, extra: &str) -> String {
     include_str!("../fixtures/zoo/skeleton.c")
         .replace("{ DESCRIBE;", &format!("{{ {describe};"))
@@ -100,7 +100,7 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
         r#"host->write(host, ORCH_STR("{\"plugin\":\"p\",\"build\":")); for (int i = 0; i < 100000; i++) host->write(host, ORCH_STR("[")) "#,
         TABLE,
     );
-    // A schema that is defined by itself.
+    // This schema refers to itself.
     let looping = DESCRIBE.replace(r#"\"work\"}"#, r##"\"work\",\"params\":{\"$ref\":\"#\"}}"##);
     assert_ne!(looping, DESCRIBE);
     c("describe_loops", &looping, TABLE);
@@ -155,7 +155,7 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
     let whole = std::fs::read(project.path().join("libgood.so")).unwrap();
     project.write("libtruncated.so", &whole[..whole.len() / 3]);
     std::fs::create_dir(project.path().join("libfolder.so")).unwrap();
-    // The field that names the processor: one of another kind.
+    // This field names the processor; it now names another one.
     let mut other = whole;
     other[18] = if cfg!(target_arch = "x86_64") {
         183
@@ -259,7 +259,7 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
     let mut text = String::new();
     for job in record["jobs"].as_array().unwrap() {
         let part = |name: &str| job[name].as_str().unwrap_or("-").to_owned();
-        // Compilers change their wording: the first line is ours.
+        // Compilers change their wording, but the first line comes from orch.
         let message = part("message");
         let first = message.lines().next().unwrap_or_default();
         text.push_str(&format!(
@@ -277,8 +277,8 @@ fn failures_have_a_phase_and_the_good_plugin_is_measured() {
     });
 }
 
-/// A file in which single bits are wrong is refused, fails in its own process, or works; orch
-/// itself always goes on.
+/// A file with wrong bits is refused, fails in its own process, or works. orch itself always
+/// continues.
 #[test]
 fn corrupted_file_cannot_hurt_the_run() {
     let project = Project::new();
@@ -293,7 +293,7 @@ fn corrupted_file_cannot_hurt_the_run() {
             .wrapping_mul(6364136223846793005)
             .wrapping_add(1442695040888963407);
         let mut file = whole.clone();
-        // Every second one in the headers, where a bit matters most.
+        // Every second wrong bit is in the headers, where a bit matters most.
         let most = if index % 2 == 0 { 700 } else { file.len() };
         file[4 + (random >> 33) as usize % (most - 4)] ^= 1 << (random >> 29 & 7);
         project.write(&format!("lib{index}.so"), file);

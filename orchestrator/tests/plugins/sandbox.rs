@@ -1,5 +1,5 @@
-//! What a sandboxed plugin tries and does not get, what it does get, and that nothing of it is left
-//! anywhere.
+//! Actions that the sandbox denies a plugin, actions that it allows, and proof that nothing is
+//! left.
 
 use crate::support::{Project, Ran, job, landlock_version};
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
@@ -10,17 +10,17 @@ use std::process::{Child, Command, Stdio};
 
 const ESCAPE: &str = include_str!("../fixtures/zoo/escape.c");
 
-/// A project with the plugin, a place of its own for scratch folders, and a folder that no scenario
+/// A project with the plugin, its own folder for scratch folders, and a folder that no scenario
 /// names.
 struct Place {
     project: Project,
-    /// Where scratch folders are made.
+    /// Folder in which scratch folders are created.
     scratch: PathBuf,
     jobs: String,
 }
 
 impl Place {
-    /// None, with a word of why, on a kernel that has no whole sandbox.
+    /// Returns `None`, after reporting the reason, on a kernel without a complete sandbox.
     fn new() -> Option<Self> {
         let version: i64 = landlock_version();
         if version < 6 {
@@ -43,7 +43,8 @@ impl Place {
         }
     }
 
-    /// Adds a job. A path that begins with `!` is told to the plugin without being named.
+    /// Adds a job. A path that begins with `!` is passed to the plugin without being named in the
+    /// scenario.
     fn tries(&mut self, id: &str, plugin: &str, act: &str, path: &str) {
         self.jobs.push_str(&format!(
             "  - {{ id: {id}, workload: {plugin}/try, params: {{ do: {act}, path: '{path}' }} }}\n"
@@ -62,7 +63,7 @@ impl Place {
         self.run_prepared(plugins, |_| ())
     }
 
-    /// The same, after `prepare` has changed what the process is given.
+    /// Runs the jobs after `prepare` has changed the command.
     fn run_prepared(&self, plugins: &str, prepare: impl FnOnce(&mut Command)) -> (Value, Ran) {
         self.project.write("s.yaml", self.scenario(plugins));
         let mut command = self.project.plain_command();
@@ -144,7 +145,7 @@ fn sandbox_denies_what_reaches_beyond_the_worker() {
         ("mkdir", "!PLACE/secret/folder"),
         ("unlink", "!PLACE/secret/file"),
         ("truncate", "!PLACE/secret/file"),
-        // A file that is named may be read, and no more.
+        // A named file may be read, and nothing else.
         ("truncate", "PLACE/libescape.so"),
         ("unlink", "PLACE/libescape.so"),
     ];
@@ -193,7 +194,7 @@ fn sandbox_denies_what_reaches_beyond_the_worker() {
         "{}",
         message(&record, "killed")
     );
-    // They are answered as if they had been done, and nothing happens.
+    // These calls report success and have no effect.
     assert_measured(&record, &["first", "kill-all", "chmod", "last"]);
     assert!(
         !canary.heard(),
@@ -229,17 +230,17 @@ fn sandbox_denies_what_reaches_beyond_the_worker() {
     );
 }
 
-/// The user and group `nobody`.
+/// Id of the user and group `nobody`.
 const NOBODY: u32 = 65_534;
 
 #[test]
 fn sandbox_is_the_same_for_root_and_for_others() {
     // SAFETY: the call has no arguments and cannot fail.
     if unsafe { libc::geteuid() } != 0 {
-        // The other tests of this file have shown it.
+        // The other tests of this file already cover this user.
         return;
     }
-    // Makes the folder that all tests share, which the other user may not make.
+    // This creates the folder that all tests share, because the other user may not create it.
     drop(Project::new());
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
@@ -264,7 +265,7 @@ fn sandbox_is_the_same_for_root_and_for_others() {
     assert!(passed >= 7, "{passed}: {text}");
 }
 
-/// Makes the kernel look like one without these system calls.
+/// Makes the kernel appear not to have these system calls.
 fn hide_calls(command: &mut Command, calls: &[libc::c_long]) {
     let rules = calls.iter().map(|call| (*call, Vec::new())).collect();
     let errno = u32::try_from(libc::ENOSYS).unwrap();
@@ -275,8 +276,8 @@ fn hide_calls(command: &mut Command, calls: &[libc::c_long]) {
         TargetArch::x86_64,
     );
     let program: BpfProgram = filter.unwrap().try_into().unwrap();
-    // SAFETY: between fork and exec, the closure makes two system calls and allocates nothing
-    // unless they fail.
+    // SAFETY: between fork and exec, the closure makes two system calls, and allocates only if they
+    // fail.
     unsafe {
         command
             .pre_exec(move || seccompiler::apply_filter(&program).map_err(std::io::Error::other));
@@ -284,7 +285,7 @@ fn hide_calls(command: &mut Command, calls: &[libc::c_long]) {
 }
 
 #[test]
-fn sandbox_without_landlock_says_so_and_still_denies_calls() {
+fn sandbox_without_landlock_is_reported_and_still_denies_calls() {
     let mut place = Place::on_any_kernel();
     let denied = [
         "inet",
@@ -357,7 +358,7 @@ fn sandbox_grants_what_the_scenario_names() {
     );
     for (id, plugin, act, path) in [
         ("absolute", "boxed", "read", weights.as_str()),
-        // Relative to the project's root.
+        // These paths are relative to the project's root.
         ("relative", "boxed", "read", "data/weights.bin"),
         ("by-child", "boxed", "child_reads", &weights),
         ("listed", "named", "read", &secret),
@@ -429,7 +430,7 @@ fn folder_that_a_worker_replaces_by_a_link_leads_nowhere() {
     }
     let plugins = "  boxed: { path: libescape.so, write: [out, out/sub] }\n  other: \
         { path: libescape.so, write: [out/other] }\n";
-    // Whatever the order of the jobs: their timing passes come when all of them were profiled.
+    // The order of the jobs does not matter, because all timing passes come after all profiles.
     let (record, _) = place.run(plugins);
     for id in ["follows", "another-follows"] {
         assert!(
@@ -464,9 +465,9 @@ fn input_files_are_hashed_before_the_run_and_may_not_change_in_it() {
     );
     let (record, ran) = place.run(&plugins);
     assert_eq!(ran.code, 201, "{}", ran.stderr);
-    // Of the text "weights".
+    // Hash of the text "weights".
     let hash = "9a129038d9a00aed0cf6a7ea059ca50a813449061ab87848cf1a13eafdf33b2c";
-    // Who writes a file without a sandbox may be meant to.
+    // A plugin without a sandbox may be meant to write the file.
     assert_measured(&record, &["same", "own", "writes"]);
     assert_eq!(
         job(&record, "same")["inputs"],
@@ -671,7 +672,7 @@ fn remains_of_a_killed_orch_are_removed_by_the_next() {
     assert_eq!(place.scratch_folders(), Vec::<PathBuf>::new());
 }
 
-/// A process that is none of orch's, and says when a signal reached it.
+/// A process outside of orch that reports the signals that it receives.
 struct Canary {
     process: Child,
     heard: PathBuf,
@@ -695,7 +696,8 @@ impl Canary {
         Self { process, heard }
     }
 
-    /// Ends it and says whether it heard anything; then that it would have.
+    /// Ends the process. Returns whether it received a signal, after checking that it can receive
+    /// one.
     fn heard(&mut self) -> bool {
         let heard = self.heard.exists();
         let pid = rustix::process::Pid::from_child(&self.process);

@@ -1,14 +1,13 @@
-//! docs/PLUGINS.md and README.md work as they are written: every step and every recipe is carried
-//! out.
+//! docs/PLUGINS.md and README.md work as printed: every step and every recipe is carried out.
 
 use crate::support::{Project, crate_of, faults, job, new_plugin, workspace};
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// A fenced block of a document: what stands behind its fence, and its text.
+/// A fenced block of a document: the words after its fence, and its text.
 struct Block {
     language: String,
-    /// `name=value`, or a word alone.
+    /// `name=value`, or a single word.
     attributes: Vec<String>,
     text: String,
 }
@@ -54,8 +53,8 @@ fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// Runs a text in a shell that finds `orch`, with a git that has an author and a cargo that
-/// works offline.
+/// Runs a text in a shell that finds `orch`, with a git that has an author and a cargo that works
+/// offline.
 fn shell(project: &Project, folder: &Path, text: &str) -> Output {
     let orch = assert_cmd::cargo::cargo_bin("orch");
     let path = format!(
@@ -82,7 +81,7 @@ fn shell(project: &Project, folder: &Path, text: &str) -> Output {
             .env(format!("GIT_CONFIG_KEY_{index}"), name)
             .env(format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    // Builds of commits stay there too, as those of the working tree do.
+    // Builds of commits use this folder too, like those of the working tree.
     command
         .env("XDG_CACHE_HOME", folder.join("target/cache"))
         .env("ORCH_LOCK_FILE", project.path().join("lock"));
@@ -99,7 +98,7 @@ fn tutorial_of_ten_minutes_works() {
         .into_iter()
         .filter(|block| block.is("step"))
         .collect();
-    // The first step is what `new_plugin` does, in a folder that keeps its builds.
+    // `new_plugin` carries out the first step, in a folder that keeps its builds.
     assert_eq!(steps[0].text, "orch plugin new averages\ncd averages\n");
     let (folder, _guard) = new_plugin(&project, "averages", &[]);
     for step in &steps[1..] {
@@ -115,7 +114,7 @@ fn tutorial_of_ten_minutes_works() {
         );
         let wanted = step.value("exit").map_or(0, |code| code.parse().unwrap());
         assert_eq!(output.status.code(), Some(wanted), "{text}\n{said}");
-        // A sentence may go on in the next line.
+        // A sentence may continue on the next line.
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         let part = step.value("says").unwrap_or_default().replace('~', " ");
         assert!(said.contains(&part), "{text}\n{said}");
@@ -123,7 +122,7 @@ fn tutorial_of_ten_minutes_works() {
     assert!(steps.len() > 10, "the steps were found");
 }
 
-/// Measures a scenario in a folder; all of its jobs have to be measured, without a warning.
+/// Measures a scenario in a folder. All of its jobs have to be measured without a warning.
 fn measured(project: &Project, folder: &Path, scenario: &str) -> serde_json::Value {
     let output = project
         .command()
@@ -201,7 +200,7 @@ fn recipes_are_built_and_measured() {
     ]
     .map(|name| measured(&project, &folder, name));
     assert_eq!(job(&lines, "lines[copies=1000]")["digest"]["value"], 3000);
-    // The worst order of n numbers takes n (n - 1) / 2 moves, the best none.
+    // The worst order of n numbers takes n (n - 1) / 2 moves, and the best order takes none.
     assert_eq!(
         job(&sorting, "sorting[order=descending,n=16]")["metrics"]["moves"],
         120.0
@@ -228,7 +227,7 @@ fn recipes_are_built_and_measured() {
         String::from_utf8(listed.unwrap().stdout).unwrap()
     );
 
-    // README's plugin is a whole `lib.rs`.
+    // The plugin in README is a complete `lib.rs`.
     let readme = self::blocks("README.md");
     write(
         "src/lib.rs",

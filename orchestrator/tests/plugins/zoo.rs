@@ -1,11 +1,11 @@
-//! The worst that plugins do, all in one run: the good jobs between them are measured, each fault
-//! is told, nothing is left.
+//! The worst faults of plugins in one run: the good jobs between them are measured, each fault is
+//! reported, and nothing is left.
 
 use crate::support::{PLACES, Project, fixture, job, marked_processes, told, workspace};
 use std::path::{Path, PathBuf};
 
-/// Workloads of `fixtures/zoo` with the settings that they need; the others take the scenario's
-/// own.
+/// Workloads of `fixtures/zoo` that need settings of their own. The others use the settings of the
+/// scenario.
 const ROWS: [(&str, &str); 58] = [
     ("zoo/illegal", ""),
     ("zoo/divide", ""),
@@ -81,8 +81,8 @@ workloads:
     text
 }
 
-/// All files below a folder. Links are not followed: one leads to the packages that all tests
-/// share, and another test may just compile some.
+/// Lists all files below a folder. Links are not followed, because one of them leads to the
+/// packages that all tests share, and another test may be compiling packages.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -157,7 +157,8 @@ fn zoo_cannot_hurt_the_run() {
         );
     }
 
-    // Nothing is left: no process, no file but the results, and the lock is free.
+    // Nothing is left: there is no process and no file other than the results, and the lock is
+    // free.
     assert_eq!(
         marked_processes(&format!("ORCH_TEST={}", project.path().display())),
         Vec::<i32>::new()
@@ -170,7 +171,7 @@ fn zoo_cannot_hurt_the_run() {
         .try_lock()
         .unwrap();
 
-    // How much was written, or how often something was forged, is a matter of time.
+    // The time decides how much was written, or how often something was forged.
     let busy = [
         "slow_destroy",
         "spews",
@@ -189,21 +190,21 @@ fn zoo_cannot_hurt_the_run() {
         } else {
             line
         };
-        // How much of a daemon's output came before the worker's end is a matter of time too.
+        // The time also decides how much of a daemon's output came before the worker's end.
         let line = format!("{id}: {line}\n");
-        // Two passes may have told the same with other numbers.
+        // Two passes may have reported the same thing with different numbers.
         if (id != "spewing_daemon" || !line.contains("wrote")) && !text.contains(&line) {
             text.push_str(&line);
         }
     }
     insta::with_settings!({ filters => [
         PLACES,
-        // What overwritten memory leads to depends on what lies there.
+        // The effect of overwritten memory depends on what the memory contains.
         (r"overrun: failed in run: SIG.*", "overrun: failed in run: [a signal]"),
         (r"its last words: (free|malloc|double free|munmap_chunk|corrupted).*", "its last words: \
             [of the C library]"),
         (r"jjjj+", "jjj"),
-        // On a busy machine the note of the scope may be late.
+        // On a busy machine, the note of the scope may be late.
         (r"(spews: .* pass), in scope zoo", "$1"),
         (r"grew by [0-9.]+ MiB", "grew by N MiB"),
         (r"failed in (run|warm_up): the plugin wrote into orch's own channel: an answer", "failed \
@@ -213,7 +214,7 @@ fn zoo_cannot_hurt_the_run() {
     });
 }
 
-/// Digits as one N each.
+/// Returns the line with each sequence of digits replaced by one N.
 fn without_numbers(line: &str) -> String {
     let mut text = String::new();
     for c in line.chars() {

@@ -1,13 +1,13 @@
-//! No code decides by the wording of a sentence: decisions use types, and texts follow from them.
+//! No code decides by the wording of a sentence: decisions use types, and texts follow from types.
 
 use crate::sources::{code_before_tests, read_files};
 use std::path::Path;
 
-/// Names of texts for readers.
+/// Names of variables and fields that hold texts for readers.
 const TEXTS: [&str; 7] = [
     "finding", "hint", "message", "note", "output", "reason", "warning",
 ];
-/// Ways to ask for the wording of a text.
+/// Ways to test the wording of a text.
 const QUESTIONS: [&str; 8] = [
     ".contains(",
     ".ends_with(",
@@ -18,7 +18,8 @@ const QUESTIONS: [&str; 8] = [
     " == \"",
     " != \"",
 ];
-/// Files that may ask, because a text of another program has no other form, and whose text it is.
+/// Files that may test the wording, because a text of another program has no other form, with the
+/// source of the text.
 const READERS: [(&str, &str); 6] = [
     ("scenario/yaml.rs", "errors of the YAML library"),
     (
@@ -44,9 +45,9 @@ fn is_test_file(path: &Path) -> bool {
             .any(|part| part == "verb_tests" || part == "mutation_tests")
 }
 
-/// Lists the places at which code asks for the wording of a text.
+/// Lists the places at which code tests the wording of a text.
 fn find_decisions(code: &str) -> Vec<&str> {
-    // A call may begin on the line after its subject.
+    // A call may begin on the line after its receiver.
     let mut found = Vec::new();
     for question in QUESTIONS {
         for (at, _) in code.match_indices(question) {

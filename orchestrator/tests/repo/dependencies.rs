@@ -1,5 +1,5 @@
-//! Dependencies: their licences, sources, duplicates and reasons. `deny.toml` has the rules, and
-//! `cargo deny` applies them together with the database of advisories.
+//! Dependencies: their licences, sources, duplicates and reasons. `deny.toml` has the rules, which
+//! `cargo deny` applies together with the database of advisories.
 
 use crate::sources::root;
 use serde_json::Value;
@@ -9,7 +9,7 @@ use std::process::Command;
 /// The only platform that `orch` supports.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
-/// Returns the packages that are compiled for the platform, those of the workspace included.
+/// Returns the packages that are compiled for the platform, including those of the workspace.
 fn list_packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version=1", "--locked", "--offline"])
@@ -33,7 +33,7 @@ fn list_packages() -> Vec<Value> {
         .collect()
 }
 
-/// Returns the packages of a registry.
+/// Returns the packages that come from a registry.
 fn list_dependencies() -> Vec<Value> {
     let mut packages = list_packages();
     packages.retain(|package| package["source"].is_string());
@@ -46,7 +46,7 @@ fn read_rules() -> toml::Table {
     text.parse().unwrap()
 }
 
-/// Returns the words of one list of the rules, or its crates.
+/// Returns the words or the crates of one list of the rules.
 fn list_allowed(section: &str, name: &str) -> BTreeSet<String> {
     let rules = read_rules();
     let words = rules[section][name].as_array().unwrap();

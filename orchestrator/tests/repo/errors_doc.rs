@@ -1,15 +1,15 @@
-//! docs/ERRORS.md against the messages in the code.
+//! Compares docs/ERRORS.md with the messages in the code.
 
 use crate::sources::{code_before_tests, read_files, root};
 use wildmatch::WildMatch;
 
-/// Constructors of errors, with what they append to the literal.
+/// Constructors of errors, and the text that each appends to its literal.
 const CONSTRUCTORS: [(&str, &str); 3] = [
     ("CommandError::input(", ""),
     ("CommandError::system(", ""),
     ("CommandError::system_while(", ": x"),
 ];
-/// Files with messages that are shown as they are, and what stands before each message.
+/// Files with messages that are shown unchanged, and the code before each message.
 const OTHER_MESSAGES: [(&str, &str); 11] = [
     ("runner/journal.rs", "#[error("),
     ("src/cache.rs", "#[error("),
@@ -24,7 +24,7 @@ const OTHER_MESSAGES: [(&str, &str); 11] = [
     ("runner/shell_limits.rs", "Err(format!("),
 ];
 
-/// Replaces what differs between errors by one letter.
+/// Replaces placeholders, whose values differ between errors, with a single letter.
 fn fill_placeholders(literal: &str) -> String {
     let mut filled = String::new();
     let mut rest = literal;
@@ -37,7 +37,7 @@ fn fill_placeholders(literal: &str) -> String {
     filled.replace(['`', '\\'], "")
 }
 
-/// The part of an argument list after its first argument, if that is a name.
+/// Returns the part of an argument list after its first argument if that argument is a name.
 fn skip_name(arguments: &str) -> &str {
     let is_name = |name: &str| {
         name.chars()
@@ -49,7 +49,8 @@ fn skip_name(arguments: &str) -> &str {
     }
 }
 
-/// The first string literal of an argument list that begins with one, or with a `format!` of one.
+/// Returns the first string literal of an argument list that begins with a literal, or with a
+/// `format!` of one.
 fn first_literal(arguments: &str) -> Option<String> {
     let arguments = arguments.trim_start().trim_start_matches('&');
     let arguments = arguments.strip_prefix("format!(").unwrap_or(arguments);
@@ -60,7 +61,7 @@ fn first_literal(arguments: &str) -> Option<String> {
         match letters.next()? {
             '"' => return Some(text),
             '\\' => match letters.next()? {
-                // A line that continues in the next one.
+                // The literal continues on the next line.
                 '\n' => {
                     let rest = letters.as_str().trim_start();
                     letters = rest.chars();
@@ -72,7 +73,7 @@ fn first_literal(arguments: &str) -> Option<String> {
     }
 }
 
-/// The messages that the code can print, with placeholders filled.
+/// Returns the messages that the code can print, with placeholders filled.
 fn list_messages() -> Vec<String> {
     let mut messages = Vec::new();
     for (path, text) in read_files("orchestrator/src", &[".rs"]) {
@@ -87,7 +88,7 @@ fn list_messages() -> Vec<String> {
                 if let Some(literal) = literal {
                     let message = fill_placeholders(&literal) + suffix;
                     let words = message.chars().filter(|letter| letter.is_alphabetic());
-                    // Only placeholders: the sentence comes from elsewhere.
+                    // The literal has only placeholders, so the sentence comes from elsewhere.
                     if words.filter(|letter| *letter != 'x').count() > 2 {
                         messages.push(message);
                     }
@@ -103,7 +104,7 @@ fn list_messages() -> Vec<String> {
     messages
 }
 
-/// The messages of the page, as patterns.
+/// Returns the messages of the page as patterns.
 fn list_patterns() -> Vec<WildMatch> {
     let page = std::fs::read_to_string(root().join("docs/ERRORS.md")).unwrap();
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));

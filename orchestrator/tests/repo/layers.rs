@@ -3,7 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-/// From the bottom up. A module may use those above it in this list, never those below.
+/// The modules from the bottom up. A module may use those above it in this list, and never those
+/// below.
 const LAYERS: &[&str] = &[
     // The crate `orch-core`.
     "random",
@@ -60,7 +61,7 @@ const LAYERS: &[&str] = &[
     "lib",
 ];
 
-/// Outside things with one home each: the crate and the module that may name it.
+/// External libraries, each with the crate and the module that may name it.
 const HOMES: [(&str, &str); 14] = [
     ("git2", "git"),
     ("libloading", "worker"),
@@ -107,7 +108,7 @@ fn sources() -> Vec<(String, PathBuf, String)> {
     found
 }
 
-/// The modules that a text names as `crate::NAME` or `orch_core::NAME`.
+/// Returns the modules that a text names as `crate::NAME` or `orch_core::NAME`.
 fn used(text: &str) -> Vec<String> {
     let word = |rest: &str| {
         rest.chars()
@@ -123,7 +124,7 @@ fn used(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn modules_know_only_what_is_below_them() {
+fn modules_use_only_modules_below_them() {
     let rank = |name: &str| LAYERS.iter().position(|layer| *layer == name);
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
@@ -142,11 +143,11 @@ fn modules_know_only_what_is_below_them() {
 }
 
 #[test]
-fn outside_things_have_one_home() {
+fn external_libraries_have_one_home() {
     let mut wrong = Vec::new();
     for (module, path, text) in sources() {
         for (name, home) in HOMES {
-            // Tables are read by one module and written by another.
+            // One module reads tables, and another one writes them.
             let is_home = module == home || (name, module.as_str()) == ("csv", "export");
             if !is_home
                 && (text.contains(&format!("{name}::")) || text.contains(&format!("use {name}")))
@@ -187,7 +188,7 @@ fn files_have_a_purpose_and_stay_short() {
             "{} does not say what it owns",
             path.display()
         );
-        // A module's tests may list many cases.
+        // The tests of a module may list many cases.
         let is_test =
             path.components().any(|part| part.as_os_str() == "tests") || path.ends_with("tests.rs");
         let most = if is_test { 760 } else { 620 };

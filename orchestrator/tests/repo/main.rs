@@ -1,4 +1,4 @@
-//! Tests of the repository itself: its structure, its names, its words.
+//! Tests of the repository itself: its structure, its names and its words.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,8 +1,8 @@
-//! Documents that name tests: each of them exists in the file that the document names.
+//! Tests that documents name: each exists in the file that the document names.
 
 use crate::sources::{read_files, root};
 
-/// Parts of a cell such as `` `file.rs`: `first_test`, `second_test` ``.
+/// Returns the parts of a cell such as `` `file.rs`: `first_test`, `second_test` ``.
 fn read_named_tests(document: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let rows = document.lines().filter(|line| line.starts_with("|"));
@@ -11,7 +11,7 @@ fn read_named_tests(document: &str) -> Vec<(String, String)> {
             continue;
         };
         let file = file.rsplit('`').next().unwrap();
-        // The quoted texts are every second part.
+        // Every second part is a quoted text.
         for test in tests.split('`').skip(1).step_by(2) {
             found.push((format!("{file}.rs"), test.to_owned()));
         }

@@ -1,14 +1,14 @@
-//! Names of types: each says its domain, and none is taken twice.
+//! Names of types: each contains its domain, and no name is used twice.
 
 use crate::sources::read_files;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Largest share of types whose name is one word.
+/// Maximum share of types whose name is one word.
 const ONE_WORD_SHARE: f64 = 0.30;
 
-/// The types of the program by name, with the files that define them. Associated types belong to
-/// their traits.
+/// Returns the types of the program by name, with the files that define them. Associated types
+/// belong to their traits.
 fn find_types() -> BTreeMap<String, Vec<PathBuf>> {
     let mut found: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     let folders = ["orchestrator/src", "orchestrator/core/src"];
@@ -43,14 +43,14 @@ fn find_types() -> BTreeMap<String, Vec<PathBuf>> {
 }
 
 #[test]
-fn type_names_are_taken_once() {
+fn type_names_are_used_once() {
     let mut found = find_types();
     found.retain(|_, files| files.len() > 1);
     assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]
-fn type_names_say_their_domain() {
+fn type_names_contain_their_domain() {
     let all = find_types();
     let is_one_word = |name: &&String| name.chars().skip(1).all(|c| !c.is_uppercase());
     let short: Vec<&String> = all.keys().filter(is_one_word).collect();

@@ -2,9 +2,9 @@
 
 use crate::sources::{raw_lines, read_files};
 
-/// Longest line of a source or of prose, in characters.
+/// Maximum length of a line of source or of prose, in characters.
 const SOURCE_COLUMNS: usize = 100;
-/// Most lines of the command line, which parses, calls and prints.
+/// Maximum number of lines of the command line, which parses, calls and prints.
 const CLI_LINES: usize = 2_500;
 
 #[test]
@@ -23,12 +23,12 @@ fn source_lines_are_short() {
     assert_eq!(long, Vec::<String>::new());
 }
 
-/// Tables, code, headings and addresses keep their lines.
+/// Tables, code, headings and addresses may have longer lines.
 #[test]
 fn lines_of_prose_are_short() {
     let mut long = Vec::new();
     for (path, text) in read_files("", &[".md"]) {
-        // Templates and stored outputs are no prose.
+        // Templates and stored outputs are not prose.
         let is_readme = path.ends_with("templates/README.md");
         let is_output = |folder: &std::ffi::OsStr| folder == "templates" || folder == "fixtures";
         if path.iter().any(is_output) && !is_readme {

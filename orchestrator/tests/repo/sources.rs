@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// Root of the repository.
+/// Returns the root of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -10,8 +10,8 @@ pub fn root() -> PathBuf {
         .to_owned()
 }
 
-/// All files below a folder of the repository whose names end so, with their texts; in the order of
-/// their paths. What is built or measured is left out.
+/// Returns all files below a folder of the repository that have one of these endings, with their
+/// texts, ordered by path. Build outputs and results are left out.
 pub fn read_files(folder: &str, endings: &[&str]) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut open = vec![root().join(folder)];
@@ -34,15 +34,15 @@ pub fn read_files(folder: &str, endings: &[&str]) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The part of a Rust source before its tests.
+/// Returns the part of a Rust source before its tests.
 pub fn code_before_tests(source: &str) -> &str {
     let tests = ["#[cfg(test)]\nmod tests", "#[cfg(test)]\n#[allow"];
     let end = tests.iter().filter_map(|start| source.find(start)).min();
     &source[..end.unwrap_or(source.len())]
 }
 
-/// Numbers of the lines of a Rust source that lie in raw string literals, which hold other
-/// languages and tables.
+/// Returns the numbers of the lines of a Rust source that are inside raw string literals, which
+/// hold other languages and tables.
 pub fn raw_lines(source: &str) -> Vec<usize> {
     let mut found = Vec::new();
     let mut end: Option<String> = None;

@@ -1,11 +1,11 @@
-//! Templates only place what views decide: they are short, and compute and compare nothing.
+//! Templates only place what views decide: they are short, and they neither compute nor compare.
 
 use crate::sources::read_files;
 use std::path::PathBuf;
 
-/// Most lines of a template. A longer report is split into sections that it includes.
+/// Maximum number of lines of a template. A longer report is split into sections that it includes.
 const TEMPLATE_LINES: usize = 60;
-/// Longest line of a template, in characters.
+/// Maximum length of a line of a template, in characters.
 const TEMPLATE_COLUMNS: usize = 120;
 
 fn templates() -> Vec<(PathBuf, String)> {
@@ -14,7 +14,7 @@ fn templates() -> Vec<(PathBuf, String)> {
     files
 }
 
-/// The code of each tag of a template, without its texts in quotes, and the number of its line.
+/// Returns the code of each tag of a template, without quoted texts, and the number of its line.
 fn tags(template: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut rest = template;
@@ -45,7 +45,7 @@ fn tags(template: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// The code with empty texts.
+/// Returns the code with its quoted texts emptied.
 fn without_quotes(code: &str) -> String {
     code.split('"')
         .step_by(2)
@@ -53,7 +53,7 @@ fn without_quotes(code: &str) -> String {
         .join("\"\"")
 }
 
-/// What a piece of code does beside placing; none if it only places.
+/// Returns the decision that a piece of code makes; `None` if the code only places values.
 fn decision(code: &str) -> Option<&'static str> {
     let has = |parts: &[&str]| parts.iter().any(|part| code.contains(part));
     if has(&["==", "!=", "<", ">", " is ", " in [", " in \""]) {

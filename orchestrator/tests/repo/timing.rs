@@ -1,9 +1,9 @@
-//! Tests hold on a slow, busy or frozen machine: none asserts on a duration, and no job of a test
-//! runs into its timeout only because it was not given the CPU.
+//! Tests pass on a slow, busy or frozen machine: no test asserts a duration, and no job of a test
+//! reaches its timeout only because it did not get the CPU.
 
 use crate::sources::read_files;
 
-/// Shortest timeout of a job in a test, in seconds. A worker that is about to hang needs some time
+/// Minimum timeout of a job in a test, in seconds. A worker that is meant to hang needs some time
 /// before it does.
 const LEAST_TIMEOUT_S: u64 = 2;
 
@@ -13,7 +13,7 @@ fn tests_assert_nothing_about_durations() {
     let mut sources = read_files("orchestrator", &[".rs"]);
     sources.extend(read_files("plugins", &[".rs"]));
     for (path, source) in sources {
-        // The patience of a test that waits only ends a test that would never end.
+        // This limit only ends a test that would otherwise never end.
         if path.ends_with("support/waiting.rs") {
             continue;
         }

@@ -1,8 +1,8 @@
-//! Words: phrases that the rules for English in docs/STYLE.md rule out.
+//! Phrases that the rules for English in docs/STYLE.md forbid.
 
 use crate::sources::read_files;
 
-/// Phrases in which a program thinks or speaks, or a sentence runs backwards. In lower case.
+/// Phrases that give programs human actions, or that have an unusual word order. In lower case.
 const BANNED: [&str; 12] = [
     "accuse",
     "cannot be told",
@@ -25,7 +25,7 @@ fn banned_phrases_appear_nowhere() {
         ".rs", ".md", ".txt", ".html", ".snap", ".yaml", ".toml", ".hpp", ".cpp", ".c", ".py",
     ];
     for (path, text) in read_files("", &endings) {
-        // The page with the rules quotes what they rule out, and so does this file.
+        // The page with the rules quotes the forbidden phrases, and so does this file.
         if path.ends_with("docs/STYLE.md") || path.ends_with("repo/words.rs") {
             continue;
         }

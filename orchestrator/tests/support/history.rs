@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 const SOURCE: &str = include_str!("../fixtures/sides.c");
 
-/// Folders of the project that are not the user's.
+/// Folders of the project that do not belong to the user.
 const OURS: [&str; 3] = ["cache", "lock", "results"];
 
 pub struct History {
@@ -24,10 +24,11 @@ pub struct History {
 }
 
 impl History {
-    /// A repository without a commit.
+    /// Creates a repository without a commit.
     pub fn new() -> Self {
         let project = Project::new();
-        // Builds are noted when they end: one that was killed is begun again.
+        // The command records a build when it ends, so a killed build is not recorded and starts
+        // again.
         let build = r#"while test -e "$HOLD"; do sleep 0.02; done; cc -O1 $ORCH_CFLAGS -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT" && cat flags >> "$LOG""#;
         let cache = project.path().join("cache");
         std::fs::create_dir_all(&cache).unwrap();
@@ -49,12 +50,12 @@ impl History {
         Self { project }
     }
 
-    /// A commit for each text of macros; subjects and tags are c0, c1 and so on.
+    /// Creates a commit for each text of macros. Subjects and tags are c0, c1 and so on.
     pub fn of(macros: &[&str]) -> Self {
         Self::with("", macros)
     }
 
-    /// The same, with more at the end of its scenario.
+    /// Creates the same commits with additional text at the end of the scenario.
     pub fn with(more: &str, macros: &[&str]) -> Self {
         let history = Self::new();
         let path = history.project.path().join("scenarios/s.yaml");
@@ -66,8 +67,8 @@ impl History {
         history
     }
 
-    /// A commit with a subject, which is its tag too. Its macros end in one of its own that changes
-    /// no code.
+    /// Creates a commit with a subject, which is also its tag. A macro at the end of its macros
+    /// distinguishes the commit and changes no code.
     pub fn commit(&self, subject: &str, macros: &str) -> String {
         self.project
             .write("plugin/flags", format!("{macros} -DC_{subject}\n"));
@@ -85,7 +86,7 @@ impl History {
         self.project.orch(&[&asked(good, bad)[..], more].concat())
     }
 
-    /// The report of a bisect that came to its end.
+    /// Returns the report of a bisect that ran to its end.
     pub fn report(&self, good: &str, bad: &str, more: &[&str]) -> (Value, Ran) {
         let ran = self.bisect(good, bad, &[&["--json", "--seed", "1"], more].concat());
         let found = report(&ran);
@@ -96,13 +97,13 @@ impl History {
             .join(found["id"].as_str().unwrap())
             .join("bisect.txt");
         let table = std::fs::read_to_string(table).unwrap();
-        // A command is for copying, so it is one line.
+        // A command is one line, so that it can be copied.
         let fits = |line: &str| line.starts_with("next: ") || line.chars().count() <= 80;
         assert!(table.lines().all(fits), "{table}");
         (found, ran)
     }
 
-    /// Subjects of the commits whose builds came to a good end, in their order.
+    /// Returns the subjects of the commits whose builds succeeded, in order.
     pub fn built(&self) -> Vec<String> {
         let log =
             std::fs::read_to_string(self.project.path().join("cache/builds")).unwrap_or_default();
@@ -111,7 +112,7 @@ impl History {
             .collect()
     }
 
-    /// Builds wait for as long as this is set.
+    /// Makes builds wait while `held` is set.
     pub fn hold(&self, held: bool) {
         let file = self.project.path().join("cache/hold");
         if held {
@@ -121,7 +122,7 @@ impl History {
         }
     }
 
-    /// The journal of the bisect that goes on or was stopped; empty if there is none.
+    /// Returns the journal of the running or stopped bisect; empty if there is none.
     pub fn journal(&self) -> Vec<Value> {
         let mut lines = Vec::new();
         for folder in states(&self.project.path().join("cache")) {
@@ -134,7 +135,7 @@ impl History {
         lines
     }
 
-    /// What was said, without what differs from one day and folder to the next.
+    /// Returns the printed text without the parts that differ between days and folders.
     pub fn shown(&self, ran: &Ran) -> String {
         let timeless = |line: &str| match line.split_once(") in ") {
             Some((before, _)) if line.starts_with("built ") => format!("{before})\n"),
@@ -155,7 +156,7 @@ impl History {
     }
 }
 
-/// The arguments that ask for a range.
+/// Returns the arguments that request a range.
 pub fn asked<'a>(good: &'a str, bad: &'a str) -> [&'a str; 8] {
     [
         "bisect",
@@ -174,7 +175,7 @@ pub fn report(ran: &Ran) -> Value {
         .unwrap_or_else(|error| panic!("{error}\n{}\n{}", ran.stdout, ran.stderr))
 }
 
-/// Subjects of the culprits' commits.
+/// Returns the subjects of the culprits' commits.
 pub fn culprits(report: &Value) -> Vec<Vec<&str>> {
     let all = report["culprits"].as_array().unwrap().iter();
     all.map(|each| {
@@ -188,7 +189,7 @@ pub fn culprits(report: &Value) -> Vec<Vec<&str>> {
     .collect()
 }
 
-/// One text of every entry of a list.
+/// Returns one text of every entry of a list.
 pub fn texts(list: &Value, name: &str) -> Vec<String> {
     list.as_array()
         .unwrap()
@@ -197,21 +198,21 @@ pub fn texts(list: &Value, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// Folders with the state of bisects.
+/// Returns the folders with the state of bisects.
 pub fn states(cache: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(cache.join("orch/bisect"));
     let paths = entries.into_iter().flatten();
     paths
         .map(|entry| entry.unwrap().path())
-        // A folder whose name begins with a dot has no complete state yet.
+        // A folder whose name begins with a dot does not have a complete state yet.
         .filter(|path| !path.file_name().unwrap().as_bytes().starts_with(b"."))
         .collect()
 }
 
-/// Mode, time and content.
+/// Mode, time stamp and content.
 type Seen = (u32, i64, i64, Vec<u8>);
 
-/// What every file of the user's is like, those of git included.
+/// Returns the state of every file of the user, including the files of git.
 pub fn tree(folder: &Path) -> BTreeMap<PathBuf, Seen> {
     let mut found = BTreeMap::new();
     let mut todo = vec![folder.to_owned()];

@@ -17,7 +17,7 @@ pub struct Project {
     folder: tempfile::TempDir,
 }
 
-/// What a finished program left.
+/// Output and exit code of a finished program.
 pub struct Ran {
     pub code: i32,
     pub stdout: String,
@@ -27,10 +27,10 @@ pub struct Ran {
 impl Project {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Messages show paths; those of a folder behind a link would differ from what the test
-        // knows.
+        // Messages show paths. The path of a folder behind a link would differ from the one that
+        // the test expects.
         std::fs::write(folder.path().join("orch.yaml"), "").unwrap();
-        // What crates of registries compile to is the same in every test.
+        // Compiled packages of registries are the same in every test.
         let packages = Path::new(env!("CARGO_TARGET_TMPDIR")).join("packages");
         std::fs::create_dir_all(&packages).unwrap();
         std::fs::create_dir_all(folder.path().join("cache/orch")).unwrap();
@@ -58,12 +58,12 @@ impl Project {
         command
     }
 
-    /// The same as a plain command, for tests that have to talk to it while it runs.
+    /// Returns the same as a plain command, for tests that interact with the running program.
     pub fn plain_command(&self) -> std::process::Command {
         self.isolated(&assert_cmd::cargo::cargo_bin("orch"))
     }
 
-    /// The same of another program.
+    /// Returns the same for another program.
     pub fn isolated(&self, program: &Path) -> std::process::Command {
         let mut command = std::process::Command::new(program);
         self.isolate(|name, value| {
@@ -141,7 +141,7 @@ impl Project {
     }
 }
 
-/// Runs git for a test's own repository, whatever the user's configuration says.
+/// Runs git for a test's own repository, independently of the user's configuration.
 pub fn git(folder: &Path, arguments: &[&str]) -> String {
     let output = Command::new("git")
         .args([
@@ -170,7 +170,7 @@ pub fn git(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// The folder of this workspace.
+/// Returns the folder of this workspace.
 pub fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
@@ -178,7 +178,7 @@ pub fn workspace() -> PathBuf {
         .to_owned()
 }
 
-/// `crate:` of a plugin of this workspace.
+/// Returns the value of `crate:` for a plugin of this workspace.
 pub fn crate_of(plugin: &str) -> String {
     workspace()
         .join("plugins")
@@ -187,7 +187,7 @@ pub fn crate_of(plugin: &str) -> String {
         .to_string()
 }
 
-/// The job of an id.
+/// Returns the job with an id.
 pub fn job<'a>(record: &'a Value, id: &str) -> &'a Value {
     let jobs = record["jobs"].as_array().unwrap();
     jobs.iter()
@@ -195,18 +195,19 @@ pub fn job<'a>(record: &'a Value, id: &str) -> &'a Value {
         .unwrap_or_else(|| panic!("no job {id}"))
 }
 
-/// A file of `tests/fixtures`.
+/// Returns a file of `tests/fixtures`.
 pub fn fixture(name: &str) -> PathBuf {
     workspace().join("orchestrator/tests/fixtures").join(name)
 }
 
-/// What of a message differs from build to build: where in a plugin something happened.
+/// Parts of a message that differ from build to build: the position in a plugin where something
+/// happened.
 pub const PLACES: (&str, &str) = (
     r"(?:[\w./-]+:\d+(?::\d+)?, )?plugin\+0x[0-9a-f]+",
     "plugin+OFFSET",
 );
 
-/// What the user is told of each job that has something to tell, but how busy the machine is.
+/// Returns the messages about each job that has any, without those about a busy machine.
 pub fn told(record: &Value) -> Vec<(String, String)> {
     let machine = [
         "of the samples took more",
@@ -238,7 +239,7 @@ pub fn told(record: &Value) -> Vec<(String, String)> {
     lines
 }
 
-/// A job's warnings without those that a busy machine gives to any plugin.
+/// Returns a job's warnings without those that a busy machine can cause for any plugin.
 pub fn faults(job: &Value) -> Vec<String> {
     let warnings = job["warnings"]
         .as_array()
@@ -250,8 +251,8 @@ pub fn faults(job: &Value) -> Vec<String> {
         .collect()
 }
 
-/// Says that a test could not be carried out here, also in the file that `ORCH_TESTS_SKIPPED`
-/// names: cargo shows no output of a test that passes.
+/// Reports that a test could not be carried out here, also in the file that `ORCH_TESTS_SKIPPED`
+/// names, because cargo shows no output of a test that passes.
 pub fn skipped(why: &str) {
     use std::io::Write;
     eprintln!("skipped: {why}");
@@ -265,7 +266,7 @@ pub fn skipped(why: &str) {
     }
 }
 
-/// Whether jobs of two threads can be measured here; says so where they cannot.
+/// Returns whether jobs of two threads can be measured here, and reports it if not.
 pub fn has_two_cpus(what: &str) -> bool {
     let enough = std::thread::available_parallelism().is_ok_and(|cpus| cpus.get() >= 2);
     if !enough {
@@ -278,19 +279,20 @@ pub fn has_landlock() -> bool {
     landlock_version() > 0
 }
 
-/// The version of landlock's interface; not positive where there is none.
+/// Returns the version of landlock's interface. It is not positive if landlock is missing.
 pub fn landlock_version() -> i64 {
     let nothing = std::ptr::null::<u8>();
-    // SAFETY: with the flag 1 the kernel takes no structure and only returns a number.
+    // SAFETY: with flag 1, the kernel reads no structure and only returns a number.
     unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, nothing, 0usize, 1u32) }
 }
 
-/// Processes that carry a worker's mark and descend from `pid` or were left behind by it.
+/// Returns the processes that have a worker's mark and descend from `pid`, or were left behind by
+/// it.
 pub fn marked_processes(mark: &str) -> Vec<i32> {
     find_processes("environ", mark)
 }
 
-/// Processes whose file in `/proc` holds a text between zero bytes.
+/// Returns the processes whose file in `/proc` contains a text between zero bytes.
 pub fn find_processes(file: &str, text: &str) -> Vec<i32> {
     let Ok(entries) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -308,8 +310,8 @@ pub fn find_processes(file: &str, text: &str) -> Vec<i32> {
         .collect()
 }
 
-/// A new plugin, made by `orch plugin new`, in a folder that all tests share one after the other:
-/// what it builds of other crates is there the next time. The guard keeps other tests out.
+/// Creates a new plugin with `orch plugin new`, in a folder that all tests use one after the other,
+/// so that the builds of other crates are reused. The guard keeps other tests out.
 pub fn new_plugin(project: &Project, name: &str, arguments: &[&str]) -> (PathBuf, std::fs::File) {
     let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("plugins");
     std::fs::create_dir_all(&shared).unwrap();

@@ -1,13 +1,13 @@
-//! Waiting for what another process does.
+//! Waiting for actions of another process.
 
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-/// Longest wait, long enough for a slow or frozen machine. It ends only tests that would never end.
+/// Maximum wait, long enough for a slow or frozen machine. It only ends tests that would never end.
 const PATIENCE: Duration = Duration::from_secs(600);
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Waits until something has happened.
+/// Waits until a condition is true.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !done() {
@@ -16,7 +16,7 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Waits for something that must happen while `child` runs. Panics if `child` ends first.
+/// Waits for a condition that must become true while `child` runs. Panics if `child` ends first.
 pub fn wait_while_running(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {
     wait_until(what, || {
         if let Some(status) = child.try_wait().unwrap() {

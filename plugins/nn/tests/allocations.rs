@@ -1,4 +1,4 @@
-//! Tests that count allocations, because benchmarks of memory reuse rely on these numbers.
+//! Tests that count allocations, because benchmarks of memory reuse rely on these counts.
 
 use nn::layer_norm::{self, Affine};
 use nn::matmul::{self, Dims, Gradients};
@@ -27,7 +27,7 @@ fn warm_pool_allocates_nothing() {
 }
 
 #[test]
-fn layer_norm_allocates_where_it_says() {
+fn layer_norm_allocates_as_documented() {
     let dims = Rows { rows: 4, cols: 50 };
     let (x, mut out) = (Tensor::random(&[4, 50], 1), Tensor::zeros(&[4, 50]));
     let (gamma, beta) = (Tensor::random(&[50], 2), Tensor::random(&[50], 3));

@@ -5,7 +5,7 @@ use nn::Pool;
 use nn::gelu::Form;
 use nn::model::{Caching, Config, Gpt, Options, Sampler, Weights};
 
-/// Returns the allocations of a session of `tokens` tokens, after one like it.
+/// Returns the allocations of a session of `tokens` tokens, measured after an identical session.
 fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) -> u64 {
     let options = Options {
         form: Form::Tanh,
@@ -28,7 +28,7 @@ fn allocations(caching: Caching, pool: Pool, temperature: f32, tokens: usize) ->
 fn warm_pool_allocates_nothing() {
     for caching in [Caching::On, Caching::Off] {
         for temperature in [0.0, 0.8] {
-            // Also beyond the block of 64, where the window moves.
+            // The same is true beyond the block of 64, where the window moves.
             assert_eq!(
                 allocations(caching, Pool::On, temperature, 50),
                 0,

@@ -1,6 +1,6 @@
-//! Tests of the model against float64 results of an independent implementation, `golden/mkgpt.py`:
-//! results of a tiny model, which are stored beside it, and of the two named sizes, which are
-//! computed if python3 has numpy and safetensors.
+//! Tests of the model against float64 results of an independent implementation, `golden/mkgpt.py`.
+//! The results of a tiny model are stored beside it. Those of the two named sizes are computed if
+//! python3 has numpy and safetensors.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,5 +1,5 @@
-//! Tests of a whole training step: the origin of its memory, and that neither memory nor threads
-//! change its result.
+//! Tests of a whole training step: the origin of its memory does not matter, and neither memory nor
+//! threads change its result.
 
 use nn::Pool;
 use nn::gelu::Form;

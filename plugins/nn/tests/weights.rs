@@ -1,4 +1,5 @@
-//! Files of weights that do not fit the model: each is refused with the name of its defect.
+//! Tests of files of weights that do not fit the model: each is refused, and the message names the
+//! defect.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

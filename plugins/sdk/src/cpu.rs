@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn list_holds_what_is_compiled() {
+    fn list_has_the_compiled_features() {
         let text = std::ffi::CStr::from_bytes_with_nul(&LIST)
             .expect("one NUL, at the end")
             .to_str()

@@ -147,7 +147,7 @@ fn spawn_panic() -> std::thread::JoinHandle<()> {
         .expect("threads")
 }
 
-/// A panic cannot leave this function: the process is aborted.
+/// A panic cannot unwind out of this function, so the process is aborted.
 extern "C" fn no_way_out() {
     panic!("inside a callback");
 }
@@ -172,7 +172,7 @@ export_plugin!(Counter, Fail, Plain);
 
 mod table {
     unsafe extern "C" {
-        /// The table that the macro exported, as the host finds it.
+        /// The exported table of the macro, as the host finds it.
         pub safe static orch_plugin_v1: orch_sdk::abi::Plugin;
         pub safe static orch_plugin_cpu_features: [u8; orch_sdk::cpu::LIST_LEN];
     }
@@ -252,7 +252,7 @@ fn describe_writes_the_document() {
 }
 
 #[test]
-fn create_refuses_what_it_does_not_know() {
+fn create_refuses_unknown_names() {
     let cases = [
         (
             "countre",
@@ -353,7 +353,7 @@ fn unknown_extensions_are_null() {
     assert!(!driver.extension(abi::DIGEST_EXT).is_null());
 }
 
-/// Runs one failing iteration; returns its status and text, with line numbers replaced.
+/// Runs one failing iteration. Returns its status and its text, with line numbers replaced.
 fn failure(way: &str) -> (abi::Status, String) {
     let driver = driver("fail", &json!({ "way": way }).to_string());
     let status = driver.run(2);
@@ -448,7 +448,7 @@ fn forgotten_panic_is_logged() {
              worker died"
         )]
     );
-    // It does not affect the next call.
+    // The error does not affect the next call.
     assert_eq!(driver.run(0), abi::OK);
     assert_eq!(driver.take(), support::Heard::default());
 }
@@ -467,7 +467,8 @@ fn panic_while_dropping_is_logged() {
     );
 }
 
-/// Such a panic is never reported, so its text has to be on stderr. Runs in a process of its own.
+/// Such a panic is never reported, so its text has to be on standard error. The test runs in a
+/// process of its own.
 #[test]
 fn panic_that_cannot_unwind_is_printed() {
     const CHILD: &str = "ORCH_SDK_TEST_ABORTS";
@@ -524,10 +525,9 @@ fn host_of_another_version_is_refused() {
     assert_eq!(driver.take(), support::Heard::default());
 }
 
-/// A host of a later minor version: its table is longer, and the SDK ignores the fields that it
-/// does not know.
+/// The host has a later minor version: its table is longer, and the SDK ignores the unknown fields.
 #[test]
-fn host_of_a_newer_minor_version_is_taken() {
+fn host_of_a_newer_minor_version_is_accepted() {
     #[repr(C)]
     struct Newer {
         known: abi::Host,

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{fs, mem};
 
-/// A statement that has to hold in C.
+/// A statement that must be true in C.
 struct Claim(String);
 
-/// Makes one claim about the size of a struct, and one about the offset and one about the size of
-/// each of its fields.
+/// Makes one claim about the size of a struct, and for each of its fields one claim about the
+/// offset and one about the size.
 macro_rules! layout {
     ($claims:ident, $rust:ty = $c:literal { $($field:ident),* }) => {
         $claims.push(Claim(format!("sizeof({}) == {}", $c, size_of::<$rust>())));
@@ -24,7 +24,7 @@ macro_rules! layout {
             let size = field_size(|value: &$rust| &raw const value.$field);
             $claims.push(Claim(format!("sizeof((({} *)0)->{}) == {size}", $c, stringify!($field))));
         )*
-        // A field that is missing in this list would leave a hole.
+        // A field that is missing from this list would leave a gap.
         let covered: usize =
             [$(field_size(|value: &$rust| &raw const value.$field)),*].iter().sum();
         assert!(size_of::<$rust>() - covered < align_of::<$rust>(), "{}: a field is missing in \
@@ -192,8 +192,8 @@ fn wrong_claim_is_refused() {
     }
 }
 
-/// The list of a C plugin has names that the host can ask for, and the same ones as a Rust plugin's
-/// where both have them.
+/// The list in a C plugin has names that the host can check. Where a Rust plugin has the same
+/// features, the names are equal.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn cpu_features_have_the_names_of_rustc() {
@@ -232,7 +232,7 @@ fn cpu_features_have_the_names_of_rustc() {
     }
 }
 
-/// Returns the tables of docs/ABI.md as claims: each row of a struct's table is one about the
+/// Returns the tables of docs/ABI.md as claims: each row of a struct's table gives one about the
 /// offset and one about the size.
 fn documented() -> Vec<String> {
     let page = include_str!("../../../docs/ABI.md");
@@ -267,7 +267,7 @@ fn documented() -> Vec<String> {
 #[test]
 fn page_has_every_field_and_status() {
     let documented = documented();
-    // Alignments, constants and extension ids are elsewhere on the page, or missing.
+    // Alignments, constants and extension ids are elsewhere on the page, or are not on it.
     let elsewhere = ["ALIGNOF", "_EXT", "orch_status", "ABI_M", "MAGIC"];
     let is_layout = |claim: &&String| !elsewhere.iter().any(|part| claim.contains(part));
     let real: Vec<String> = claims().into_iter().map(|Claim(claim)| claim).collect();
@@ -287,7 +287,7 @@ fn page_has_every_field_and_status() {
     assert!(page.contains(abi::PLUGIN_SYMBOL) && page.contains(abi::CPU_FEATURES_SYMBOL));
 }
 
-/// Every name in the header is one of rustc's.
+/// Every name in the header is a feature name of rustc.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn x86_names_of_the_header_are_known() {

@@ -53,7 +53,7 @@ fn hello(library: &str) -> Option<&'static Plugin> {
     );
     let path = CString::new(library.as_os_str().as_bytes()).expect("no NUL in a path");
     let name = CString::new(abi::PLUGIN_SYMBOL).expect("no NUL in the name");
-    // SAFETY: the library's constructors are the C runtime's.
+    // SAFETY: the library only has the constructors of the C runtime.
     let library = unsafe { dlopen(path.as_ptr(), RTLD_NOW) };
     assert!(!library.is_null(), "the library loads");
     // SAFETY: the library was just loaded and is never closed.

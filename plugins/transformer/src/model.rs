@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_say_what_is_wrong() {
+    fn refusals_name_the_wrong_value() {
         assert_eq!(
             refusal(json!("large")),
             "expected 'small', 'medium' or an object of dimensions (embed, layers, heads, block, \

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn each_place_gets_what_cannot_control_it() {
+    fn each_place_gets_text_that_cannot_control_it() {
         assert_eq!(clean_line(NASTY), "a ]0;x  2J   b ::error::x|`<i>");
         assert_eq!(clean_lines(NASTY), "a ]0;x  2J   b\n::error::x|`<i>");
         assert_eq!(clean_lines("a\r\nb\r\tc"), "a\nb \tc");

@@ -42,7 +42,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn assessment_without_pairs_has_no_knowledge() {
+    fn assessment_without_pairs_is_unknown() {
         let got = assess(&[], 0.01);
         assert_eq!(
             (got.estimate, got.low, got.high),

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn without_pairs_there_is_no_evidence() {
+    fn zero_pairs_give_no_evidence() {
         assert_eq!(log_e(&[], 0.0), 0.0);
         assert_eq!(confidence_sequence(&[], ALPHA), ShiftInterval::EVERYTHING);
     }

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_are_aligned_and_what_is_not_known_is_a_dash() {
+    fn columns_are_aligned_and_unknown_values_are_dashes() {
         let row = |id: &str, noise: Option<PairNoise>, lost: Option<&str>| WorkloadNoise {
             id: id.to_owned(),
             noise,

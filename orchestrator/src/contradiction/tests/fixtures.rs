@@ -1,11 +1,11 @@
-//! Claims with and without contradictions, by rule. `T` numbers belong to the cases from which the
-//! rules were made.
+//! Claims with and without contradictions, by rule. `T` numbers refer to the cases from which the
+//! rules were derived.
 
 use super::session_cases;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedRun, ClaimedTotal, Claims};
 use crate::contradiction::figure::Figure;
 
-/// Claims for the test of a rule.
+/// Claims for the test of one rule.
 pub(super) struct RuleCase {
     pub(super) rule: &'static str,
     pub(super) title: &'static str,
@@ -18,7 +18,7 @@ pub(super) fn figure(text: &str) -> Figure {
     Figure::parse(text).unwrap_or_else(|message| panic!("{text} {message}"))
 }
 
-/// Returns a row of named figures; `in` is the number of the row around it.
+/// Returns a row of named figures. `in` is the number of the row that contains it.
 pub(super) fn row(name: &str, fields: &str) -> ClaimedRow {
     let mut row = ClaimedRow::named(name);
     for field in fields.split(", ").filter(|field| !field.is_empty()) {

@@ -1,5 +1,5 @@
-//! Each rule finds its own contradictions and no others. True figures, once printed, are never
-//! reported.
+//! Tests that each rule finds its own contradictions and no others. True figures that are printed
+//! with rounding are never reported.
 
 mod fixtures;
 mod session_cases;
@@ -70,7 +70,7 @@ fn rule_ids_are_unique_and_rows_are_named() {
     }
 }
 
-/// Checks the times and percents of the imported table, all of which are possible.
+/// Checks the times and percentages of the imported table, all of which are possible.
 #[test]
 fn reachable_claims_of_the_reports_are_not_impossible() {
     let table = include_str!("../../../tests/fixtures/comparison-2026-02-04.csv");
@@ -100,13 +100,13 @@ fn reachable_claims_of_the_reports_are_not_impossible() {
     assert_eq!(check("change-not-reachable"), []);
 }
 
-/// Checks that 25 tokens in the printed time give the printed tokens per second, within the
-/// precision of the digits.
+/// Checks that 25 tokens in the printed time give the printed tokens per second, within the printed
+/// precision.
 #[test]
 fn reachable_rates_of_the_reports_are_not_flagged() {
     for (ms, rate) in [("427.71", "58.45"), ("2186.63", "11.43")] {
         let mut row = row("Tokens", "");
-        // Tokens replace operations, because the scale does not matter.
+        // The tokens replace operations, because the scale does not matter.
         row.work = Some(25e9);
         row.total = Some(figure(ms));
         row.rate = Some(figure(rate));

@@ -1,5 +1,5 @@
-//! Property tests of true trees of calls that are printed with rounding: whatever the number of
-//! digits, no claim of them is impossible.
+//! Property tests of true call trees that are printed with rounding: with any number of digits, no
+//! claim of them is impossible.
 
 use super::fixtures::figure;
 use crate::contradiction::claims::{ClaimSide, ClaimedRow, ClaimedTotal, Claims};
@@ -9,7 +9,7 @@ use crate::record::Severity;
 use orch_core::random::SeededRandom;
 use proptest::prelude::*;
 
-/// Digits to which a report rounds.
+/// Numbers of digits to which a report rounds.
 #[derive(Debug, Clone, Copy)]
 struct ReportDigits {
     time: usize,
@@ -20,7 +20,8 @@ fn print(value: f64, digits: usize) -> Option<Figure> {
     Some(figure(&format!("{value:.digits$}")).of_amount())
 }
 
-/// Returns rows with true calls, some inside the row before, and totals of the outermost rows.
+/// Returns rows with true calls, some of them inside the row before, and totals of the outermost
+/// rows.
 fn printed(random: &mut SeededRandom, digits: ReportDigits) -> Claims {
     let mut claims = Claims::default();
     let mut whole = [0.0; 3];
@@ -47,7 +48,7 @@ fn printed(random: &mut SeededRandom, digits: ReportDigits) -> Claims {
             digits,
         ));
         let outer = claims.rows.len() - 1;
-        // A row inside takes a part of each side of the remaining time.
+        // Each nested row takes part of the remaining time on both sides.
         let mut left = 1.0;
         for inner in 0..random.draw_from(0..3) {
             let part = left * random.draw_fraction();
@@ -125,8 +126,8 @@ proptest! {
         prop_assert!(found.is_empty(), "{found:#?}\n{claims:#?}");
     }
 
-    /// Shows that rules find wrong figures. Rules that never find anything would pass the property
-    /// above.
+    /// Shows that the rules find wrong figures. Without this test, rules that never find anything
+    /// would pass the property above.
     #[test]
     fn wrong_percent_is_found(before in 100f64..1e4, ratio in 0.5f64..2.0, off in 1.0f64..50.0) {
         let after = before * ratio;

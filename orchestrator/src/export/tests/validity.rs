@@ -1,5 +1,5 @@
-//! Validity of exports, as far as a test without their consumers can check it.
-//! `scripts/check-exports` asks the consumers themselves.
+//! Validity of exports, as far as a test without the consuming programs can check it.
+//! `scripts/check-exports` runs those programs.
 
 use super::super::ExportFormat;
 use crate::json_schema::CompiledSchema;
@@ -7,13 +7,13 @@ use crate::render::tests::nasty_texts::check_markdown;
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// Most characters of a comment on GitHub.
+/// Maximum length of a comment on GitHub, in characters.
 const MOST_COMMENT_CHARACTERS: usize = 65_536;
 /// Schema of speedscope's file format.
 const SPEEDSCOPE_SCHEMA: &str =
     include_str!("../../../tests/fixtures/speedscope/file-format-schema.json");
 
-/// Checks that an export is what its format promises.
+/// Checks that an export conforms to its format.
 pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
     let place = format!("{}, {place}", format.name());
     match format {
@@ -33,7 +33,7 @@ pub(super) fn check_validity(format: ExportFormat, text: &str, place: &str) {
 fn check_csv(text: &str, place: &str) {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
     let rows = reader.records().map(Result::unwrap).count();
-    // No field has a line feed, so that tools that read lines work too.
+    // No field contains a line feed, so that line-based tools work too.
     assert_eq!(rows + 1, text.lines().count().max(1), "{place}");
 }
 
@@ -52,14 +52,14 @@ fn check_folded(text: &str, place: &str) {
     }
 }
 
-/// An element of XML: its name and its attributes.
+/// An XML element: its name and its attributes.
 struct XmlElement {
     name: String,
     attributes: Vec<(String, String)>,
 }
 
 /// Reads the elements of a document and checks that it is well-formed: tags are nested, attributes
-/// are quoted and unique, and all other texts are escaped.
+/// are quoted and unique, and all other text is escaped.
 fn read_xml(text: &str, place: &str) -> Vec<XmlElement> {
     let is_control = |c: char| c < ' ' && c != '\n' && c != '\t';
     let excluded = |c: char| is_control(c) || matches!(c, '\u{fffe}' | '\u{ffff}');
@@ -102,7 +102,7 @@ fn read_xml(text: &str, place: &str) -> Vec<XmlElement> {
     elements
 }
 
-/// Checks that every ampersand begins one of the five references.
+/// Checks that every ampersand begins one of the five entity references.
 fn check_escaped(text: &str, place: &str) {
     for (at, _) in text.match_indices('&') {
         let references = ["&amp;", "&lt;", "&gt;", "&quot;", "&apos;"];
@@ -150,7 +150,7 @@ fn check_comment(text: &str, place: &str) {
     check_markdown(text, place);
     let count = |tag: &str| text.matches(tag).count();
     assert_eq!(count("<details>"), count("</details>"), "{place}");
-    // Names stand in code, where they mention and link nothing.
+    // Names are in code spans, where mentions and links have no effect.
     for line in text.lines().skip(1) {
         let plain: String = line.split('`').step_by(2).collect();
         for part in ["@everyone", "](", "#1", "**b", "alert(1)"] {
@@ -159,7 +159,8 @@ fn check_comment(text: &str, place: &str) {
     }
 }
 
-/// Checks the lines of Prometheus' text format: families in one piece, and no series twice.
+/// Checks the lines of Prometheus' text format: the lines of a family are contiguous, and no series
+/// occurs twice.
 fn check_exposition(text: &str, place: &str) {
     let (mut families, mut series) = (HashSet::new(), HashSet::new());
     let mut family = "";
@@ -254,7 +255,7 @@ fn check_action_benchmark(text: &str, place: &str) {
     }
 }
 
-/// Checks a file against the published schema, and what the specification says beside it.
+/// Checks a file against the published schema, and against further rules of the specification.
 fn check_speedscope(text: &str, unit: &str, place: &str) {
     let document: Value = serde_json::from_str(text).unwrap();
     let schema = serde_json::from_str(SPEEDSCOPE_SCHEMA).unwrap();

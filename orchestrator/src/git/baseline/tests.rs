@@ -104,7 +104,7 @@ enum CloneKind {
     Full,
     Shallow,
     Sparse,
-    /// Without the contents of files that were not checked out.
+    /// A clone without the contents of files that were not checked out.
     Partial,
     LinkedWorktree,
     WithSubmodule,
@@ -120,7 +120,7 @@ enum HeadPosition {
     MergeRef,
 }
 
-/// Changes to the files, by name.
+/// Changes to the files, each with a name.
 const CHANGES: [(&str, &[&str]); 13] = [
     ("nothing", &[]),
     ("a tracked file is modified", &["echo 2 > notes"]),
@@ -190,7 +190,7 @@ fn run_shell(folder: &Path, line: &str) -> String {
 }
 
 /// Returns a clone of the sample with HEAD at the given position. Main has the commits m1, m2 and
-/// m3; the branch left it at m2.
+/// m3; the branch left main at m2.
 fn create_clone(sample: &SampleRepository, kind: CloneKind, position: HeadPosition) -> PathBuf {
     let folder = sample.path_beside(&format!("{kind:?}-{position:?}"));
     let url = format!("file://{}", sample.path().display());

@@ -1,4 +1,4 @@
-//! Tests of the commits between two commits, against the output of the program `git`.
+//! Tests of the commits between two commits, compared with the output of `git`.
 
 use super::super::revision::resolve_revision;
 use super::super::sample_repository::SampleRepository;
@@ -69,7 +69,7 @@ fn list_subjects(history: &CommitRange) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the candidate with this subject.
+/// Returns the candidate that has this subject.
 fn find_candidate<'a>(history: &'a CommitRange, subject: &str) -> &'a CandidateCommit {
     let is_it = |candidate: &&CandidateCommit| candidate.revision.subject == subject;
     history.candidates.iter().find(is_it).expect("a candidate")
@@ -159,7 +159,7 @@ fn range_lists_all_paths_and_marks_merges_that_only_join() {
         ),
         (&[0][..], &[0][..])
     );
-    // The good end lies before both branches, so everything is in the range.
+    // The good end is older than both branches, so everything is in the range.
     assert!(find_candidate(&check_range(&sample, "HEAD~4^", "HEAD", true), "late").only_joins);
     // A branch that was merged immediately joins the good end itself.
     sample.run_git(&["checkout", "-q", "-b", "short"]);
@@ -192,7 +192,7 @@ fn good_end_inside_a_branch_names_its_merge() {
         !find_candidate(&history, "join").only_joins,
         "it brought c, which is not in the range"
     );
-    // The merge may be the bad end itself.
+    // The merge itself may be the bad end.
     let error = expect_refusal(&sample, "side1", "HEAD~2", false);
     assert!(
         error.contains(&format!("--good {}^1", &merge[..10])),
@@ -247,7 +247,7 @@ fn shallow_clone_is_reported() {
     let history = list_between(&at("HEAD~2"), &at("HEAD"), false).expect("a way");
     assert_eq!(list_subjects(&history), ["late", "end"]);
     // `old` is merged after the good end. The commits that would show whether it descends from the
-    // good end lie beyond the edge.
+    // good end are beyond the edge of the shallow clone.
     let error = list_between(&at("HEAD~2"), &at("HEAD"), true).expect_err("cut off");
     assert!(matches!(error, HistoryError::Shallow { .. }), "{error:?}");
     let history = list_between(&at("HEAD~1"), &at("HEAD"), true).expect("a way");

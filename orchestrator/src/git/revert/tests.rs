@@ -1,4 +1,4 @@
-//! Tests of undoing commits, against the result of `git revert`.
+//! Tests of undoing commits, compared with the result of `git revert`.
 
 use super::super::commit::CommitFiles;
 use super::super::history::{find_first_parent, list_between, list_changed_files};
@@ -45,7 +45,7 @@ fn check_out_commit(
     sample: &SampleRepository,
     commit: &Revision,
 ) -> std::collections::BTreeMap<PathBuf, String> {
-    // A process that another test has just started may hold a copy of the lock for a moment.
+    // A process that another test has just started may briefly hold a copy of the lock.
     let held = BuildWorktree::lock(&find_place(sample), || {}, || false)
         .expect("a worktree")
         .expect("free");
@@ -53,7 +53,7 @@ fn check_out_commit(
     read_tree(&held.root(), &[".git"])
 }
 
-/// Undoes a commit at HEAD, checks out the result, and compares it with that of git in a clone.
+/// Undoes a commit at HEAD, checks out the result, and compares it with git's result in a clone.
 fn check_revert(sample: &SampleRepository, culprit: &str, arguments: &[&str]) -> Revision {
     let [culprit, onto] = [culprit, "HEAD"].map(|text| resolve_commit(sample, text).commit);
     let undone = undo_commit(sample, &culprit, &onto).expect("undone");
@@ -160,7 +160,7 @@ fn commit_is_undone_below_later_ones() {
         undone,
         "the same revert is the same commit"
     );
-    // A revert is a commit like any other: it can be undone, and so can the commit that it undid.
+    // A revert is an ordinary commit: it can be undone, and so can the commit that it undid.
     let both = create_revert(
         &resolve_commit(&sample, &later),
         &undone,
@@ -201,7 +201,7 @@ fn newest_and_first_commit_are_undone() {
     sample.commit_files("more", &[("d", "1")]);
     check_revert(&sample, &first, &[]);
     let newest = sample.commit_files("newest", &[("d", "2")]);
-    // The tree exists already, and not even its time may change.
+    // The tree already exists, and even its time stamp must not change.
     std::thread::sleep(std::time::Duration::from_millis(20));
     check_revert(&sample, &newest, &[]);
 }
@@ -240,7 +240,7 @@ fn renames_are_followed() {
     let culprit = sample.commit_files("renames", &[]);
     sample.commit_files("changes", &[("deep", &LINES.replace("\n7\n", "\nseven\n"))]);
     check_revert(&sample, &culprit, &[]);
-    // A later commit renames a file that the culprit adds. The file must be kept.
+    // A later commit renames a file that the culprit adds. That file must be kept.
     let culprit = sample.commit_files("brings", &[("brought", &LINES.replace('2', "y"))]);
     sample.run_git(&["mv", "brought", "kept"]);
     sample.commit_files("keeps", &[]);

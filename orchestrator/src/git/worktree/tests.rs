@@ -1,4 +1,4 @@
-//! Tests of the build worktree, against the result of the program `git` for the same commits.
+//! Tests of the build worktree, compared with the files that `git` checks out for the same commits.
 
 use super::super::revision::resolve_revision;
 use super::super::sample_repository::{SampleRepository, read_tree};
@@ -46,7 +46,7 @@ fn check_files(sample: &SampleRepository, held: &BuildWorktree, commit: &str) {
     );
 }
 
-/// Creates three commits in which files, folders, links and modes take each other's places.
+/// Creates three commits in which files, folders, links and modes replace each other.
 fn commit_shapes(sample: &SampleRepository) -> [String; 3] {
     use std::os::unix::fs::PermissionsExt;
     sample.write_file("run.sh", "#!/bin/sh\n");
@@ -87,7 +87,7 @@ fn commit_shapes(sample: &SampleRepository) -> [String; 3] {
 }
 
 #[test]
-fn commits_follow_each_other_and_the_user_is_left_alone() {
+fn commits_follow_each_other_and_the_users_files_stay() {
     let sample = SampleRepository::new();
     let [first, second, third] = commit_shapes(&sample);
     // The user has uncommitted work of all kinds.
@@ -118,7 +118,7 @@ fn leftovers_of_builds_are_harmless() {
     let held = lock_worktree(&sample);
     check_files(&sample, &held, &first);
     let root = held.root();
-    // The size and the time stay the same, so that only the content differs.
+    // The size and the time stamp stay the same, so that only the content differs.
     let time = root
         .join("b")
         .metadata()
@@ -256,7 +256,7 @@ fn commit_error_names_missing_submodules_and_lfs_files() {
 fn borrowed_objects_are_followed() {
     let sample = SampleRepository::new();
     let [first, second, _] = commit_shapes(&sample);
-    // There are two levels. The second one is named relative to the folder of objects.
+    // There are two levels. The second level is named relative to the folder of objects.
     let (near, far) = (sample.path_beside("near"), sample.path_beside("far"));
     for (from, to) in [(sample.path(), &near), (&near, &far)] {
         let (from, to) = (from.display().to_string(), to.display().to_string());
@@ -300,7 +300,7 @@ fn worktree_has_one_user_at_a_time() {
     assert_eq!(waited.get(), 1);
     let place = first.place.clone();
     drop(first);
-    // A process that another test has just started may hold the descriptor for a moment.
+    // A process that another test has just started may briefly hold the descriptor.
     asked.set(0);
     let stop = || asked.replace(asked.get() + 1) == 50;
     assert!(

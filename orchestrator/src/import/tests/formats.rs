@@ -1,4 +1,4 @@
-//! What is read from each format.
+//! Tests of the values that are read from each format.
 
 use super::*;
 
@@ -109,7 +109,7 @@ fn google_benchmark_is_read() {
     assert!(message(&comparison, "unknown-unit").contains("BM_e `min`"));
 }
 
-/// Before 1.5, only the names of entries mark aggregates.
+/// Before 1.5, only the names of entries identify aggregates.
 #[test]
 fn old_google_benchmark_is_read() {
     let entry = |name: &str, time: f64| {

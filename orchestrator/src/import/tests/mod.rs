@@ -1,4 +1,5 @@
-//! Each format of other tools: what is read, how two sides meet, and what is refused.
+//! Tests of each format of other tools: the values that are read, the matching of two sides, and
+//! the refused texts.
 
 mod formats;
 mod refusals;
@@ -25,7 +26,7 @@ fn of(first: &str, second: Option<&str>) -> Comparison {
     of_texts(("a.json", first), second).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Returns the error of a text, in one line.
+/// Returns the error for a text, on one line.
 fn refused(text: &str) -> String {
     match of_texts(("a.json", text), None) {
         Ok(_) => panic!("{text} is accepted"),
@@ -44,7 +45,7 @@ fn names(comparison: &Comparison) -> Vec<&str> {
         .collect()
 }
 
-/// Returns the rules that were broken, each once.
+/// Returns the violated rules, each once.
 fn broken_rules(comparison: &Comparison) -> Vec<&str> {
     let found = &comparison.contradictions;
     let mut ids: Vec<&str> = found.iter().map(|one| one.id.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Texts that no tool writes: each is refused with its place, its value and a remedy.
+//! Tests of texts that no tool writes: each is refused with its place, its value and a remedy.
 
 use super::*;
 
@@ -119,7 +119,7 @@ fn sides_of_two_tools_are_refused() {
     }
 }
 
-/// A file that ends anywhere is refused or, where nothing is missing, read.
+/// A file that is cut off anywhere is refused, or read if nothing is missing.
 #[test]
 fn files_that_are_cut_off_end_in_an_error() {
     for name in [

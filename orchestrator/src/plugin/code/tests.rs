@@ -1,4 +1,4 @@
-//! Tests of the comparison with small libraries in C and Rust, compiled by the tests.
+//! Tests of the comparison with small libraries in C and Rust, which the tests compile.
 
 use super::*;
 use object::{Object, ObjectSymbol};
@@ -105,7 +105,7 @@ fn assert_changed(a: &[u8], b: &[u8], function: &str, kind: CodeChangeKind) {
     assert_eq!(list_changes(a, b), [(function.to_owned(), kind)]);
 }
 
-/// Source that uses a bit of everything.
+/// Source that uses many features.
 const C: &str = r#"
 #include <math.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-//! Tests of the store of compiled packages, with files in place of compiled ones.
+//! Tests of the store of compiled packages, with plain files in place of compiled ones.
 
 use super::*;
 use serde_json::json;

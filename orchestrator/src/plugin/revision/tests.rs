@@ -19,8 +19,8 @@ fn create_sample() -> SampleRepository {
 const MANIFEST: &str = "[package]\nname = 'p'\nversion = '0.1.0'\nedition = \
     '2024'\n[lib]\ncrate-type = ['cdylib']\n[workspace]\n";
 
-/// Makes the source of a crate whose library `elf::inspect_library` accepts. The answer can be
-/// found in the library's file.
+/// Returns the source of a crate whose library `elf::inspect_library` accepts. The library's file
+/// contains the answer.
 fn make_crate_source(answer: &str) -> String {
     format!(
         "#[repr(C)] pub struct Plugin {{ magic: u32, major: u16, minor: u16, size: u32, \
@@ -106,7 +106,7 @@ fn has_text(library: &Path, text: &str) -> bool {
         .any(|part| part == text.as_bytes())
 }
 
-/// Builds commits one after the other and searches each library for its answer.
+/// Builds commits one after the other and looks for the answer in each library.
 fn check_builds(
     sample: &SampleRepository,
     spec: &PluginSpec,
@@ -126,7 +126,7 @@ fn check_builds(
     order.iter().map(build).collect()
 }
 
-/// Clears the cache of artefacts; the worktree stays.
+/// Clears the cache of artefacts, but keeps the worktree.
 fn clear_artefacts() {
     std::fs::remove_dir_all(cache::subfolder("builds").expect("a folder")).expect("removed");
     std::fs::remove_dir_all(cache::subfolder("artefacts").expect("a folder")).expect("removed");
@@ -152,7 +152,7 @@ fn check_both_orders(sample: &SampleRepository, spec: &PluginSpec, a: &str, b: &
         [first[1].clone(), first[0].clone()]
     );
     assert_eq!(std::fs::read_to_string(&head).expect("there"), held);
-    // The builds are repeated without the cache, back and forth in the same folder, and in a new
+    // The builds are repeated without the cache, alternating in the same folder, and in a new
     // folder.
     clear_artefacts();
     let again = check_builds(sample, spec, &[(b, "2222"), (a, "1111")]);
@@ -211,7 +211,7 @@ fn crate_is_built_from_its_commit_in_any_order() {
     );
 }
 
-/// Puts something else in the place of a library, given the path of another library.
+/// Replaces a library with something else, given the path of another library.
 type Damage<'a> = &'a dyn Fn(&Path, &Path);
 
 #[test]
@@ -388,7 +388,7 @@ fn build_after_a_failed_one_is_correct() {
 }
 
 #[test]
-fn plugin_outside_the_repository_is_taken_as_it_is() {
+fn plugin_outside_the_repository_is_used_unchanged() {
     let sample = create_sample();
     let a = sample.commit_files("a", &[("c/p.c", &make_c_source("1111"))]);
     let outside = sample.path_beside("other");
@@ -461,7 +461,7 @@ fn lock_is_lent_to_all_commits_and_a_tracked_one_has_to_fit() {
         ],
     );
     let spec = make_crate_spec("p");
-    // The two commits need different locks, and each artefact is still found again.
+    // The two commits need different lock files, and both artefacts are still found in the cache.
     check_builds(
         &sample,
         &spec,

@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_stand_on_the_baseline_and_marks_around_places() {
+    fn bars_start_at_the_baseline_and_marks_surround_places() {
         assert_eq!(draw_steps(8, 5, &[0, 8, 1, 1]), "M0 8h5v-8h5v7h10V8z");
         let path = draw_marks(4.0, [(10.0, 5.0)].into_iter());
         assert_eq!(path, "M8 5h4");

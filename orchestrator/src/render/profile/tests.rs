@@ -55,7 +55,7 @@ fn scopes_are_gathered_by_name_and_recursion_counts_once() {
 }
 
 #[test]
-fn nothing_is_concluded_from_a_median_that_says_little() {
+fn unreliable_median_supports_no_conclusion() {
     let job = |id: &str, kinds: &[&str]| -> JobRecord {
         let wall = json!({
             "profile_ns": 0, "count_ns": 0, "time_ns": 0, "samples_ns": 0, "warm_up_ns": 0,

@@ -1,6 +1,6 @@
-//! Texts that try to control the terminal, the Markdown or the log that shows a report. They stand
-//! in every text of a document in turn. The document is walked as JSON, so a new field of its type
-//! is covered as soon as a fixture contains it.
+//! Texts that try to control the terminal, the Markdown or the log that shows a report. The tests
+//! put them into each text of a document in turn. They walk through the document as JSON, so a new
+//! field of its type is covered as soon as a fixture contains it.
 
 use super::*;
 use crate::plugin::catalog::PluginDescription;
@@ -10,17 +10,17 @@ use indexmap::IndexSet;
 use orch_core::format::clean;
 
 /// A command of GitHub at the beginning; a title and a cleared screen for a terminal; C1, bidi and
-/// line separators; marks of tones; an expression of a template; what ends a cell or begins HTML in
-/// Markdown; and commands on further lines.
+/// line separators; marks of tones; an expression of a template; text that ends a cell or begins
+/// HTML in Markdown; and commands on further lines.
 const NASTY: &str = "::error::x\x1b]0;x\x07\x1b[2J\u{9b}1m\r\u{202e}\u{2028}\u{fdd0}\u{fddf}\
     {{ 1234567 * 3 }}{% for %}|`<script>../../x\n::stop-commands::t\n  ::add-mask::u\n##[error]y\n\
     ```\n";
-/// The value of its expression.
+/// Result of the template expression in the nasty text.
 const EVALUATED: &str = "3703701";
-/// Length of a text that is only long.
+/// Length of a text that is long but otherwise harmless.
 const LONG: usize = 10 << 10;
 
-/// Fields of the documents. As keys they are no texts, in contrast to keys of maps.
+/// Fields of the documents. As keys, they are not texts, unlike the keys of maps.
 const FIELDS: [&str; 3] = [
     include_str!("../../../tests/fixtures/json-keys/record.txt"),
     include_str!("../../../tests/fixtures/json-keys/comparison.txt"),
@@ -36,8 +36,8 @@ pub(crate) struct NastyDocument<T> {
     pub(crate) document: T,
 }
 
-/// Makes documents in which each text is nasty once, keys of maps included. Equal texts are
-/// replaced together, because they may name the same thing. Where the type does not accept that,
+/// Creates documents in which each text is nasty once, including the keys of maps. Equal texts are
+/// replaced together, because they may name the same thing. If the type does not accept this,
 /// because one of them is a field or a word of an enum, the values are replaced one by one.
 pub(crate) fn make_nasty<T: Serialize + DeserializeOwned>(
     original: &T,
@@ -66,7 +66,7 @@ pub(crate) fn make_nasty<T: Serialize + DeserializeOwned>(
             });
         made.extend(one_by_one);
     }
-    // Texts that stand beside each other become nasty in different documents.
+    // Texts next to each other become nasty in different documents.
     let documents = accepted.len().div_ceil(together);
     for first in 0..documents {
         let chosen = || accepted.iter().skip(first).step_by(documents);
@@ -81,14 +81,14 @@ pub(crate) fn make_nasty<T: Serialize + DeserializeOwned>(
     made
 }
 
-/// Parses a document, if its type accepts and keeps the nasty text.
+/// Parses a document if its type accepts and keeps the nasty text.
 fn accept<T: Serialize + DeserializeOwned>(json: &str) -> Option<T> {
     let document: T = serde_json::from_str(json).ok()?;
     let kept = serde_json::to_string(&document).unwrap();
     kept.contains("::stop-commands::").then_some(document)
 }
 
-/// Collects the texts of a document, and its keys beside the known fields.
+/// Collects the texts of a document, and its keys other than the known fields.
 fn collect_texts(value: &Value, texts: &mut IndexSet<String>) {
     match value {
         Value::String(text) => {
@@ -108,7 +108,7 @@ fn collect_texts(value: &Value, texts: &mut IndexSet<String>) {
     }
 }
 
-/// Checks that no text of a report controls the place that shows it.
+/// Checks that no text of a report controls the program that shows it.
 pub(crate) fn check_harmless(report: &str, place: &str) {
     let controls = |c: char| clean::is_control(c) && c != '\n';
     assert!(!report.contains(controls), "{place}: {report:?}");
@@ -116,17 +116,17 @@ pub(crate) fn check_harmless(report: &str, place: &str) {
     assert!(!report.contains(EVALUATED), "{place}: {report}");
     for line in report.lines() {
         assert!(!line.trim_start().starts_with("::"), "{place}: {line}");
-        // A text with several lines is indented. A line of it at the left edge would look like one
-        // of the report's own.
+        // A text with several lines is indented, because a line of it at the left edge would look
+        // like a line of the report itself.
         assert!(!line.starts_with(": :stop-commands"), "{place}: {report}");
     }
 }
 
-/// Checks that Markdown has the same structure whatever its texts are.
+/// Checks that Markdown has the same structure for any texts.
 pub(crate) fn check_markdown(report: &str, place: &str) {
     let mut cells = None;
     for line in report.lines() {
-        // Texts in Markdown have one line.
+        // Texts in Markdown have a single line.
         assert!(!line.trim_start().starts_with(": :stop"), "{place}: {line}");
         // A name in backticks is code, where HTML has no effect.
         for (at, _) in line.match_indices("<script") {
@@ -142,8 +142,8 @@ pub(crate) fn check_markdown(report: &str, place: &str) {
     }
 }
 
-/// Checks all reports of a document with a nasty text anywhere. At least `least` of its texts can
-/// be nasty.
+/// Checks all reports of a document that has a nasty text in different places. At least `least` of
+/// its texts can be nasty.
 fn check_reports<T: Serialize + DeserializeOwned>(
     original: &T,
     templates: &[&str],
@@ -161,7 +161,7 @@ fn check_reports<T: Serialize + DeserializeOwned>(
             if template.ends_with(".md") {
                 check_markdown(&report, &place);
             } else if template.ends_with(".html") {
-                // The page's own script is the only one.
+                // The page's own script is the only script.
                 assert_eq!(report.matches("<script").count(), 1, "{place}");
             }
         }
@@ -191,9 +191,9 @@ fn no_text_of_a_bisect_controls_its_reports() {
     );
 }
 
-/// Checks the printed reports of documents with a nasty text anywhere, on a narrow terminal with
-/// colours: beside the colours of the report itself, nothing controls the terminal. Commands of CI
-/// services are parted when a text is printed.
+/// Checks the printed reports of documents with a nasty text in different places, on a narrow
+/// terminal with colours. Apart from the colours of the report itself, nothing controls the
+/// terminal. Commands of CI services are broken up when a text is printed.
 fn check_printed<T: Serialize + DeserializeOwned>(
     original: &T,
     name: &str,

@@ -1,5 +1,5 @@
-//! The headings and columns of a profiler's reports, each of which is in one of our reports or is
-//! given up with a reason.
+//! Checks that each heading and column of a profiler's reports is in one of our reports, or is
+//! omitted with a reason.
 
 use super::*;
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 const ELEMENTS: &str = include_str!("../../../tests/fixtures/profiler-reports.txt");
 const PAGE: &str = include_str!("../../../../templates/README.md");
 
-/// Splits a line at its bars; `\|` is a bar inside a text.
+/// Splits a line at its bars. `\|` is a bar inside a text.
 fn split(line: &str) -> Vec<String> {
     line.replace("\\|", "\0")
         .split('|')

@@ -1,12 +1,12 @@
-//! `templates/README.md` against the views: each name of its tables exists, and each name of a view
-//! is in a table.
+//! Compares `templates/README.md` with the views: each name in its tables exists, and each name of
+//! a view is in a table.
 
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 const PAGE: &str = include_str!("../../../../templates/README.md");
 
-/// The names of each table, by the kind of result in its heading.
+/// Returns the names in each table, by the kind of result in the table's heading.
 fn read_tables() -> BTreeMap<String, BTreeSet<String>> {
     let mut tables: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut kind = None;
@@ -26,8 +26,8 @@ fn read_tables() -> BTreeMap<String, BTreeSet<String>> {
     tables
 }
 
-/// The names of a cell. `.b` after `x.a` is short for `x.b`. A cell about parts of a row, such as
-/// "`places` of a row", has none.
+/// Returns the names in a cell. `.b` after `x.a` is short for `x.b`. A cell about parts of a row,
+/// such as "`places` of a row", has no names.
 fn list_names(cell: &str) -> Vec<String> {
     if cell.contains(" of ") {
         return Vec::new();

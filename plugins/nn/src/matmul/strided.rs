@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_give_what_wholes_give() {
+    fn parts_give_the_same_as_wholes() {
         for m in [1, 3, 9, 70] {
             for k in [1, 8, 33] {
                 for n in [1, LANES - 1, LANES, 3 * LANES + 2] {

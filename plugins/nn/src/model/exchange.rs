@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everyone_sees_what_everyone_left() {
+    fn members_see_the_values_of_all_members() {
         let (exchange, members) = Exchange::new(3, 1);
         thread::scope(|scope| {
             for mut member in members {

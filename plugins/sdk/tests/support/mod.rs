@@ -96,7 +96,7 @@ unsafe extern "C" fn get_extension(_: *const Host, _: *const c_char) -> *const c
     null()
 }
 
-/// Drives one plugin; keeps its turn until it is dropped.
+/// Drives one plugin. It keeps its turn until it is dropped.
 pub struct Driver {
     plugin: &'static Plugin,
     instance: *mut Instance,
@@ -114,7 +114,7 @@ impl Driver {
         driver
     }
 
-    /// Takes what the plugin called since the last time. A method, so that the record cannot be
+    /// Takes the plugin's calls since the last time. This is a method, so that the record cannot be
     /// read after the turn has passed to another test.
     pub fn take(&self) -> Heard {
         std::mem::take(&mut *lock(&HEARD))

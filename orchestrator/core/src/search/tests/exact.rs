@@ -34,7 +34,7 @@ impl ScriptedCounts {
     }
 }
 
-/// Returns the settings that apply to exact numbers.
+/// Returns settings for exact numbers.
 pub(super) fn settings(never: &[bool], only_largest: bool) -> SearchSettings {
     SearchSettings {
         never: never.to_vec(),

@@ -2,8 +2,8 @@
 
 use super::*;
 
-/// Returns a graph of 0 and `count` diamonds. A diamond is a commit, two branches of `length`
-/// commits from it, and their merge.
+/// Returns a graph of position 0 and `count` diamonds. A diamond is a commit, two branches of
+/// `length` commits from it, and their merge.
 fn diamonds(count: usize, length: usize) -> CommitGraph {
     let mut parents = vec![vec![]];
     for _ in 0..count {
@@ -128,8 +128,8 @@ fn culprits_on_branches_beside_each_other_are_both_named() {
     }
 }
 
-/// Returns a graph in which each commit has one or two parents among the four before it. The last
-/// one merges all open branches.
+/// Returns a graph in which each commit has one or two of the four commits before it as parents.
+/// The last commit merges all open branches.
 fn tangle(rng: &mut SeededRandom, commits: usize) -> CommitGraph {
     let mut parents: Vec<Vec<usize>> = vec![vec![]];
     for at in 1..commits {

@@ -1,9 +1,9 @@
-//! Owns the tests of large steps: alone, behind, before and between small ones, and of the results
-//! beside them.
+//! Owns the tests of large steps: alone, after, before and between small ones, and of the results
+//! of the other parts.
 
 use super::*;
 
-/// ln 8.3, the step of a real history with +3.7 % before it.
+/// ln 8.3, a step of a real history that has +3.7 % before it.
 const LARGE: f64 = 2.116;
 const SMALL: f64 = 0.0363;
 
@@ -20,7 +20,7 @@ fn count_pairs(conclusion: &SearchConclusion) -> usize {
     sections.map(|section| section.pairs).sum()
 }
 
-/// Asserts that all steps, and no others, are named, with few pairs.
+/// Asserts that all steps, and no others, are named with few pairs.
 #[track_caller]
 fn finds_all(
     candidates: usize,
@@ -118,7 +118,7 @@ fn three_steps_and_five_are_named() {
         let five = [(5, 0.18), (17, 0.25), (18, -0.2), (40, 0.3), (55, 0.22)];
         pairs.push(count_pairs(&finds_all(60, &five, 0.01, seed)));
     }
-    // One seed in 60 needs more than 600 pairs, because of an unlucky batch.
+    // One seed in 60 needs more than 600 pairs because of an unlucky batch.
     pairs.sort_unstable();
     assert!(pairs[3] < 400, "{pairs:?}");
 }
@@ -199,8 +199,8 @@ fn search_for_the_largest_step_ends_with_it() {
 
 #[test]
 fn search_for_the_largest_step_visits_parts_with_larger_changes() {
-    // Whichever step comes first, the largest one is among the named ones, and no part beside it
-    // has a larger change.
+    // In either order, the largest step is among the named ones, and no other part has a larger
+    // change.
     for steps in [
         [(9, 0.10), (10, 0.11), (50, 0.12)],
         [(9, 0.3), (30, 0.2), (47, 0.25)],
@@ -234,8 +234,8 @@ fn search_for_the_largest_step_visits_parts_with_larger_changes() {
 }
 
 #[test]
-fn no_pairs_are_taken_where_only_the_build_effect_decides() {
-    // The builds differ by half a percent, and the step is no larger than the largest of such
+fn search_takes_no_pairs_where_only_the_build_effect_decides() {
+    // The builds differ by half a percent, and the step is no larger than the largest of these
     // differences.
     let effects = [0.0, 0.008, 0.017];
     let mut world = ScriptedEvidence::new(effects.to_vec());

@@ -1,4 +1,4 @@
-//! Owns the tests of one step on a line: every place of it, and commits that do not build.
+//! Owns the tests of one step on a line: every place of the step, and commits that do not build.
 
 use super::*;
 
@@ -34,13 +34,13 @@ fn every_place(sizes: std::ops::RangeInclusive<usize>) {
             "{conclusion:?}"
         );
     }
-    // About one in a thousand is slow: 9 of 8 280 with eight series of seeds, and at most 3 of a
+    // About one in a thousand is slow: 9 of 8 280 with eight series of seeds, and at most 3 in one
     // series. An unlucky batch looks like a build effect, which only another build can refute.
     assert!(slow <= 3, "{slow}");
 }
 
 /// Returns the candidates between the last usable commit before the culprit and the first usable
-/// commit from it on.
+/// commit at or after the culprit.
 fn expected(dead: &[bool], culprit: usize) -> Vec<usize> {
     let parent = (0..culprit).rev().find(|at| !dead[*at]).unwrap();
     let shown = (culprit..dead.len()).find(|at| !dead[*at]).unwrap();

@@ -16,7 +16,7 @@ use crate::random::SeededRandom;
 use std::convert::Infallible;
 use std::f64::consts::TAU;
 
-/// One request, for counting requests and for comparing two searches.
+/// One question of the search, for counting questions and comparing two searches.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum ScriptedQuestion {
     Look(usize),
@@ -25,13 +25,13 @@ enum ScriptedQuestion {
     Confirm(usize, usize),
 }
 
-/// Answers from a script; pairs have normal noise from a fixed seed.
+/// Evidence whose answers come from a script. Pairs have normal noise from a fixed seed.
 struct ScriptedEvidence {
-    /// Log of the time of each position.
+    /// Logarithm of the time of each position.
     levels: Vec<f64>,
     /// Positions whose build fails.
     dead: Vec<bool>,
-    /// Positions that build, but fail when measured.
+    /// Positions that build but fail when measured.
     crashes: Vec<usize>,
     /// Machine code of each position; all codes differ if this is empty.
     codes: Vec<usize>,
@@ -60,7 +60,7 @@ impl ScriptedEvidence {
     }
 
     /// Returns a line of `candidates` commits. Each (position, log ratio) changes the level from
-    /// that position on.
+    /// that position onwards.
     fn line(candidates: usize, steps: &[(usize, f64)]) -> Self {
         Self::over(&CommitGraph::line(candidates), steps)
     }

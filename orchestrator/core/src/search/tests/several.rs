@@ -1,4 +1,4 @@
-//! Owns the tests of more than one change, and of changes that no single commit made.
+//! Owns the tests of several changes, and of changes that no single commit made.
 
 use super::*;
 

@@ -1,8 +1,8 @@
-//! Owns the tests of a search that is stopped, and of its results up to that point.
+//! Owns the tests of a stopped search, and of its results up to that point.
 
 use super::*;
 
-/// Scripted evidence that ends after some requests.
+/// Scripted evidence that stops after a number of requests.
 struct EndingEvidence {
     world: ScriptedEvidence,
     left: usize,

@@ -1,4 +1,5 @@
-//! Owns the tests of same code, of searches that end without an answer, and of repeated searches.
+//! Owns the tests of commits with the same code, of searches that end without an answer, and of
+//! repeated searches.
 
 use super::*;
 
@@ -21,7 +22,7 @@ fn ends_of_the_same_code_need_no_pairs() {
 #[test]
 fn commits_that_change_no_code_need_no_pairs() {
     for culprit in [1, 2, 17, 31, 33, 63, 64] {
-        // There are only two codes: every other commit changes documentation only.
+        // There are only two codes: every other commit changes only documentation.
         let mut world = ScriptedEvidence::line(64, &[(culprit, 0.02)]);
         world.codes = (0..=64).map(|at| usize::from(at >= culprit)).collect();
         let conclusion = world.search();

@@ -1,4 +1,4 @@
-//! Tests of queries about a commit that build nothing.
+//! Tests of queries about a commit that do not build anything.
 
 use super::*;
 use crate::git::revert::create_revert;
@@ -24,8 +24,8 @@ fn resolve_commit(sample: &SampleRepository, commit: &str) -> Revision {
         .expect("there")
 }
 
-/// Checks that nothing is known before the build, and everything after it until the artefact is
-/// damaged.
+/// Checks that nothing is known before the build, and that everything is known after it until the
+/// artefact is damaged.
 fn check_kept(sample: &SampleRepository, spec: &PluginSpec, commit: &str, answer: &str) {
     let revision = resolve_commit(sample, commit);
     let nothing = query_build(sample, spec, &revision);
@@ -55,14 +55,14 @@ fn built_commit_is_known_with_its_build_time() {
     let a = sample.commit_files("a", &files);
     check_kept(&sample, &make_crate_spec("p"), &a, "1111");
     check_kept(&sample, &make_command_spec("c", COMMAND), &a, "2222");
-    // A plugin that belongs to no commit is used in its present state, and needs no build for a
+    // A plugin that belongs to no commit is used in its present state and needs no build for a
     // commit.
     let outside = make_command_spec(&sample.path_beside("other").display().to_string(), COMMAND);
     let known = query_build(&sample, &outside, &resolve_commit(&sample, &a));
     assert!(known.kept && known.failure.is_none() && known.time.is_none());
 }
 
-/// Checks that a commit that failed is reported as failing, with the original message.
+/// Checks that a commit that failed is reported as failed, with the original message.
 fn check_failure(sample: &SampleRepository, spec: &PluginSpec, commit: &str) -> String {
     let revision = resolve_commit(sample, commit);
     assert_eq!(query_build(sample, spec, &revision).failure, None);
@@ -199,7 +199,7 @@ fn revert_is_built_like_a_commit() {
         assert_eq!(prepared.at.as_ref(), Some(&undone.commit));
         assert!(query_build(&sample, &spec, &undone).kept);
         if !again {
-            // Without the worktree, the failure is still known; without the artefact, the commit is
+            // Without the worktree, the failure is still known. Without the artefact, the commit is
             // built again.
             std::fs::remove_dir_all(&place).expect("removed");
             assert!(query_build(&sample, &spec, &undone).kept);

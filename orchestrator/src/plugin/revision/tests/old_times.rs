@@ -1,8 +1,8 @@
-//! Tests of sources whose content changes without a change of their time.
+//! Tests of sources whose content changes while their time stamps stay the same.
 
 use super::*;
 
-/// Writes a file and sets its time to long before any build.
+/// Writes a file with a time stamp long before any build.
 fn write_old(path: &Path, text: &str) {
     std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
     std::fs::write(path, text).expect("written");
@@ -14,7 +14,7 @@ fn write_old(path: &Path, text: &str) {
         .expect("set");
 }
 
-/// Builds the plugin of the working tree and searches its library for the answer.
+/// Builds the plugin of the working tree and looks for the answer in its library.
 fn check_tree(spec: &PluginSpec, answer: &str) -> PreparedPlugin {
     let mut show = |_: &str| {};
     let mut watch = BuildWatcher {
@@ -34,7 +34,7 @@ fn make_spec_of(folder: &Path) -> PluginSpec {
     make_crate_spec(&folder.display().to_string())
 }
 
-/// Makes the source of a library whose answer is the value of an expression.
+/// Returns the source of a library whose answer is the value of an expression.
 fn make_computed_source(expression: &str) -> String {
     make_crate_source("XXXX").replace("*b\"answer-is-XXXX\"", expression)
 }
@@ -187,7 +187,7 @@ fn old_source_of_make_is_compiled_and_doubted() {
         note.contains("p/p.c has new content, but a time before the last build"),
         "{note}"
     );
-    // The objects stay, but the record of the build is gone.
+    // The objects are still there, but the record of the build is gone.
     std::fs::remove_dir_all(cache::subfolder("commands").expect("a folder")).expect("removed");
     write_old(&folder.join("p.c"), &make_c_source("3333"));
     check_tree(&spec, "3333");
@@ -231,7 +231,7 @@ fn sources_outside_the_repository_belong_to_the_artefact_of_a_command() {
             );
         }
     }
-    // Files that the command names count even if no compiler reports that it has read them.
+    // Files that the command names count even if no compiler reports reading them.
     let generator = outside.join("generate");
     let command = format!("sh {} > p.c && {COMMAND}", generator.display());
     for answer in ["1111", "2222"] {
