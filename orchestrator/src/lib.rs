@@ -31,6 +31,7 @@ mod pass;
 mod plan;
 mod plugin;
 mod plugin_check;
+mod plugin_new;
 mod project;
 mod record;
 mod render;

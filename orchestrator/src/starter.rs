@@ -120,37 +120,53 @@ fn sort_lock(text: &str) -> String {
     )
 }
 
-/// Returns the reason why a name is invalid for a plugin, with a remedy. The name also has to be
-/// valid for a crate.
-pub(crate) fn name_problem(name: &str) -> Option<String> {
+/// Reason why a name is invalid for a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NameProblem {
+    pub(crate) message: String,
+    pub(crate) hint: Option<String>,
+}
+
+impl NameProblem {
+    fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+/// Finds the reason why a name is invalid for a plugin. The name also has to be valid for a crate.
+pub(crate) fn find_name_problem(name: &str) -> Option<NameProblem> {
     let taken = |names: &[&str]| names.contains(&name.replace('-', "_").as_str());
     let suggestion = suggest_name(name);
     if name.is_empty() {
-        return Some(
-            "the name is empty\nhint: name it after what it measures, such as `sorting`".to_owned(),
-        );
+        let hint = "name it after what it measures, such as `sorting`";
+        return Some(NameProblem::new("the name is empty", hint));
     }
-    if name.chars().count() > LONGEST_NAME {
-        return Some(format!(
-            "the name has {} characters, more than {LONGEST_NAME}",
-            name.chars().count()
-        ));
+    let length = name.chars().count();
+    if length > LONGEST_NAME {
+        return Some(NameProblem {
+            message: format!("the name has {length} characters, more than {LONGEST_NAME}"),
+            hint: None,
+        });
     }
     if name != suggestion {
-        let hint = if suggestion.is_empty() {
+        let example = if suggestion.is_empty() {
             "such as `sorting`".to_owned()
         } else {
             format!("try `{suggestion}`")
         };
-        return Some(format!(
-            "`{name}` is not a valid name of a plugin\nhint: use small letters, digits, `_` and \
-             `-`, beginning with a letter; {hint}"
+        return Some(NameProblem::new(
+            format!("`{name}` is not a valid name of a plugin"),
+            format!("use small letters, digits, `_` and `-`, beginning with a letter; {example}"),
         ));
     }
+    let other = format!("try `{name}-bench`");
     if taken(&KEYWORDS) {
-        return Some(format!(
-            "`{name}` is a keyword of Rust, so it cannot be the name of a crate\nhint: try \
-             `{name}-bench`"
+        return Some(NameProblem::new(
+            format!("`{name}` is a keyword of Rust, so it cannot be the name of a crate"),
+            other,
         ));
     }
     let in_lock_file = format!("name = \"{name}\"");
@@ -161,8 +177,9 @@ pub(crate) fn name_problem(name: &str) -> Option<String> {
     };
     // The lock file also lists the starter's own name, which is allowed.
     if taken(&TAKEN) || (name != STARTER && brought_along()) {
-        return Some(format!(
-            "`{name}` is the name of a crate that plugins build on\nhint: try `{name}-bench`"
+        return Some(NameProblem::new(
+            format!("`{name}` is the name of a crate that plugins build on"),
+            other,
         ));
     }
     None
@@ -317,11 +334,12 @@ mod tests {
             ("memchr", "plugins build on"),
             (&"a".repeat(65), "65 characters"),
         ] {
-            let problem = name_problem(name).expect(name);
-            assert!(problem.contains(part), "{name}: {problem}");
+            let NameProblem { message, hint } = find_name_problem(name).expect(name);
+            let text = message + &hint.unwrap_or_default();
+            assert!(text.contains(part), "{name}: {text}");
         }
         for name in ["sorting", "fft_2", "my-lib"] {
-            assert_eq!(name_problem(name), None, "{name}");
+            assert_eq!(find_name_problem(name), None, "{name}");
         }
     }
 }

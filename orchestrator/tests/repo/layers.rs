@@ -47,6 +47,7 @@ const LAYERS: &[&str] = &[
     "import",
     "calibrate",
     "plugin_check",
+    "plugin_new",
     "bisect",
     "doctor",
     "list",
