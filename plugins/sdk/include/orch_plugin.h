@@ -1,4 +1,5 @@
-/* The plugin ABI of orch, version 1.0: what a shared library exports to offer workloads. C11 and C++11.
+/* The plugin ABI of orch, version 1.0: what a shared library exports to offer workloads. C11 and
+ * C++11.
  *
  * A plugin is a shared library with one exported constant, `orch_plugin_v1`. A minimal one:
  *
@@ -11,29 +12,34 @@
  *     static orch_status run(orch_instance *self, uint64_t iters);
  *     ORCH_EXPORT const orch_plugin orch_plugin_v1 = {ORCH_PLUGIN_INIT, describe, create, 0, run, 0, 0, 0};
  *
- * Terms. The host is orch's worker process. The driver is its only thread that calls the plugin. A call lasts from the
- * moment when the host enters a plugin function until the function returns.
+ * Terms. The host is orch's worker process. The driver is its only thread that calls the plugin. A
+ * call lasts from the moment when the host enters a plugin function until the function returns.
  *
  * Life of an instance; the host makes the calls of one instance one after the other:
  *
  *     create -> setup -> { reset | run | digest }* -> teardown -> destroy
  *
- * Once a call has returned anything but ORCH_OK, only teardown (if setup had succeeded) and destroy may follow. The host
- * may leave them out too: a worker may end at any time, without destructors or atexit handlers. That is not an error.
+ * Once a call has returned anything but ORCH_OK, only teardown (if setup had succeeded) and destroy
+ * may follow. The host may leave them out too: a worker may end at any time, without destructors or
+ * atexit handlers. That is not an error.
  *
- * Threads. All plugin functions are called on the driver. A plugin may start threads. The functions of orch_host may be
- * called on any thread unless they say otherwise, from the first describe or create on until the process ends.
+ * Threads. All plugin functions are called on the driver. A plugin may start threads. The functions
+ * of orch_host may be called on any thread unless they say otherwise, from the first describe or
+ * create on until the process ends.
  *
- * Memory. Nothing changes owner across this boundary, and nothing is freed on the other side. A text passed to a function
- * is borrowed for that call; the callee copies what it keeps. A library is never unloaded.
+ * Memory. Nothing changes owner across this boundary, and nothing is freed on the other side. A
+ * text passed to a function is borrowed for that call; the callee copies what it keeps. A library
+ * is never unloaded.
  *
- * Failure. A plugin function that fails calls set_error with a text for the author of the scenario and returns a status.
- * Neither exceptions nor panics nor longjmp may leave a plugin function: the worker would be aborted and its job fail.
- * A crash, an endless loop or an exit in a plugin costs that job only.
+ * Failure. A plugin function that fails calls set_error with a text for the author of the scenario
+ * and returns a status. Neither exceptions nor panics nor longjmp may leave a plugin function: the
+ * worker would be aborted and its job fail. A crash, an endless loop or an exit in a plugin costs
+ * that job only.
  *
- * Versions. A minor version only appends fields to structs. struct_size is the size in bytes of the other side's version:
- * a field outside of it does not exist. Another major version has another symbol. Everything that can be added without
- * a new struct is an extension, which is found by its name.
+ * Versions. A minor version only appends fields to structs. struct_size is the size in bytes of the
+ * other side's version: a field outside of it does not exist. Another major version has another
+ * symbol. Everything that can be added without a new struct is an extension, which is found by its
+ * name.
  */
 #ifndef ORCH_PLUGIN_H
 #define ORCH_PLUGIN_H
@@ -47,8 +53,8 @@
 #define ORCH_VISIBLE_
 #endif
 
-/* Before the definition of an exported constant: visible under -fvisibility=hidden too. A constant of C++ would be
- * private to its file without the `extern`. */
+/* Before the definition of an exported constant: visible under -fvisibility=hidden too. A constant
+ * of C++ would be private to its file without the `extern`. */
 #ifdef __cplusplus
 #define ORCH_EXPORT extern ORCH_VISIBLE_
 #else
@@ -76,8 +82,8 @@ typedef struct {
 #define ORCH_STR(literal) ((orch_str){(literal), sizeof(literal) - 1})
 #endif
 
-/* One instance of a workload. Made in create and freed in destroy by the plugin, which defines the struct as it likes;
- * the host only hands the pointer back. */
+/* One instance of a workload. Made in create and freed in destroy by the plugin, which defines the
+ * struct as it likes; the host only hands the pointer back. */
 typedef struct orch_instance orch_instance;
 
 /* Status that a plugin function returns. The host treats any other number as ORCH_ERR. */
@@ -88,64 +94,74 @@ enum {
   ORCH_ERR_PANIC = 2,            /* a panic or an exception was caught; the text names its place */
   ORCH_ERR_PARAMS = 3,           /* create: the scenario's parameters are wrong */
   ORCH_ERR_UNKNOWN_WORKLOAD = 4, /* create: the plugin has no workload of that name */
-  ORCH_ERR_UNSUPPORTED = 5       /* the workload cannot run on this machine: the job is skipped, not failed */
+  /* the workload cannot run on this machine: the job is skipped, not failed */
+  ORCH_ERR_UNSUPPORTED = 5
 };
 
 /* Levels of orch_host.log. */
 enum { ORCH_LOG_ERROR = 1, ORCH_LOG_WARNING = 2, ORCH_LOG_INFO = 3, ORCH_LOG_DEBUG = 4 };
 
-/* The functions of the host. A process has one table, which is constant and valid until the process ends: a plugin keeps
- * the pointer that it got in create. Every function takes that pointer first. No function fails, blocks for long or calls
- * the plugin. */
+/* The functions of the host. A process has one table, which is constant and valid until the process
+ * ends: a plugin keeps the pointer that it got in create. Every function takes that pointer first.
+ * No function fails, blocks for long or calls the plugin. */
 typedef struct orch_host orch_host;
 struct orch_host {
   uint32_t struct_size; /* size in bytes of the host's version of this struct */
-  uint16_t abi_major;   /* ORCH_ABI_MAJOR of the host; equal to the plugin's, or the plugin is not loaded */
-  uint16_t abi_minor;   /* ORCH_ABI_MINOR of the host; may be smaller or greater than the plugin's */
+  /* ORCH_ABI_MAJOR of the host; equal to the plugin's, or the plugin is not loaded */
+  uint16_t abi_major;
+  /* ORCH_ABI_MINOR of the host; may be smaller or greater than the plugin's */
+  uint16_t abi_minor;
   void *ctx;            /* belongs to the host */
 
-  /* Sets the error text of the calling thread; the last one before the return of a failing call is used. Texts set on
-   * other threads than the driver are lost. May be called in any call; has no effect in a call that returns ORCH_OK. */
+  /* Sets the error text of the calling thread; the last one before the return of a failing call is
+   * used. Texts set on other threads than the driver are lost. May be called in any call; has no
+   * effect in a call that returns ORCH_OK. */
   void (*set_error)(const orch_host *host, orch_str text);
 
-  /* Adds a line to the job's log; level is one of ORCH_LOG_*. Any thread. Not for the measured part: it takes time. */
+  /* Adds a line to the job's log; level is one of ORCH_LOG_*. Any thread. Not for the measured
+   * part: it takes time. */
   void (*log)(const orch_host *host, uint32_t level, orch_str line);
 
-  /* Appends to the document that the current call returns. Only on the driver, and only inside describe and
-   * orch_digest.digest; elsewhere the text is dropped. */
+  /* Appends to the document that the current call returns. Only on the driver, and only inside
+   * describe and orch_digest.digest; elsewhere the text is dropped. */
   void (*write)(const orch_host *host, orch_str text);
 
-  /* Returns the id of the name of a scope or counter: never 0, the same for the same name, valid until the process ends.
-   * Any thread, any time. It takes a lock and may allocate: call it once per name, best in create or setup. */
+  /* Returns the id of the name of a scope or counter: never 0, the same for the same name, valid
+   * until the process ends. Any thread, any time. It takes a lock and may allocate: call it once
+   * per name, best in create or setup. */
   uint32_t (*intern)(const orch_host *host, orch_str name);
 
-  /* Opens the scope `id` on the calling thread, inside the scope that is open there. Hot: some nanoseconds while
-   * scopes are recorded, about one while they are not. id comes from intern. */
+  /* Opens the scope `id` on the calling thread, inside the scope that is open there. Hot: some
+   * nanoseconds while scopes are recorded, about one while they are not. id comes from intern. */
   void (*scope_enter)(const orch_host *host, uint32_t id);
 
-  /* Closes the scope `id`, which must be the one that the calling thread opened last and has not closed. Scopes end on
-   * the thread and within the call that they began in. Unbalanced ones are counted and reported as a warning; those that
-   * are still open when the call returns are closed by the host. */
+  /* Closes the scope `id`, which must be the one that the calling thread opened last and has not
+   * closed. Scopes end on the thread and within the call that they began in. Unbalanced ones are
+   * counted and reported as a warning; those that are still open when the call returns are closed
+   * by the host. */
   void (*scope_exit)(const orch_host *host, uint32_t id);
 
-  /* Adds to the counter `id` of the calling thread's current scope (of the call, if no scope is open). The amount is the
-   * work of this moment, not a running total, and finite. A counter's unit is that of the metrics that describe
-   * computes from it. Hot, like scope_enter. */
+  /* Adds to the counter `id` of the calling thread's current scope (of the call, if no scope is
+   * open). The amount is the work of this moment, not a running total, and finite. A counter's unit
+   * is that of the metrics that describe computes from it. Hot, like scope_enter. */
   void (*counter_add)(const orch_host *host, uint32_t id, double amount);
 
-  /* Returns the table of a host extension, or NULL if this host has none of that name. `id` ends with a NUL. The table is
-   * constant and valid until the process ends. Version 1.0 defines no host extension. */
+  /* Returns the table of a host extension, or NULL if this host has none of that name. `id` ends
+   * with a NUL. The table is constant and valid until the process ends. Version 1.0 defines no host
+   * extension. */
   const void *(*get_extension)(const orch_host *host, const char *id);
 };
 
-/* Whether a host has this major version and its orch_host has a field. Every host of version 1 has the fields of 1.0. A
- * plugin that uses a field of a later minor version checks first, because the host may be older. */
+/* Whether a host has this major version and its orch_host has a field. Every host of version 1 has
+ * the fields of 1.0. A plugin that uses a field of a later minor version checks first, because the
+ * host may be older. */
 #define ORCH_HOST_HAS(host, field)           \
   ((host)->abi_major == ORCH_ABI_MAJOR && \
    (host)->struct_size >= offsetof(orch_host, field) + sizeof((host)->field))
 
-/* The table that a plugin exports as the constant data symbol orch_plugin_v1. The first 16 bytes hold no pointer: the host
- * reads them from the file, and refuses a wrong magic or major version before any code of the plugin runs. */
+/* The table that a plugin exports as the constant data symbol orch_plugin_v1. The first 16 bytes
+ * hold no pointer: the host reads them from the file, and refuses a wrong magic or major version
+ * before any code of the plugin runs. */
 typedef struct {
   uint32_t magic;       /* ORCH_MAGIC */
   uint16_t abi_major;   /* ORCH_ABI_MAJOR */
@@ -162,46 +178,52 @@ typedef struct {
    *   "metrics": [{"id": text, "unit": text, "better"?: "higher" | "lower", "about"?: text,
    *                "counter": text, "per": "iteration" | "second" | "unit" | "bytes_per_unit",
    *                "scale": number}]     (without "better" it is shown and never judged)
-   * With c, what one iteration adds to the counter, t, the median time of one iteration in seconds, and b, the bytes it
-   * allocates, a metric is c * scale per iteration, c / t * scale per second, t / c * scale per unit, or b / c * scale
-   * as bytes per unit.
-   * Unknown keys are ignored. Called in a process of its own, without any instance, any number of times; the document must
-   * not depend on the machine, the time or the environment, because it is cached with the file's content. */
+   * With c, what one iteration adds to the counter, t, the median time of one iteration in seconds,
+   * and b, the bytes it allocates, a metric is c * scale per iteration, c / t * scale per second, t
+   * / c * scale per unit, or b / c * scale as bytes per unit. Unknown keys are ignored. Called in a
+   * process of its own, without any instance, any number of times; the document must not depend on
+   * the machine, the time or the environment, because it is cached with the file's content. */
   orch_status (*describe)(const orch_host *host);
 
-  /* Required. Makes an instance: workload is an "id" of describe, params a JSON object (an empty text is an empty object).
-   * Stores it in *out and returns ORCH_OK, or leaves *out alone and returns another status. The host has checked
-   * params against the schema, if there is one; a plugin still must not crash on others. Untimed. */
+  /* Required. Makes an instance: workload is an "id" of describe, params a JSON object (an empty
+   * text is an empty object). Stores it in *out and returns ORCH_OK, or leaves *out alone and
+   * returns another status. The host has checked params against the schema, if there is one; a
+   * plugin still must not crash on others. Untimed. */
   orch_status (*create)(const orch_host *host, orch_str workload, orch_str params, orch_instance **out);
 
   /* May be NULL. Prepares the inputs: reads files, fills buffers, starts threads. Once, untimed. */
   orch_status (*setup)(orch_instance *self);
 
-  /* Required. Does `iters` iterations, one after the other, and returns; with 0 it does nothing. This is the timed part. The
-   * host picks iters, and all iterations do the same work. It writes nothing to stdout or stderr. The result stays where
-   * digest finds it, and depends on all of the work. */
+  /* Required. Does `iters` iterations, one after the other, and returns; with 0 it does nothing.
+   * This is the timed part. The host picks iters, and all iterations do the same work. It writes
+   * nothing to stdout or stderr. The result stays where digest finds it, and depends on all of the
+   * work. */
   orch_status (*run)(orch_instance *self, uint64_t iters);
 
-  /* May be NULL. Undoes setup: stops threads, closes files. At most once, only after a setup that returned ORCH_OK. */
+  /* May be NULL. Undoes setup: stops threads, closes files. At most once, only after a setup that
+   * returned ORCH_OK. */
   orch_status (*teardown)(orch_instance *self);
 
   /* May be NULL. Frees the instance; the pointer is not used again. Called at most once. */
   void (*destroy)(orch_instance *self);
 
-  /* May be NULL. Returns the table of a plugin extension, or NULL if the plugin has none of that name. `id` ends with a
-   * NUL. The table is constant and valid until the process ends; it is for all instances. */
+  /* May be NULL. Returns the table of a plugin extension, or NULL if the plugin has none of that
+   * name. `id` ends with a NUL. The table is constant and valid until the process ends; it is for
+   * all instances. */
   const void *(*get_extension)(const char *id);
 } orch_plugin;
 
-/* Extension "orch.digest/1": a checksum of the output of an iteration, which shows that a faster build is wrong. */
+/* Extension "orch.digest/1": a checksum of the output of an iteration, which shows that a faster
+ * build is wrong. */
 #define ORCH_DIGEST_EXT "orch.digest/1"
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_digest) */
 
-  /* Writes {"value": number | text, "score"?: number, "tolerance"?: number} with host->write, or nothing if this instance
-   * has no digest. Called after reset and exactly one iteration, untimed. Two outputs agree if their values are equal;
-   * numbers also if |a - b| <= tolerance * max(1, |a|, |b|). With a score, the scores are judged in that way, and a value
-   * that differs while they agree is a warning. Numbers are finite. The host takes at most 64 KiB. A status other than
+  /* Writes {"value": number | text, "score"?: number, "tolerance"?: number} with host->write, or
+   * nothing if this instance has no digest. Called after reset and exactly one iteration, untimed.
+   * Two outputs agree if their values are equal; numbers also if |a - b| <= tolerance * max(1, |a|,
+   * |b|). With a score, the scores are judged in that way, and a value that differs while they
+   * agree is a warning. Numbers are finite. The host takes at most 64 KiB. A status other than
    * ORCH_OK means that the output is wrong. */
   orch_status (*digest)(orch_instance *self, const orch_host *host);
 } orch_digest;
@@ -211,18 +233,21 @@ typedef struct {
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_reset) */
 
-  /* Restores the inputs to their state after setup. Called untimed, before each sample and before the digest's iteration. */
+  /* Restores the inputs to their state after setup. Called untimed, before each sample and before
+   * the digest's iteration. */
   orch_status (*reset)(orch_instance *self);
 } orch_reset;
 
-/* Extension "orch.code/1": the places where a workload's own code begins. With them, orch recognises that two builds of
- * the plugin have the same machine code for a workload, whatever else of the plugin changed. */
+/* Extension "orch.code/1": the places where a workload's own code begins. With them, orch
+ * recognises that two builds of the plugin have the same machine code for a workload, whatever else
+ * of the plugin changed. */
 #define ORCH_CODE_EXT "orch.code/1"
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_code) */
 
-  /* Returns the address of the function with that index, counted from 0, or NULL after the last one. All code
-   * and data on which the workload's times depend is reached from these functions: the code of run, and what prepares it. */
+  /* Returns the address of the function with that index, counted from 0, or NULL after the last
+   * one. All code and data on which the workload's times depend is reached from these functions:
+   * the code of run, and what prepares it. */
   const void *(*begin)(orch_str workload, uint32_t index);
 } orch_code;
 
@@ -232,12 +257,13 @@ typedef struct {
 /* The exported symbols, declared here so that they have C linkage in C++ too. */
 extern ORCH_VISIBLE_ const orch_plugin orch_plugin_v1;
 
-/* Optional: names of the CPU features that the plugin was compiled for, as rustc spells them, separated by commas and ended
- * by a NUL. The host reads it from the file and refuses to load a plugin that this machine cannot execute. */
+/* Optional: names of the CPU features that the plugin was compiled for, as rustc spells them,
+ * separated by commas and ended by a NUL. The host reads it from the file and refuses to load a
+ * plugin that this machine cannot execute. */
 extern ORCH_VISIBLE_ const char orch_plugin_cpu_features[];
 
-/* Write `ORCH_DECLARE_CPU_FEATURES;` once, outside of functions, in a file compiled with the flags of the hot code: it
- * defines orch_plugin_cpu_features from the compiler's predefined macros. */
+/* Write `ORCH_DECLARE_CPU_FEATURES;` once, outside of functions, in a file compiled with the flags
+ * of the hot code: it defines orch_plugin_cpu_features from the compiler's predefined macros. */
 #define ORCH_DECLARE_CPU_FEATURES \
   ORCH_EXPORT const char orch_plugin_cpu_features[] = ORCH_CPU_X86_ ORCH_CPU_AVX512_ ORCH_CPU_ARM_
 
