@@ -105,3 +105,21 @@ fn json_files_keep_their_fields() {
         check_fields(name, &report(&ran));
     }
 }
+
+#[test]
+fn record_with_an_anchor_keeps_its_fields() {
+    let history = History::with("anchor: c0\n", &["", "-DALLOCATIONS=2"]);
+    let run = ["run", "scenarios/s.yaml", "--seed", "1", "--json"];
+    let ran = history.project.orch(&run);
+    check_fields("record-anchored.txt", &report(&ran));
+}
+
+#[test]
+fn bisect_with_a_skipped_commit_keeps_its_fields() {
+    let history = History::of(&["", "-DSTEPS=(", "-DALLOCATIONS=2"]);
+    let more = ["--metric", "allocations", "--seed", "1", "--json"];
+    let ran = history
+        .project
+        .orch(&[&asked("c0", "c2")[..], &more].concat());
+    check_fields("bisect-skipped.txt", &report(&ran));
+}
