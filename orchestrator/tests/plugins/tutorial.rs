@@ -1,6 +1,6 @@
 //! docs/PLUGINS.md and README.md work as printed: every step and every recipe is carried out.
 
-use crate::support::{Project, crate_of, faults, job, new_plugin, workspace};
+use crate::support::{Project, faults, job, new_plugin, workspace};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -164,12 +164,7 @@ fn recipes_are_built_and_measured() {
         let Some(name) = block.value("file") else {
             continue;
         };
-        write(
-            name,
-            &block
-                .text
-                .replace("../orch/plugins/command", &crate_of("command")),
-        );
+        write(name, &block.text);
         if let Some(workload) = block.value("type") {
             modules.push_str(&format!("mod {};\n", workload.split("::").next().unwrap()));
             types.push_str(&format!(", {workload}"));
