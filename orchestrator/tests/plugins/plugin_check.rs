@@ -523,7 +523,14 @@ fn good_plugins_have_no_findings() {
         let ran = project.orch(&["plugin", "check", subject]);
         assert_eq!(ran.code, 0, "{subject}: {}{}", ran.stdout, ran.stderr);
         assert!(
-            ran.stdout.contains("\n0 errors, 0 warnings, 0 notes"),
+            ran.stdout.contains("\n0 errors, 0 warnings, "),
+            "{subject}: {}",
+            ran.stdout
+        );
+        // On a busy machine, the largest parameters may take too long to be tried.
+        let mut notes = ran.stdout.lines().filter(|line| line.starts_with("note "));
+        assert!(
+            notes.all(|note| note.contains(": not checked: an iteration takes")),
             "{subject}: {}",
             ran.stdout
         );
