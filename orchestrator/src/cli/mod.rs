@@ -62,14 +62,11 @@ pub(crate) fn main() -> Exit {
         lock::set_patience(limit);
     }
     // Commands that only read and print start no worker.
-    let starts_workers = !matches!(
-        &arguments.command,
-        Command::Doctor(_)
-            | Command::Import(_)
-            | Command::Report(_)
-            | Command::Verify(_)
-            | Command::Schema
-    );
+    let starts_workers = match &arguments.command {
+        Command::Doctor(options) => options.calibrate || options.rebuilds.is_some(),
+        Command::Import(_) | Command::Report(_) | Command::Verify(_) | Command::Schema => false,
+        _ => true,
+    };
     if let (true, Err(message)) = (starts_workers, shell_limits::check_limits()) {
         return output::report_error(&CommandError::system(message));
     }
