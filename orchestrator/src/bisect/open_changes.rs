@@ -180,7 +180,7 @@ pub(super) fn bound_rest(
 ) -> Option<ChangeBounds> {
     let is_known = !culprits.is_empty() && open.is_empty();
     if is_known {
-        ChangeBounds::around(parts)
+        ChangeBounds::of_parts(parts)
     } else {
         None
     }

@@ -114,7 +114,7 @@ pub(crate) struct ChangeBounds {
 impl ChangeBounds {
     /// Returns bounds that hold for every part, or `None` if a part is open, a part has no bounds,
     /// or there is no part.
-    pub(crate) fn around(parts: &[RangePart]) -> Option<Self> {
+    pub(crate) fn of_parts(parts: &[RangePart]) -> Option<Self> {
         let own = |part: &RangePart| match (part.state, part.change) {
             (PartState::SameCode, _) => Some(Self {
                 low: 0.0,
@@ -166,7 +166,7 @@ mod tests {
         let left = part(PartState::NothingElse, Some((-0.012, 0.004)));
         let right = part(PartState::Bounded, Some((-0.003, 0.029)));
         let same = part(PartState::SameCode, None);
-        let around = ChangeBounds::around(&[left.clone(), right.clone(), same.clone()]);
+        let around = ChangeBounds::of_parts(&[left.clone(), right.clone(), same.clone()]);
         assert_eq!(
             around,
             Some(ChangeBounds {
@@ -175,26 +175,26 @@ mod tests {
             })
         );
         assert_eq!(
-            ChangeBounds::around(&[same]),
+            ChangeBounds::of_parts(&[same]),
             Some(ChangeBounds {
                 low: 0.0,
                 high: 0.0
             })
         );
-        assert_eq!(ChangeBounds::around(&[]), None);
+        assert_eq!(ChangeBounds::of_parts(&[]), None);
         for state in [
             PartState::Open,
             PartState::EndUnusable,
             PartState::NotSearched,
         ] {
             assert_eq!(
-                ChangeBounds::around(&[left.clone(), part(state, Some((-0.1, 0.1)))]),
+                ChangeBounds::of_parts(&[left.clone(), part(state, Some((-0.1, 0.1)))]),
                 None,
                 "{state:?}"
             );
         }
         assert_eq!(
-            ChangeBounds::around(&[part(PartState::NothingElse, None)]),
+            ChangeBounds::of_parts(&[part(PartState::NothingElse, None)]),
             None
         );
     }

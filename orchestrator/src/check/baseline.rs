@@ -28,7 +28,7 @@ pub(super) struct CheckBaseline {
 }
 
 impl CheckBaseline {
-    fn named(target: CompareTarget, shown: String) -> Self {
+    fn of_request(target: CompareTarget, shown: String) -> Self {
         Self {
             target,
             shown,
@@ -36,7 +36,7 @@ impl CheckBaseline {
         }
     }
 
-    fn usual(found: Baseline, facts: Option<BaselineFacts>) -> Self {
+    fn of_history(found: Baseline, facts: Option<BaselineFacts>) -> Self {
         let shown = format!(
             "{} ({}), {}",
             found.revision.short(),
@@ -64,7 +64,7 @@ pub(super) fn settle(
     };
     let found =
         baseline::choose_baseline(facts, ChangeReach::Nothing).map_err(|error| refuse(&error))?;
-    Ok(Some(CheckBaseline::usual(found, None)))
+    Ok(Some(CheckBaseline::of_history(found, None)))
 }
 
 fn refuse(error: &BaselineError) -> CommandError {
@@ -103,12 +103,12 @@ pub(super) fn find_baseline(
         if request.for_git_bisect {
             let found =
                 baseline::find_known_good(&loaded.repository).map_err(|error| refuse(&error))?;
-            return Ok(CheckBaseline::usual(found, None));
+            return Ok(CheckBaseline::of_history(found, None));
         }
         let facts = baseline::read_facts(&loaded.repository).map_err(|error| refuse(&error))?;
         let found = baseline::choose_baseline(&facts, ChangeReach::Unknown)
             .map_err(|error| refuse(&error))?;
-        return Ok(CheckBaseline::usual(found, Some(facts)));
+        return Ok(CheckBaseline::of_history(found, Some(facts)));
     };
     if name == ACCEPTED
         && let Some(found) = read_accepted_level(loaded, results)?
@@ -123,14 +123,17 @@ pub(super) fn find_baseline(
                 revision.subject,
                 note_equal_tree(loaded, &revision)
             );
-            Ok(CheckBaseline::named(
+            Ok(CheckBaseline::of_request(
                 CompareTarget::Revision(revision),
                 because,
             ))
         }
         CompareTarget::Library(path) => {
             let because = path.display().to_string();
-            Ok(CheckBaseline::named(CompareTarget::Library(path), because))
+            Ok(CheckBaseline::of_request(
+                CompareTarget::Library(path),
+                because,
+            ))
         }
         CompareTarget::Record(record) => {
             // A record holds no build, but its commit can be built again.
@@ -152,7 +155,7 @@ pub(super) fn find_baseline(
                 record.id,
                 note_equal_tree(loaded, &revision)
             );
-            Ok(CheckBaseline::named(
+            Ok(CheckBaseline::of_request(
                 CompareTarget::Revision(revision),
                 because,
             ))
@@ -219,7 +222,7 @@ fn read_accepted_level(
         revision.subject,
         level.reason
     );
-    Ok(Some(CheckBaseline::named(
+    Ok(Some(CheckBaseline::of_request(
         CompareTarget::Revision(revision),
         because,
     )))

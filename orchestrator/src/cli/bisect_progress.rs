@@ -164,7 +164,7 @@ impl BisectObserver for BisectProgress {
             .filter(|at| likely(at) > 0.0)
             .collect();
         order.sort_by(|one, other| likely(other).total_cmp(&likely(one)));
-        let left = left(view, pair_seconds, build_seconds);
+        let left = format_remaining_work(view, pair_seconds, build_seconds);
         let rows = order
             .iter()
             .take(ROWS)
@@ -230,7 +230,7 @@ impl ProgressObserver for BisectProgress {
 }
 
 /// Formats an estimate of the remaining work.
-fn left(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String {
+fn format_remaining_work(view: &SectionView<'_>, pair_seconds: f64, build_seconds: f64) -> String {
     let (builds, pairs) = (view.builds_left.ceil(), view.pairs_left.ceil());
     let seconds = (builds * build_seconds + pairs * pair_seconds).clamp(0.0, 1e6);
     let time = format::time(Duration::from_secs_f64(seconds).as_nanos() as f64);

@@ -3,7 +3,7 @@
 
 use super::sides::{self, ParameterVariation, SideContext};
 use super::target::CompareTarget;
-use super::workload_pairs::{build_effect, matched, offered_job};
+use super::workload_pairs::{build_effect, build_workload_pair, offered_job};
 use crate::calibration::MachineCalibration;
 use crate::comparison::{
     self, ComparedSide, Comparison, SideKind, Verdict, claims, stored, totals,
@@ -157,7 +157,7 @@ impl PairedComparison<'_> {
                 WorkloadPair {
                     timed,
                     output_accepted,
-                    ..matched(job, tau, targets, plugins)
+                    ..build_workload_pair(job, tau, targets, plugins)
                 }
             })
             .collect();
@@ -314,7 +314,7 @@ impl PairedComparison<'_> {
             id: String::new(),
             started: self.context.started.to_string(),
             ended: jiff::Timestamp::now().to_string(),
-            verdict: totals::together(&verdicts),
+            verdict: totals::combine_verdicts(&verdicts),
             interrupted: outcome.interrupted,
             orch: env!("CARGO_PKG_VERSION").to_owned(),
             command: String::new(),

@@ -139,7 +139,7 @@ pub(crate) fn build_plugins(
     };
     project::prepare(
         scenario,
-        |key| used(scenario, key, common.filter),
+        |key| may_use_plugin(scenario, key, common.filter),
         &build,
         BuildWait::Where(&has_work),
         common.mark,
@@ -150,7 +150,7 @@ pub(crate) fn build_plugins(
 
 /// Whether any workload of a plugin may pass the filter. Ids of matrix entries are derived later,
 /// so those entries count as passing.
-fn used(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
+fn may_use_plugin(scenario: &Scenario, key: &str, filter: Option<&str>) -> bool {
     let pattern = filter.map(wildmatch::WildMatch::new);
     scenario
         .entries

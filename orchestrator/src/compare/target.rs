@@ -42,7 +42,8 @@ pub(crate) fn find_target(
     let stored = Some(results.join(name))
         .filter(|folder| !name.is_empty() && folder.join(store::FILE).is_file());
     // A record's id and the path of its folder mean the same.
-    let stored = stored.filter(|folder| file.as_ref().is_none_or(|file| !same(file, folder)));
+    let stored =
+        stored.filter(|folder| file.as_ref().is_none_or(|file| !is_same_file(file, folder)));
     let revision = git::revision::resolve_revision(root, name);
     let revision = match revision {
         Ok(found) => found,
@@ -86,7 +87,7 @@ pub(crate) fn find_target(
     }
 }
 
-fn same(one: &Path, other: &Path) -> bool {
+fn is_same_file(one: &Path, other: &Path) -> bool {
     matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
@@ -96,7 +97,7 @@ fn of_path(path: &Path, root: &Path) -> Result<CompareTarget, CommandError> {
         if inside.is_file() {
             return record(&inside);
         }
-        if same(path, root) {
+        if is_same_file(path, root) {
             return Ok(CompareTarget::WorkingTree);
         }
         return Err(CommandError::input(format!(

@@ -52,7 +52,7 @@ pub(crate) fn build_effect(
 }
 
 /// Pairs a workload's sides, with the margin that its build effect `tau` requires.
-pub(super) fn matched(
+pub(super) fn build_workload_pair(
     job: SideJobs,
     tau: f64,
     targets: &[CompareTarget; 2],

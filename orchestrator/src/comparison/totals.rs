@@ -27,15 +27,15 @@ pub(crate) struct ComparisonTotals {
 }
 
 /// Returns the worst of some verdicts; `Missing` if there are none.
-fn worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
+fn find_worst(verdicts: impl Iterator<Item = Verdict>) -> Verdict {
     verdicts.min().unwrap_or(Verdict::Missing)
 }
 
 /// Returns the verdict of several things together: the worst one, except that an improvement
 /// outranks an equivalence.
-pub(crate) fn together(verdicts: &[Verdict]) -> Verdict {
+pub(crate) fn combine_verdicts(verdicts: &[Verdict]) -> Verdict {
     let improved = verdicts.contains(&Verdict::Improved);
-    match worst(verdicts.iter().copied()) {
+    match find_worst(verdicts.iter().copied()) {
         Verdict::Equivalent if improved => Verdict::Improved,
         verdict => verdict,
     }
@@ -51,7 +51,7 @@ pub(crate) fn of_workload(entries: &[MetricEntry]) -> Verdict {
         .filter(counts)
         .map(|entry| entry.verdict)
         .collect();
-    together(&verdicts)
+    combine_verdicts(&verdicts)
 }
 
 /// Counts the workloads per verdict, from the worst to the best; leaves out verdicts without

@@ -56,7 +56,7 @@ pub(super) fn check_governor(
     names.sort_unstable();
     names.dedup();
     match names[..] {
-        [] => GOVERNOR.cannot_tell(unseen(virtual_machine)),
+        [] => GOVERNOR.cannot_tell(explain_unseen(virtual_machine)),
         ["performance"] => GOVERNOR.ok("performance"),
         _ => GOVERNOR.attention(names.join(", ")).with_fix(
             "echo performance | sudo tee /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor",
@@ -64,7 +64,7 @@ pub(super) fn check_governor(
     }
 }
 
-fn unseen(virtual_machine: bool) -> &'static str {
+fn explain_unseen(virtual_machine: bool) -> &'static str {
     if virtual_machine {
         "decided by the host, and not reported"
     } else {
@@ -87,7 +87,7 @@ pub(super) fn check_turbo(
             .attention("on")
             .with_fix(tee(1, "intel_pstate/no_turbo")),
         (None, Some(_)) => TURBO.attention("on").with_fix(tee(0, "cpufreq/boost")),
-        (None, None) => TURBO.cannot_tell(unseen(virtual_machine)),
+        (None, None) => TURBO.cannot_tell(explain_unseen(virtual_machine)),
     }
 }
 

@@ -154,7 +154,7 @@ fn compare_claims(parts: ImportedParts) -> Comparison {
         id: String::new(),
         started: String::new(),
         ended: String::new(),
-        verdict: totals::together(&verdicts),
+        verdict: totals::combine_verdicts(&verdicts),
         interrupted: false,
         orch: env!("CARGO_PKG_VERSION").to_owned(),
         command: format!("orch import {}", files.join(" ")),

@@ -50,7 +50,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
         .from_reader(text.as_bytes());
     let header: Vec<String> = match reader.headers() {
         Ok(header) => header.iter().map(str::to_owned).collect(),
-        Err(error) => return Err(refuse(file, vec![broken(&error)])),
+        Err(error) => return Err(refuse(file, vec![convert_csv_error(&error)])),
     };
     let columns = columns(&header).map_err(|problems| refuse(file, problems))?;
     let mut rows: Vec<ClaimedRow> = Vec::new();
@@ -60,7 +60,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
         let record = match record {
             Ok(record) => record,
             Err(error) => {
-                problems.push(broken(&error));
+                problems.push(convert_csv_error(&error));
                 break;
             }
         };
@@ -118,7 +118,7 @@ pub(super) fn read(file: &str, text: &str) -> Result<Table, CommandError> {
     })
 }
 
-fn broken(error: &csv::Error) -> ImportProblem {
+fn convert_csv_error(error: &csv::Error) -> ImportProblem {
     let line = error.position().map_or(1, csv::Position::line);
     ImportProblem {
         line,

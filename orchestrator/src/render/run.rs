@@ -50,7 +50,7 @@ pub(super) fn view(record: &Record) -> RecordView<'_> {
         kinds: job.warning_kinds.iter().map(of_run).collect(),
     });
     let line = |id: &str, text: &str| format!("{id}: {text}");
-    let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_jobs, line))
+    let warnings = ShownList::first(MOST_TEXTS, warnings::gather_warnings(of_jobs, line))
         .counting("warning", store::FILE);
     let profile = profile::view(record);
     RecordView {

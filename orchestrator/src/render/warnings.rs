@@ -51,7 +51,7 @@ struct LikeWarnings<'a> {
 
 /// Gathers the warnings of jobs, in their order. `line` formats a warning's id and text in one
 /// line.
-pub(super) fn gathered<'a>(
+pub(super) fn gather_warnings<'a>(
     jobs: impl Iterator<Item = JobTexts<'a>>,
     line: impl Fn(&str, &str) -> String,
 ) -> Vec<GatheredWarning<'a>> {
@@ -60,7 +60,7 @@ pub(super) fn gathered<'a>(
             let known = job.kinds.len() == job.texts.len();
             job.texts.iter().enumerate().map(move |(at, text)| {
                 let kind = job.kinds.get(at).copied().filter(|_| known);
-                (job.id, text.as_str(), alike(kind, text))
+                (job.id, text.as_str(), classify_warning(kind, text))
             })
         })
         .collect();
@@ -95,7 +95,7 @@ pub(super) fn gathered<'a>(
     gathered
 }
 
-fn alike(kind: Option<SidedKind>, text: &str) -> LikeWarnings<'_> {
+fn classify_warning(kind: Option<SidedKind>, text: &str) -> LikeWarnings<'_> {
     match kind {
         Some(sided) if sided.kind.differs_in_figures() => LikeWarnings { kind, text: "" },
         _ => LikeWarnings { kind, text },
@@ -117,7 +117,7 @@ mod tests {
     };
 
     fn gather_lines<'a>(jobs: impl Iterator<Item = JobTexts<'a>>) -> Vec<GatheredWarning<'a>> {
-        gathered(jobs, |id, text| format!("{id}: {text}"))
+        gather_warnings(jobs, |id, text| format!("{id}: {text}"))
     }
 
     fn texts<'a>(id: &'a str, texts: &'a [String], kinds: &[SidedKind]) -> JobTexts<'a> {

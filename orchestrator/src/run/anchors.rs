@@ -227,7 +227,7 @@ pub(super) fn measure_anchors(
     let (mut ties, mut places) = (Vec::new(), Vec::new());
     for (place, anchor) in anchors.iter().enumerate() {
         for (index, side_jobs) in anchor.jobs.iter().enumerate() {
-            if let Ok(prepared) = both(anchor, side_jobs, around.plugins, ends) {
+            if let Ok(prepared) = pair_builds(anchor, side_jobs, around.plugins, ends) {
                 let [a, b] = &side_jobs.jobs;
                 ties.push(AnchorJob {
                     anchor: &anchor.record.commit,
@@ -255,7 +255,7 @@ pub(super) fn measure_anchors(
 }
 
 /// Returns the builds of both sides of a job, or the reason why it cannot be paired.
-fn both<'a>(
+fn pair_builds<'a>(
     anchor: &'a Anchor,
     side_jobs: &SideJobs,
     plugins: &'a PluginSet,
@@ -311,7 +311,7 @@ pub(super) fn judge_anchors(
                 continue;
             }
             let one = match (
-                both(anchor, side_jobs, around.plugins, ends),
+                pair_builds(anchor, side_jobs, around.plugins, ends),
                 measured.get(&(place, index)),
             ) {
                 (Ok(prepared), Some(tied)) => AnchoredJob::judged(

@@ -47,7 +47,7 @@ impl InputFiles {
             }
             _ => Vec::new(),
         };
-        Self::of(jobs.iter().map(named).collect(), &hashed)
+        Self::of(jobs.iter().map(named).collect(), &hash_small_file)
     }
 
     /// Reads each file once, however many jobs name it.
@@ -100,7 +100,7 @@ impl InputFiles {
 
 /// Size above which a file is hashed only once, because a second time would make the run much
 /// longer.
-fn hashed(path: &Path) -> Option<String> {
+fn hash_small_file(path: &Path) -> Option<String> {
     const MOST: u64 = 256 << 20;
     path.metadata()
         .ok()
@@ -122,7 +122,7 @@ pub(super) fn find_changed(jobs: &[Job], plugins: &PluginSet, inputs: &InputFile
         })
         .map(|(key, _)| key.as_str())
         .collect();
-    let files = inputs.changed(&hashed);
+    let files = inputs.changed(&hash_small_file);
     let message = |(job, named): (&Job, &Vec<InputFile>)| {
         if libraries.contains(job.plugin.as_str()) {
             let message = "the plugin's file changed during the run; do not build while measuring";

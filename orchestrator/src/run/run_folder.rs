@@ -83,7 +83,7 @@ pub(super) fn resume_run(
 ) -> Result<StartedRun, CommandError> {
     let shown = results.display();
     let left = journal::find_newest_run(results)
-        .map_err(refused)?
+        .map_err(explain_journal_error)?
         .ok_or_else(|| {
             CommandError::input(format!(
                 "nothing to resume: {shown} contains no interrupted run"
@@ -125,7 +125,7 @@ pub(super) fn resume_run(
 }
 
 /// Words why a journal cannot be read. Its file is kept, because another version may read it.
-fn refused(error: JournalError) -> CommandError {
+fn explain_journal_error(error: JournalError) -> CommandError {
     match error {
         JournalError::Io(error) => CommandError::system_while("cannot read the journal", &error),
         JournalError::Other { .. } => CommandError::input(format!("{error}")).with_hint(

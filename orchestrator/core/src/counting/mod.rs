@@ -18,4 +18,4 @@ pub(crate) use entry::start;
 pub(crate) use live::{
     foreign_blocks, live_bytes, peak_bytes, refused_bytes, restart_peak, single_threaded, untracked,
 };
-pub(crate) use slots::{AllocationTotals, allocated, driver, everyone};
+pub(crate) use slots::{AllocationTotals, allocated, driver, sum_all_threads};

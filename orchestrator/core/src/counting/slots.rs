@@ -66,7 +66,7 @@ pub fn driver() -> AllocationTotals {
 }
 
 /// Returns the totals over all threads.
-pub(crate) fn everyone() -> AllocationTotals {
+pub(crate) fn sum_all_threads() -> AllocationTotals {
     let used = USED.load(Relaxed).min(SLOTS);
     let mut sum = AllocationTotals::default();
     for slot in &TABLE[..used] {
@@ -88,7 +88,7 @@ pub fn allocated() -> (u64, u64) {
             TABLE[0].bytes.load(Relaxed),
         );
     }
-    let totals = everyone();
+    let totals = sum_all_threads();
     (totals.allocations, totals.bytes)
 }
 

@@ -91,9 +91,9 @@ impl PhaseTracker<'_> {
 fn measure_call(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork, CallError> {
     instance.reset()?;
     scopes::forget();
-    let before = counting::everyone();
+    let before = counting::sum_all_threads();
     instance.run(iterations)?;
-    let allocations = counting::everyone().since(before).allocations;
+    let allocations = counting::sum_all_threads().since(before).allocations;
     Ok(CallWork {
         iterations,
         allocations,

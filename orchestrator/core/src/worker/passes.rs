@@ -90,14 +90,14 @@ pub(super) fn measure_counts(
         instance.reset()?;
         page.iteration.fetch_add(1, Relaxed);
         counting::restart_peak();
-        let (live, everyone, driver) = (
+        let (live, all_threads, driver) = (
             counting::live_bytes(),
-            counting::everyone(),
+            counting::sum_all_threads(),
             counting::driver(),
         );
         instance.run(1)?;
         fork_guard::end_forked_child(page);
-        let window = counting::everyone().since(everyone);
+        let window = counting::sum_all_threads().since(all_threads);
         let own = counting::driver().since(driver);
         let each = (window.allocations, window.bytes);
         uneven |= *first.get_or_insert(each) != each;

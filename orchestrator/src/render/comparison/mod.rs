@@ -82,7 +82,7 @@ pub(super) fn view(comparison: &Comparison) -> ComparisonView<'_> {
         kinds: workload.warning_kinds.clone(),
     });
     let line = |id: &str, text: &str| format!("warning: {id}, {text}");
-    let warnings = ShownList::first(MOST_TEXTS, warnings::gathered(of_workloads, line))
+    let warnings = ShownList::first(MOST_TEXTS, warnings::gather_warnings(of_workloads, line))
         .counting("warning", FILE);
     let tree = imported::tree(comparison, &by_id);
     let headline = verdict_words::headline(&comparison.workloads);
