@@ -164,7 +164,8 @@ fn prepare_library(
     let build_failed = |error: BuildError| PluginFailure::from_build(&error);
     let mut note = None;
     let source_root = spec.overlay.as_deref().and_then(git::find_root);
-    let (path, flags) = match &spec.source {
+    // The lock is held until the library has been copied.
+    let (path, flags, _lock) = match &spec.source {
         PluginSource::Crate { folder, cpu } => {
             let origin = match &source_root {
                 Some(source) => PathOrigin::Folder {
@@ -175,7 +176,7 @@ fn prepare_library(
             };
             let built =
                 cargo::build_crate(folder, cpu, origin, linker, watch).map_err(build_failed)?;
-            (built.library, built.flags)
+            (built.library, built.flags, built.lock)
         }
         PluginSource::Command { folder, command } => {
             let refused = |error| build_failed(BuildError::Io(error));
@@ -195,9 +196,9 @@ fn prepare_library(
                 built, doubtful, ..
             } = command::build_with_command(&order, watch).map_err(build_failed)?;
             note = doubtful.map(|source| BuildNote::StaleObject { source });
-            (built.library, built.flags)
+            (built.library, built.flags, built.lock)
         }
-        PluginSource::File(path) => (path.clone(), Vec::new()),
+        PluginSource::File(path) => (path.clone(), Vec::new(), None),
         PluginSource::Builtin { plugin, folder } => {
             return prepare_builtin(*plugin, folder, spec);
         }

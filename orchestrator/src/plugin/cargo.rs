@@ -2,6 +2,7 @@
 
 use super::advice;
 use super::build_group::BuildGroup;
+use super::build_lock::BuildLock;
 use super::compiled_packages::PackageStore;
 use super::freshness::SourceLedger;
 use super::lent_lock::LentLock;
@@ -49,10 +50,16 @@ pub(crate) enum BuildError {
     Io(#[from] std::io::Error),
 }
 
+/// Name of the lock in a target folder.
+const LOCK: &str = "orch-build.lock";
+
 /// A built library and the flags of its compiler.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct BuiltLibrary {
     pub(crate) library: PathBuf,
+    /// Lock of the place where the library lies. Until it is dropped, no other process builds
+    /// there. None for a library that orch did not build.
+    pub(crate) lock: Option<BuildLock>,
     /// Flags of the compiler, for the record.
     pub(crate) flags: Vec<String>,
 }
@@ -118,7 +125,8 @@ fn build_in(
         }
         command
     };
-    let _lock = LentLock::lend(&workspace.root)?;
+    let build_lock = BuildLock::take(&target.join(LOCK), watch)?;
+    let _lent = LentLock::lend(&workspace.root)?;
     let profile = target.join("release");
     // The store only saves time.
     let store = PackageStore::open(&code_flags).inspect_err(|error| {
@@ -196,6 +204,7 @@ fn build_in(
     let _ = store.and_then(|store| store.add_packages(&messages, &profile));
     Ok(BuiltLibrary {
         library,
+        lock: Some(build_lock),
         flags: [code_flags, name_flags].concat(),
     })
 }
@@ -220,11 +229,12 @@ fn prepare_target_folder(root: &Path, cpu: &str) -> std::io::Result<PathBuf> {
         std::fs::create_dir_all(&folder)?;
         std::fs::write(ignore, "*\n")?;
     }
-    Ok(if cpu == "native" {
-        folder
-    } else {
-        folder.join(format!("cpu-{cpu}"))
-    })
+    if cpu == "native" {
+        return Ok(folder);
+    }
+    let folder = folder.join(format!("cpu-{cpu}"));
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 /// Lists all compiler flags of a plugin crate. docs/design/building-plugins.md gives the reasons.
@@ -366,7 +376,7 @@ pub(crate) struct BuildWatcher<'a> {
 }
 
 impl<'a> BuildWatcher<'a> {
-    fn silent(show: &'a mut dyn FnMut(&str)) -> Self {
+    pub(super) fn silent(show: &'a mut dyn FnMut(&str)) -> Self {
         Self {
             show,
             stop: &|| false,

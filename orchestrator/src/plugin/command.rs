@@ -1,5 +1,6 @@
 //! Builds of plugins with a command of the user: `build:` beside `dir:`.
 
+use super::build_lock::BuildLock;
 use super::cargo::{BuildError, BuildWatcher, BuiltLibrary, create_clean_command, run_build};
 use super::freshness::{SourceState, list_files, read_clock_ns};
 use super::manifest::{self, normalise_path};
@@ -56,6 +57,7 @@ pub(super) fn build_with_command(
     command: &BuildCommand,
     watch: &mut BuildWatcher,
 ) -> Result<CommandBuilt, BuildError> {
+    let lock = BuildLock::take(&locate_lock(command), watch)?;
     // Files of an earlier build must not be taken for those of this build.
     for file in [
         command.out.to_owned(),
@@ -101,6 +103,7 @@ pub(super) fn build_with_command(
     ledger.record(before)?;
     let built = BuiltLibrary {
         library: command.out.to_owned(),
+        lock: Some(lock),
         flags: vec![command.line.to_owned()],
     };
     let doubtful = doubt.and_then(|doubt| match doubt {
@@ -117,6 +120,15 @@ pub(super) fn build_with_command(
         outside: named.into_iter().chain(read).collect(),
         doubtful,
     })
+}
+
+/// Returns the path of the lock for builds in the command's folder. Commands for several plugins
+/// may write the same files there.
+fn locate_lock(command: &BuildCommand) -> PathBuf {
+    let identity = crate::hash::text(&command.folder.display().to_string());
+    command
+        .out
+        .with_file_name(format!("{}.lock", &identity[..32]))
 }
 
 fn locate_dependencies_file(out: &Path) -> PathBuf {

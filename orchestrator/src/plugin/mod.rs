@@ -5,6 +5,7 @@ mod advice;
 mod artefacts;
 pub(crate) mod build;
 mod build_group;
+mod build_lock;
 pub(crate) mod cargo;
 pub(crate) mod catalog;
 pub(crate) mod code;

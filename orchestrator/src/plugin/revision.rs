@@ -551,6 +551,7 @@ impl<'a> BuildOrder<'a> {
             PluginSource::File(path) => Ok((
                 cargo::BuiltLibrary {
                     library: path.clone(),
+                    lock: None,
                     flags: Vec::new(),
                 },
                 BTreeMap::new(),

@@ -194,3 +194,35 @@ fn builds_share_the_lock_and_measuring_goes_on_when_it_is_free() {
         "{summary}"
     );
 }
+
+#[test]
+fn build_waits_for_another_build_in_the_same_folder() {
+    let (project, lock) = locked(false);
+    drop(lock);
+    assert_eq!(ended(&project, &["list", "--scenario", "s.yaml"]).code, 0);
+    let commands = project.path().join("cache/orch/commands");
+    let files = std::fs::read_dir(commands).unwrap();
+    let mut files = files.map(|entry| entry.unwrap().path());
+    let file = files.find(|path| path.extension().is_some_and(|ending| ending == "lock"));
+    let other = File::open(file.unwrap()).unwrap();
+    other.lock().unwrap();
+    let mut child = project
+        .plain_command()
+        .args(["list", "--scenario", "s.yaml"])
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let mut lines =
+        std::io::BufRead::lines(std::io::BufReader::new(stderr)).map(|line| line.unwrap());
+    let waiting = lines.find(|line| line.starts_with("waiting: ")).unwrap();
+    assert!(
+        waiting.starts_with("waiting: another orch builds in "),
+        "{waiting}"
+    );
+    assert_eq!(child.try_wait().unwrap(), None);
+    drop(other);
+    lines.for_each(drop);
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}

@@ -1,5 +1,6 @@
 //! Waiting for actions of another process.
 
+use std::io::Read;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,11 @@ pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 pub fn wait_while_running(child: &mut Child, what: &str, mut done: impl FnMut() -> bool) {
     wait_until(what, || {
         if let Some(status) = child.try_wait().unwrap() {
-            panic!("the process ended while the test waited for {what}: {status}");
+            let mut words = String::new();
+            if let Some(stderr) = &mut child.stderr {
+                let _ = stderr.read_to_string(&mut words);
+            }
+            panic!("the process ended while the test waited for {what}: {status}\n{words}");
         }
         done()
     });
