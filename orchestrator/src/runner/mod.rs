@@ -17,6 +17,7 @@ mod pass_ends;
 pub(crate) mod plan_execution;
 pub(crate) mod process;
 pub(crate) mod sandbox_grants;
+mod scrambled_times;
 mod scratch_folder;
 pub(crate) mod shell_limits;
 mod watched_worker;

@@ -3,6 +3,7 @@
 
 use super::crash_site;
 use super::process::LimitsMet;
+use super::scrambled_times::scramble_reply;
 use super::watched_worker::WorkerLaunch;
 use crate::model::warning::JobWarning;
 use orch_core::protocol::{Pass, Phase, PluginError, PluginErrorKind, WorkerFarewell, WorkerReply};
@@ -158,7 +159,12 @@ impl WorkerExit<'_> {
             (Some(reply), Some(_)) => {
                 self.check_forgery(reply, launch.request.pass)?;
                 self.check_output(warnings)?;
-                Ok(reply.clone())
+                let reply = reply.clone();
+                Ok(if cfg!(debug_assertions) {
+                    scramble_reply(reply, &launch.request.library)
+                } else {
+                    reply
+                })
             }
             _ if self.has_half_message => Err(self.build_failure(
                 "the plugin wrote into orch's own channel: only the beginning of a message arrived"
