@@ -57,8 +57,8 @@ fn draw_factor(random: &mut SeededRandom) -> f64 {
     (LARGEST * (2.0 * random.draw_fraction() - 1.0)).exp()
 }
 
-/// Multiplies each sample by a factor. All times of a profile have one factor, because the parts
-/// sum to the whole.
+/// Multiplies each sample by a factor. All times of a profile have one whole factor, because the
+/// parts sum to the whole.
 fn change_times(reply: &mut WorkerReply, mut draw: impl FnMut() -> f64) {
     let scale = |ns: u64, factor: f64| ((ns as f64 * factor) as u64).max(1);
     match reply {
@@ -71,7 +71,7 @@ fn change_times(reply: &mut WorkerReply, mut draw: impl FnMut() -> f64) {
             samples.for_each(|ns| *ns = scale(*ns, draw()));
         }
         WorkerReply::Profiled(profile) => {
-            let factor = draw();
+            let factor = draw().ceil();
             profile.run_ns = scale(profile.run_ns, factor);
             profile.iteration_ns *= factor;
             let scopes = profile.scopes.iter_mut();

@@ -1,7 +1,7 @@
 //! `orch check` in the whole program: its choice of the baseline, and all kinds of results with
 //! their exit codes and texts.
 
-use crate::history::History;
+use crate::history::{History, TIME_ACCEPTED};
 use crate::support::Ran;
 use serde_json::Value;
 
@@ -22,6 +22,17 @@ fn gate(history: &History, ran: &Ran) -> String {
     )
 }
 
+/// Returns a gate's text without the findings about times, which may have several lines.
+fn remove_times(text: &str) -> String {
+    let mut is_time = false;
+    let lines = text.lines().filter(|line| {
+        let continues = line.starts_with("    ");
+        is_time = line.starts_with("  work, time: ") || (is_time && continues);
+        !is_time
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn check(history: &History, more: &[&str]) -> Ran {
     history
         .project
@@ -30,7 +41,7 @@ fn check(history: &History, more: &[&str]) -> Ran {
 
 #[test]
 fn baseline_follows_from_the_branch_or_is_named() {
-    let history = History::of(&["", "-DALLOCATIONS=2", "-DALLOCATIONS=3"]);
+    let history = History::with(TIME_ACCEPTED, &["", "-DALLOCATIONS=2", "-DALLOCATIONS=3"]);
     let baseline = |more: &[&str]| {
         let ran = check(&history, more);
         let shown = history.shown(&ran);
@@ -126,18 +137,18 @@ fn acceptance_of_other_output_ends_on_its_day() {
     ");
     let accept = |until: &str| {
         format!(
-            "accept:\n  - \
+            "{TIME_ACCEPTED}  - \
              {{ job: work, metric: digest, reason: a better rounding, until: {until} }}\n"
         )
     };
     let history = History::with(&accept("2999-12-31"), &["", "-DOUTPUT=8"]);
-    insta::assert_snapshot!(gate(&history, &check(&history, &[])), @r"
+    insta::assert_snapshot!(remove_times(&gate(&history, &check(&history, &[]))), @r"
     exit 0
     check passed
       work, digest: accepted: 7 -> 8; accepted until 2999-12-31: a better rounding
     ");
     let history = History::with(&accept("2000-01-01"), &["", "-DOUTPUT=8"]);
-    let said = gate(&history, &check(&history, &[]));
+    let said = remove_times(&gate(&history, &check(&history, &[])));
     assert!(
         said.starts_with("exit 1\ncheck failed\n  work, digest: no longer accepted: "),
         "{said}"

@@ -19,6 +19,11 @@ const SOURCE: &str = include_str!("../fixtures/sides.c");
 /// Folders of the project that do not belong to the user.
 const OURS: [&str; 3] = ["cache", "lock", "results"];
 
+/// The end of a scenario that accepts every change of time, for tests whose exit code must not
+/// depend on measured times.
+pub const TIME_ACCEPTED: &str = "accept:\n  - { job: work, metric: time, up_to: 1000000x, reason: \
+    not the subject, until: 2999-12-31 }\n";
+
 pub struct History {
     pub project: Project,
 }
