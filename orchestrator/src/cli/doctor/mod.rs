@@ -1,7 +1,6 @@
 //! `orch doctor`: problems of this machine, or, with arguments, measurements of its reliability.
 
 mod findings;
-mod table;
 
 use super::args::DoctorOptions;
 use super::exit::Exit;
@@ -13,6 +12,7 @@ use crate::calibrate::rebuilds::{self, RebuildResult};
 use crate::calibration::BuildEffect;
 use crate::context::CommandContext;
 use crate::error::CommandError;
+use crate::render::machine_noise;
 use orch_core::format::change::{self, ChangedQuantity};
 
 /// Examines the machine, or measures it: build effects first, because margins depend on them.
@@ -94,7 +94,7 @@ fn print_noise(found: &NoiseResult) -> CommandResult {
     };
     output::print(&format!(
         "{}{end}stored in {}\nseed {}\n",
-        table::shown(found),
+        machine_noise::describe_noise(found),
         found.file.display(),
         found.seed
     ))?;

@@ -1,4 +1,4 @@
-//! `orch plugin check`: the findings as text and as JSON.
+//! `orch plugin check`: arguments to a request, and the findings to their printed form.
 
 use crate::cli::CommandResult;
 use crate::cli::args::PluginCheckOptions;
@@ -7,18 +7,9 @@ use crate::cli::output;
 use crate::cli::progress::Progress;
 use crate::context::CommandContext;
 use crate::error::CommandError;
-use crate::plugin_check::{self, ExaminedPlugin, PluginCheckRequest};
-use crate::render::tone::Tone;
-use crate::vetting::{FindingLevel, PluginFinding};
-use orch_core::format;
-use serde_json::{Value, json};
-
-/// The value of `schema` in the JSON.
-const SCHEMA: &str = "orch/plugin-check/1";
-/// Most columns of a line.
-const COLUMNS: usize = 80;
-/// Columns of the longest level, including a gap.
-const LEVEL_COLUMNS: usize = 9;
+use crate::plugin_check::{self, PluginCheckRequest};
+use crate::render::plugin_findings;
+use crate::vetting::FindingLevel;
 
 /// Examines the plugins and prints the findings.
 pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
@@ -30,12 +21,16 @@ pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
     };
     let examined = plugin_check::check_plugins(&request, &context, &mut Progress::new())?;
     if options.json {
-        let text = serde_json::to_string_pretty(&document(&examined)).map_err(|error| {
-            CommandError::system_while("cannot write the findings as JSON", &error)
-        })?;
+        let text = serde_json::to_string_pretty(&plugin_findings::build_document(&examined))
+            .map_err(|error| {
+                CommandError::system_while("cannot write the findings as JSON", &error)
+            })?;
         output::print_json(&(text + "\n"))?;
     } else {
-        output::print(&shown(&examined, output::place().limit_paragraph(COLUMNS)))?;
+        output::print(&plugin_findings::describe_plugins(
+            &examined,
+            output::place(),
+        ))?;
     }
     let has_errors = examined
         .iter()
@@ -46,129 +41,4 @@ pub(super) fn check(options: &PluginCheckOptions) -> CommandResult {
     } else {
         Exit::Fine
     })
-}
-
-fn document(examined: &[ExaminedPlugin]) -> Value {
-    let count = |level| {
-        examined
-            .iter()
-            .flat_map(|plugin| &plugin.findings)
-            .filter(|each| each.level == level)
-            .count()
-    };
-    let plugin = |plugin: &ExaminedPlugin| {
-        let workloads = plugin.workloads.iter().map(|workload| {
-            json!({
-                "id": workload.id,
-                "trials": workload.trials,
-                "setup_ns": workload.setup_ns,
-                "iteration_ns": workload.iteration_ns,
-            })
-        });
-        json!({
-            "key": plugin.key,
-            "path": plugin.path,
-            "workloads": workloads.collect::<Vec<_>>(),
-            "findings": plugin.findings,
-        })
-    };
-    json!({
-        "schema": SCHEMA,
-        "errors": count(FindingLevel::Error),
-        "warnings": count(FindingLevel::Warning),
-        "notes": count(FindingLevel::Note),
-        "plugins": examined.iter().map(plugin).collect::<Vec<_>>(),
-    })
-}
-
-/// Formats each plugin's findings, those that need action first, and then the trials. Lines have at
-/// most `columns` columns.
-fn shown(examined: &[ExaminedPlugin], columns: usize) -> String {
-    let mut text = String::new();
-    for plugin in examined {
-        text.push_str(&format!("{} ({})\n\n", plugin.key, plugin.path));
-        for finding in &plugin.findings {
-            text.push_str(&describe_finding(finding, columns));
-        }
-        for workload in &plugin.workloads {
-            let times = match (workload.setup_ns, workload.iteration_ns) {
-                (Some(setup), Some(iteration)) => {
-                    format!(
-                        ", setup {}, iteration {}",
-                        format::time(setup as f64),
-                        format::time(iteration as f64)
-                    )
-                }
-                _ => String::new(),
-            };
-            let sets = if workload.trials == 1 { "set" } else { "sets" };
-            text.push_str(&line(
-                "tried",
-                &format!("{}: {} {sets}{times}", workload.id, workload.trials),
-                columns,
-            ));
-        }
-        text.push('\n');
-    }
-    let count = |level: FindingLevel, name: &str| {
-        let count = examined
-            .iter()
-            .flat_map(|plugin| &plugin.findings)
-            .filter(|each| each.level == level)
-            .count();
-        format!("{count} {name}{}", if count == 1 { "" } else { "s" })
-    };
-    let counts = [
-        count(FindingLevel::Error, "error"),
-        count(FindingLevel::Warning, "warning"),
-        count(FindingLevel::Note, "note"),
-    ];
-    text + &counts.join(", ") + "; each set of parameters in a process of its own\n"
-}
-
-fn describe_finding(finding: &PluginFinding, columns: usize) -> String {
-    let margin = " ".repeat(LEVEL_COLUMNS);
-    let mut text = line(
-        finding.level.name(),
-        &format!("{}: {}", finding.place, finding.what),
-        columns,
-    );
-    text = match finding.level {
-        FindingLevel::Error => Tone::Bad.mark(&text),
-        FindingLevel::Warning => Tone::Open.mark(&text),
-        FindingLevel::Note => text,
-    };
-    for line in format::wrap(
-        &finding.remedy,
-        columns - LEVEL_COLUMNS - "fix: ".len(),
-        "fix: ".len(),
-    )
-    .lines()
-    .enumerate()
-    {
-        let (index, line) = line;
-        text.push_str(&format!(
-            "{margin}{}{line}\n",
-            if index == 0 { "fix: " } else { "" }
-        ));
-    }
-    text
-}
-
-/// Formats a word with a text beside it, which may have several lines.
-fn line(word: &str, text: &str, columns: usize) -> String {
-    let margin = " ".repeat(LEVEL_COLUMNS);
-    let mut lines = String::new();
-    for (index, part) in text.lines().enumerate() {
-        let first = if index == 0 {
-            format!("{word:LEVEL_COLUMNS$}")
-        } else {
-            margin.clone()
-        };
-        lines.push_str(&first);
-        let wrapped = format::wrap(part, columns - LEVEL_COLUMNS, 0);
-        lines.push_str(&wrapped.replace('\n', &format!("\n{margin}")));
-        lines.push('\n');
-    }
-    lines
 }
