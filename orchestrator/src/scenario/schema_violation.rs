@@ -8,6 +8,9 @@ use boon::{ErrorKind, InstanceToken, Type, Types, ValidationError};
 use orch_core::format;
 use serde_json::Value;
 
+/// Most alternatives that are searched for possible values.
+const MOST_ALTERNATIVES: usize = 100;
+
 /// A violation: its place in the value, the wrong key of that object if there is one, the message
 /// and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,13 +92,8 @@ fn describe_error(schema: &Value, root: &Value, error: &ValidationError) -> Vec<
             described(message, hint)
         }
         ErrorKind::Enum { want } => {
-            let words: Vec<String> = want.iter().map(shown).collect();
-            let near = found
-                .as_str()
-                .and_then(|text| nearest_name(text, want.iter().filter_map(Value::as_str)));
-            let words = format::listed(&words);
-            let message = format!("{subject} is {value}, but must be one of {words}");
-            described(message, near.map(|near| format!("did you mean `{near}`?")))
+            let (message, hint) = refuse_choice(&subject, found, want);
+            described(message, hint)
         }
         ErrorKind::Const { want } => must_be(shown(want)),
         ErrorKind::Minimum { want, .. } => must_be(format!("at least {want}")),
@@ -120,10 +118,62 @@ fn describe_error(schema: &Value, root: &Value, error: &ValidationError) -> Vec<
         },
         ErrorKind::AnyOf | ErrorKind::OneOf(_) => match expected {
             Some(expected) => must_be(expected.to_owned()),
-            None => described(format!("{subject} is {value}, which is not allowed"), None),
+            None => {
+                let choices = list_choices(schema, error);
+                let (message, hint) = refuse_choice(&subject, found, &choices);
+                described(message, hint)
+            }
         },
         kind => described(format!("{subject}: {kind}"), None),
     }
+}
+
+/// Returns the message and the hint about a value that is none of the possible ones, as far as they
+/// are known.
+fn refuse_choice(subject: &str, found: &Value, choices: &[Value]) -> (String, Option<String>) {
+    let value = shown(found);
+    let names = choices.iter().filter_map(Value::as_str);
+    let near = found.as_str().and_then(|text| nearest_name(text, names));
+    let words: Vec<String> = choices.iter().map(shown).collect();
+    let message = match &words[..] {
+        [] => format!("{subject} is {value}, which is not allowed"),
+        [only] => format!("{subject} is {value}, but must be {only}"),
+        _ => format!(
+            "{subject} is {value}, but must be one of {}",
+            format::listed(&words)
+        ),
+    };
+    (message, near.map(|near| format!("did you mean `{near}`?")))
+}
+
+/// Returns the values that the alternatives of a violated `anyOf` or `oneOf` name. Alternatives may
+/// refer to definitions.
+fn list_choices(schema: &Value, error: &ValidationError) -> Vec<Value> {
+    let keywords = ["anyOf", "oneOf"];
+    let alternatives = |one: &Value| -> Vec<Value> {
+        let lists = keywords.iter().filter_map(|name| one.get(name)?.as_array());
+        lists.flatten().cloned().collect()
+    };
+    let mut open: Vec<Value> = keywords
+        .iter()
+        .filter_map(|name| sibling_keyword(schema, error, name)?.as_array())
+        .flatten()
+        .cloned()
+        .collect();
+    let mut choices = Vec::new();
+    // A definition that refers to itself ends here too.
+    for _ in 0..MOST_ALTERNATIVES {
+        let Some(one) = open.pop() else { break };
+        choices.extend(one.get("const").cloned());
+        let words = one.get("enum").and_then(Value::as_array);
+        choices.extend(words.into_iter().flatten().cloned());
+        open.extend(alternatives(&one));
+        let definition = one.get("$ref").and_then(Value::as_str);
+        let definition = definition.and_then(|place| schema.pointer(place.strip_prefix('#')?));
+        open.extend(definition.cloned());
+    }
+    choices.reverse();
+    choices
 }
 
 /// Returns the steps from the checked value to the place of an error.

@@ -311,3 +311,24 @@ workloads:
         ]
     );
 }
+
+#[test]
+fn misspelled_choice_is_refused_with_the_known_ones() {
+    for (field, message, hint) in [
+        (
+            "builtin: comand",
+            "`builtin` is \"comand\", but must be \"command\"",
+            "did you mean `command`?",
+        ),
+        (
+            "crate: here, sandbox: offf",
+            "`sandbox` is \"offf\", but must be one of \"on\", \"off\"",
+            "did you mean `off`?",
+        ),
+    ] {
+        let text = format!("plugins: {{ k: {{ {field} }} }}\nworkloads: [{{ workload: k/w }}]\n");
+        let problems = parse(&text).unwrap_err();
+        assert_eq!(problems[0].message, message);
+        assert_eq!(problems[0].hint.as_deref(), Some(hint));
+    }
+}
