@@ -43,6 +43,7 @@ pub mod scale;
 mod scenario;
 mod sentinel;
 mod starter;
+mod time;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod verb_tests;

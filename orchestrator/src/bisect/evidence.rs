@@ -13,7 +13,7 @@ use crate::model::warning::SidedWarning;
 use crate::plugin::catalog::CounterBasis;
 use crate::plugin::revision;
 use crate::runner::pair::{A, B};
-use crate::runner::pair_series::{self, PairRecord, PairSeries, PairSides};
+use crate::runner::pair_series::{self, PairRecord, PairSeries, PairSides, PairUnit};
 use crate::runner::paired_workloads::PairLimits;
 use crate::versus::{self, MeasureTerms, WorkloadPair, side};
 use orch_core::judge::verdict;
@@ -280,6 +280,7 @@ impl<'a> CommitEvidence<'a> {
         let sides = PairSides {
             jobs: [&a.job, &b.job],
             prepared: [&a.prepared, &b.prepared],
+            unit: PairUnit::Workers,
         };
         let ground = pair_series::PairContext {
             cpus: self.ground.cpus,

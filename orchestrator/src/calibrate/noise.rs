@@ -13,7 +13,7 @@ use crate::project::{self, LoadedScenario, PluginSet};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::lock::LockPurpose;
-use crate::runner::pair_series::{PairContext, PairRecord, PairSeries, PairSides};
+use crate::runner::pair_series::{PairContext, PairRecord, PairSeries, PairSides, PairUnit};
 use crate::scenario::Job;
 use orch_core::format;
 use orch_core::judge::{alarms, estimate, verdict};
@@ -249,6 +249,7 @@ fn compare_once(
             let sides = PairSides {
                 jobs: [candidate.job; 2],
                 prepared: [candidate.prepared; 2],
+                unit: PairUnit::Workers,
             };
             series.measure_pair(&sides, ground, &mut coins, interrupt)?;
             if interrupt.is_requested() {

@@ -12,7 +12,7 @@ use crate::plugin::{PluginSource, PluginSpec};
 use crate::project::{self, LoadedScenario, PluginSet};
 use crate::runner::event::ProgressObserver;
 use crate::runner::lock::LockPurpose;
-use crate::runner::pair_series::{PairContext, PairSides};
+use crate::runner::pair_series::{PairContext, PairSides, PairUnit};
 use crate::runner::paired_workloads::{self, PairLimits, PairStopReason, PairedResult};
 use crate::scenario::Job;
 use orch_core::judge::build_effect;
@@ -150,6 +150,7 @@ impl RebuildMeasuring<'_> {
                 workloads.push(PairSides {
                     jobs: [job, job],
                     prepared,
+                    unit: PairUnit::Workers,
                 });
             }
         }

@@ -39,6 +39,8 @@ pub(super) enum Command {
     Check(CheckOptions),
     /// Find the commit that changed a workload
     Bisect(BisectOptions),
+    /// Measure programs, alone or against each other, without a project
+    Time(TimeOptions),
     /// Check this machine for sources of noise, or measure how reliable verdicts are on it
     Doctor(DoctorOptions),
     /// Check results of other benchmark tools, or a table of two runs, for contradictions
@@ -76,6 +78,15 @@ impl WaitOptions {
             self.wait
         }
     }
+}
+
+/// Program that starts the command lines of `orch time`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ShellChoice {
+    /// `sh -c`; its start is part of each run
+    Sh,
+    /// None: orch parts the line into words and starts the program itself
+    None,
 }
 
 /// Destinations of a result.
@@ -121,6 +132,91 @@ pub(super) struct VerifyOptions {
     /// Results folder [default: results/ in the project]
     #[arg(long, value_name = "DIR")]
     pub(super) results: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Several programs take turns: the first one against each other one, and then \
+        neighbours in the order of speed. Nothing is stored, and no project is needed.\n\n\
+        Examples:\n  \
+        orch time 'sort -n data' 'sort -g data'\n  \
+        orch time --parameter-list n 1,2,4 --prepare 'make clean' 'make -j{n}'\n\n\
+        Exit code: 0 measured, 201 if a program failed, 130 interrupted."
+)]
+pub(super) struct TimeOptions {
+    /// Command lines to measure, each in quotes; the first one is the baseline
+    #[arg(required = true, value_name = "COMMAND")]
+    pub(super) commands: Vec<String>,
+    /// Name of a program in the result; give it once for each program [default: its command line]
+    #[arg(short = 'n', long, value_name = "NAME", visible_alias = "command-name")]
+    pub(super) name: Vec<String>,
+    /// Replace {NAME} in the command lines by each of these values, which commas separate
+    #[arg(
+        short = 'L',
+        long,
+        value_names = ["NAME", "VALUES"],
+        num_args = 2,
+        action = clap::ArgAction::Append
+    )]
+    pub(super) parameter_list: Vec<String>,
+    /// Run this before each measured run, untimed; give it once for all commands, or once for each
+    #[arg(short, long, value_name = "COMMAND")]
+    pub(super) prepare: Vec<String>,
+    /// Run this once for each program, before the first measured run
+    #[arg(short, long, value_name = "COMMAND")]
+    pub(super) setup: Option<String>,
+    /// Run this once for each program, after the last measured run
+    #[arg(short, long, value_name = "COMMAND")]
+    pub(super) cleanup: Option<String>,
+    /// Read standard input from this file [default: empty]
+    #[arg(long, value_name = "FILE", visible_alias = "input")]
+    pub(super) stdin: Option<PathBuf>,
+    /// Start the command lines with sh, or without a shell
+    #[arg(short = 'S', long, value_name = "SHELL", value_enum, default_value_t = ShellChoice::Sh)]
+    pub(super) shell: ShellChoice,
+    /// Start the programs without a shell, as --shell none does
+    #[arg(short = 'N', conflicts_with = "shell")]
+    pub(super) no_shell: bool,
+    /// Measure programs that end with an error, too
+    #[arg(short, long)]
+    pub(super) ignore_failure: bool,
+    /// Run each program this many times before anything is measured
+    #[arg(short, long, value_name = "RUNS", default_value_t = 0)]
+    pub(super) warmup: u64,
+    /// Maximum time of the comparison of two programs, or total time of the runs of a single one
+    /// [default: 60s, or 3s for a single one]
+    #[arg(long, value_name = "DURATION", value_parser = quantity::parse_duration)]
+    pub(super) time: Option<Duration>,
+    /// Maximum time of one worker, which runs a program several times
+    #[arg(
+        long,
+        value_name = "DURATION",
+        value_parser = quantity::parse_duration,
+        default_value = "1h"
+    )]
+    pub(super) timeout: Duration,
+    /// Relative difference of time that does not matter
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        value_parser = quantity::parse_percent,
+        default_value = "1%"
+    )]
+    pub(super) tolerance: f64,
+    /// Print the result, or write it to --output, in a format of other programs
+    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    pub(super) export: Option<String>,
+    /// Write the export to this file, and print the times too
+    #[arg(short, long, value_name = "FILE", requires = "export")]
+    pub(super) output: Option<PathBuf>,
+    /// Print the result as JSON instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) wait: WaitOptions,
+    /// Seed of the random choices, to repeat those of an earlier measurement [default: random]
+    #[arg(long, value_name = "NUMBER")]
+    pub(super) seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod progress;
 pub(crate) mod render_process;
 mod report;
 mod run;
+mod time;
 mod verify;
 
 use crate::error::CommandError;
@@ -56,6 +57,7 @@ pub(crate) fn main() -> Exit {
         Command::Compare(options) => options.wait.limit(),
         Command::Check(options) => options.wait.limit(),
         Command::Bisect(options) => options.wait.limit(),
+        Command::Time(options) => options.wait.limit(),
         _ => None,
     };
     if let Some(limit) = wait {
@@ -78,6 +80,7 @@ pub(crate) fn main() -> Exit {
         Command::Doctor(options) => doctor::run_doctor(options),
         Command::Import(options) => import::run_import(options),
         Command::Report(options) => report::run_report(options),
+        Command::Time(options) => time::run_time(options),
         Command::Verify(options) => verify::run_verify(options),
         Command::List(options) => list::run_list(options),
         Command::Plugin(command) => plugin::plugin(command),

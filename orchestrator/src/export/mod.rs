@@ -16,6 +16,7 @@ use crate::comparison::Comparison;
 use crate::model::export_format::ExportFormat;
 use crate::record::Record;
 use crate::render::{RenderError, ReportView};
+use crate::time::measured::TimeResult;
 use orch_core::format::clean;
 use serde::Serialize;
 use std::path::Path;
@@ -27,6 +28,7 @@ pub(crate) enum ExportedResult<'a> {
     Comparison(&'a Comparison),
     /// A bisect has no export.
     Bisect,
+    Times(&'a TimeResult),
 }
 
 /// Reason why a result has no such export.
@@ -59,6 +61,13 @@ impl ExportedResult<'_> {
                     | ExportFormat::GithubComment
             ),
             Self::Bisect => false,
+            Self::Times(_) => matches!(
+                format,
+                ExportFormat::Csv
+                    | ExportFormat::Jsonl
+                    | ExportFormat::SamplesCsv
+                    | ExportFormat::SamplesJsonl
+            ),
         }
     }
 
@@ -68,6 +77,7 @@ impl ExportedResult<'_> {
             Self::Run(_) => "run",
             Self::Comparison(_) => "comparison",
             Self::Bisect => "bisect",
+            Self::Times(_) => "measurement of programs",
         }
     }
 }
@@ -86,6 +96,7 @@ pub(crate) fn export_result(
         ExportedResult::Run(record) => export_run(record, format),
         ExportedResult::Comparison(comparison) => export_comparison(comparison, format, templates),
         ExportedResult::Bisect => Err(refuse(result, format)),
+        ExportedResult::Times(times) => export_times(times, format),
     }?;
     // A job on GitHub may print it.
     Ok(clean::part_commands(&text).into_owned())
@@ -142,6 +153,16 @@ fn export_comparison(
             Ok(ReportView::of_comparison(comparison).render(format.file_name(), templates)?)
         }
         _ => Err(refuse(&ExportedResult::Comparison(comparison), format)),
+    }
+}
+
+fn export_times(times: &TimeResult, format: ExportFormat) -> Result<String, ExportObstacle> {
+    match format {
+        ExportFormat::Csv => write_csv(&rows::list_of_times(times)),
+        ExportFormat::Jsonl => write_lines(&rows::list_of_times(times)),
+        ExportFormat::SamplesCsv => write_csv(&samples::list_of_times(times)),
+        ExportFormat::SamplesJsonl => write_lines(&samples::list_of_times(times)),
+        _ => Err(refuse(&ExportedResult::Times(times), format)),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::comparison::Comparison;
 use crate::model::reason::ReasonKind;
 use crate::record::{JobRecord, Record};
+use crate::time::measured::{ProgramFinding, TimeResult};
 use orch_core::format::clean;
 use serde::Serialize;
 
@@ -43,6 +44,30 @@ pub(super) struct ComparisonRow {
     pairs: usize,
     reason_kind: Option<ReasonKind>,
     reason: String,
+}
+
+/// A program whose time was measured.
+#[derive(Debug, Serialize)]
+pub(super) struct ProgramTimeRow {
+    program: String,
+    command: String,
+    /// Rank by speed, from 1; empty without a time.
+    rank: Option<usize>,
+    time_ns: Option<f64>,
+    /// Interval of the time of a program that was measured alone.
+    low_ns: Option<f64>,
+    high_ns: Option<f64>,
+    /// Time relative to the first program, with its interval; 0.01 is 1 % more.
+    change: Option<f64>,
+    change_low: Option<f64>,
+    change_high: Option<f64>,
+    /// Finding about that change.
+    finding: Option<ProgramFinding>,
+    user_ns: Option<f64>,
+    system_ns: Option<f64>,
+    peak_bytes: Option<f64>,
+    runs: usize,
+    failure: String,
 }
 
 /// Returns a text that no spreadsheet takes for a formula.
@@ -128,6 +153,35 @@ pub(super) fn list_of_comparison(comparison: &Comparison) -> Vec<ComparisonRow> 
             reason: clean_field(&entry.reason),
         })
         .collect()
+}
+
+pub(super) fn list_of_times(times: &TimeResult) -> Vec<ProgramTimeRow> {
+    let first = times.programs.first().map(|one| &one.program.name);
+    let rows = times.programs.iter().map(|one| {
+        let name = &one.program.name;
+        let mut comparisons = times.comparisons.iter();
+        let against_first =
+            comparisons.find(|pair| Some(&pair.base) == first && pair.other == *name);
+        let change = against_first.map(|pair| pair.change);
+        ProgramTimeRow {
+            program: clean_field(name),
+            command: clean_field(&one.program.line),
+            rank: one.rank,
+            time_ns: one.time_ns,
+            low_ns: one.low_ns,
+            high_ns: one.high_ns,
+            change: change.map(|change| change.estimate),
+            change_low: change.and_then(|change| change.low),
+            change_high: change.and_then(|change| change.high),
+            finding: against_first.map(|pair| pair.finding),
+            user_ns: one.costs.map(|costs| costs.user_ns),
+            system_ns: one.costs.map(|costs| costs.system_ns),
+            peak_bytes: one.costs.map(|costs| costs.peak_bytes),
+            runs: one.runs,
+            failure: clean_field(one.failure.as_deref().unwrap_or_default()),
+        }
+    });
+    rows.collect()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use super::rows::clean_field;
 use crate::comparison::Comparison;
 use crate::record::Record;
+use crate::time::measured::TimeResult;
 use serde::Serialize;
 
 /// A sample of a run.
@@ -31,6 +32,55 @@ pub(super) struct TurnRow {
     iterations: u64,
     /// Time of all iterations together.
     ns: u64,
+}
+
+/// A timed run of a program.
+#[derive(Debug, Serialize)]
+pub(super) struct ProgramRunRow {
+    program: String,
+    /// Program with which it took turns; empty for a program that was measured alone.
+    against: String,
+    /// Place among the samples of the program, or among the pairs of both, from 0.
+    sample: usize,
+    /// Number of runs in the sample.
+    runs: u64,
+    /// Time of all these runs together.
+    ns: u64,
+}
+
+pub(super) fn list_of_times(times: &TimeResult) -> Vec<ProgramRunRow> {
+    let mut rows = Vec::new();
+    for one in &times.programs {
+        for (sample, ns) in one.samples_ns.iter().enumerate() {
+            rows.push(ProgramRunRow {
+                program: clean_field(&one.program.name),
+                against: String::new(),
+                sample,
+                runs: 1,
+                ns: *ns,
+            });
+        }
+    }
+    for compared in &times.comparisons {
+        for (sample, pair) in compared.pairs.iter().enumerate() {
+            let sides = [
+                (&compared.base, &compared.other, &pair.a_ns),
+                (&compared.other, &compared.base, &pair.b_ns),
+            ];
+            for (program, against, samples) in sides {
+                for ns in samples {
+                    rows.push(ProgramRunRow {
+                        program: clean_field(program),
+                        against: clean_field(against),
+                        sample,
+                        runs: pair.iterations,
+                        ns: *ns,
+                    });
+                }
+            }
+        }
+    }
+    rows
 }
 
 pub(super) fn list_of_run(record: &Record) -> Vec<SampleRow> {

@@ -22,6 +22,8 @@ pub(crate) struct PreparedPlugin {
     /// Library that workers load.
     pub(crate) library: PathBuf,
     pub(crate) hash: String,
+    /// Part of orch that the plugin is; `None` for a library.
+    pub(crate) builtin: Option<BuiltinPlugin>,
     pub(crate) flags: Vec<String>,
     pub(crate) cpu_features: Option<Vec<String>>,
     /// Allocation function of an allocator inside the library. Blocks of such an allocator are not
@@ -226,6 +228,7 @@ fn prepare_library(
         library: std::path::absolute(library).map_err(unreadable)?,
         path,
         hash,
+        builtin: None,
         flags,
         cpu_features: inspected.cpu_features,
         own_allocator: inspected.own_allocator,
@@ -253,6 +256,7 @@ fn prepare_builtin(
         path: PathBuf::from(plugin.name()),
         hash: crate::hash::file(&program).map_err(refused)?,
         library: program,
+        builtin: Some(plugin),
         flags: Vec::new(),
         cpu_features: None,
         own_allocator: None,

@@ -72,6 +72,7 @@ pub(crate) fn prepare_at_commit(
         path: library.clone(),
         library,
         hash: entry.hash,
+        builtin: None,
         flags: entry.flags,
         cpu_features: inspected.cpu_features,
         own_allocator: inspected.own_allocator,

@@ -26,6 +26,7 @@ pub(crate) mod place;
 mod places;
 pub(crate) mod plugin_findings;
 mod profile;
+mod program_times;
 mod review;
 mod run;
 mod shown;
@@ -44,6 +45,7 @@ use crate::bisect::BisectReport;
 use crate::comparison::Comparison;
 use crate::gate::GateResult;
 use crate::record::Record;
+use crate::time::measured::TimeResult;
 use minijinja::value::Serde;
 use orch_core::format::{self, clean};
 use place::ReportPlace;
@@ -121,6 +123,11 @@ impl ReportView {
     /// Makes the view of a bisect.
     pub(crate) fn of_bisect(report: &BisectReport) -> Self {
         Self::of(ReportSubject::Bisect, bisect::view(report))
+    }
+
+    /// Makes the view of the times of programs.
+    pub(crate) fn of_times(result: &TimeResult) -> Self {
+        Self::of(ReportSubject::Times, program_times::view(result))
     }
 
     /// Makes the view of a gate. `again` has the state of each job that failed in an earlier check,

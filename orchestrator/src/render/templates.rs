@@ -39,6 +39,8 @@ pub(super) enum ReportSubject {
     Import,
     Gate,
     Bisect,
+    /// Times of programs.
+    Times,
 }
 
 impl ReportSubject {
@@ -50,6 +52,7 @@ impl ReportSubject {
             Self::Import => "an import",
             Self::Gate => "a check",
             Self::Bisect => "a bisect",
+            Self::Times => "the times of programs",
         }
     }
 
@@ -59,6 +62,7 @@ impl ReportSubject {
             Self::Run => store::FILE,
             Self::Comparison | Self::Import | Self::Gate => comparison::FILE,
             Self::Bisect => "bisect.json",
+            Self::Times => "the output of `orch time --json`",
         }
     }
 }
@@ -94,6 +98,7 @@ pub(super) const REPORTS: &[BuiltInReport] = reports![
     "run.html" of Run: "a page with jobs, samples and scopes",
     "samples.txt" of Run: "the samples of each job as histograms",
     "summary.txt" of Run: "all jobs, as printed",
+    "times.txt" of Times: "the times of programs, as printed",
 ];
 
 /// The report that links the files of a run.

@@ -69,6 +69,22 @@ fn of_bisect(report: &BisectReport, template: &str) -> Result<String, RenderErro
     ReportView::of_bisect(report).render(template, Path::new(NOWHERE))
 }
 
+fn of_times(times: &TimeResult, template: &str) -> Result<String, RenderError> {
+    ReportView::of_times(times).render(template, Path::new(NOWHERE))
+}
+
+#[test]
+fn times() {
+    for fixture in ["times-full", "times-alone"] {
+        let times: TimeResult = read(fixture);
+        check(fixture, "times.txt", &of_times(&times, "times.txt"));
+    }
+    let times: TimeResult = read("times-full");
+    let narrow = ReportPlace::standard_output(Some(60), false);
+    let report = ReportView::of_times(&times).render_for(narrow, "times.txt", Path::new(NOWHERE));
+    check("times-full-60", "times.txt", &report);
+}
+
 #[test]
 fn runs() {
     for fixture in ["record-full", "record-bare", "record-night", "record-plain"] {

@@ -19,7 +19,7 @@ use crate::runner::anchor_pairs::{self, AnchorJob, AnchorPair, AnchorSeries};
 use crate::runner::event::{ProgressEvent, ProgressObserver};
 use crate::runner::interrupt::Interrupt;
 use crate::runner::journal::RunJournal;
-use crate::runner::pair_series::{PairContext, PairSides};
+use crate::runner::pair_series::{PairContext, PairSides, PairUnit};
 use crate::sentinel::EarlierLevels;
 use orch_core::judge::verdict;
 use orch_core::random::SeededRandom;
@@ -234,6 +234,7 @@ pub(super) fn measure_anchors(
                     sides: PairSides {
                         jobs: [a, b],
                         prepared,
+                        unit: PairUnit::Workers,
                     },
                 });
                 places.push((place, index));

@@ -8,6 +8,7 @@ use super::process::WorkerLaunch;
 use super::sandbox_grants;
 use crate::model::warning::{JobWarning, SidedWarning};
 use crate::plan::SAMPLE_TIME;
+use crate::plugin::BuiltinPlugin;
 use crate::plugin::build::PreparedPlugin;
 use crate::scenario::Job;
 use orch_core::judge::pair::{PairSamples, PairSummary, summarise_pair};
@@ -28,19 +29,49 @@ const WARM_UP: Duration = Duration::from_millis(20);
 const LONG_SAMPLE_NS: f64 = 10e6;
 /// Number of pairs after which the number of turns is settled.
 const SETTLED: usize = 6;
+/// Time of an iteration above which a turn of a program is a pair of its own.
+const LONG_RUN_NS: f64 = 20e6;
+/// Approximate maximum time of the turns of one pair of workers of programs, which a job's `time`
+/// may lower, and the largest number of these turns.
+const LARGEST_TURNS_BUDGET: Duration = Duration::from_secs(5);
+const MOST_TURNS: usize = 16;
 
 /// The two builds that are compared.
 #[derive(Clone, Copy)]
 pub(crate) struct PairSides<'a> {
     pub(crate) jobs: [&'a Job; 2],
     pub(crate) prepared: [&'a PreparedPlugin; 2],
+    pub(crate) unit: PairUnit,
+}
+
+/// Part of a measurement that gives one difference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PairUnit {
+    /// A pair of workers. A worker keeps what can change its times, such as its addresses, for its
+    /// whole life.
+    Workers,
+    /// A turn of both sides, where an iteration is a run of a program that takes at least 20 ms.
+    /// Each run is a process of its own, so the next turn repeats everything that matters.
+    Turns,
+}
+
+impl PairUnit {
+    /// Returns the unit for the workloads of two plugins.
+    pub(crate) fn of_plugins(prepared: [&PreparedPlugin; 2]) -> Self {
+        let runs_programs = |one: &&PreparedPlugin| one.builtin == Some(BuiltinPlugin::Command);
+        if prepared.iter().all(runs_programs) {
+            Self::Turns
+        } else {
+            Self::Workers
+        }
+    }
 }
 
 impl PairSides<'_> {
     /// Returns the time of the samples of one pair, in nanoseconds.
-    fn budget_ns(&self) -> f64 {
+    fn budget_ns(&self, largest: Duration) -> f64 {
         let [a, b] = self.jobs.map(|job| job.settings.time);
-        LARGEST_BUDGET.min(a).min(b).as_nanos() as f64
+        largest.min(a).min(b).as_nanos() as f64
     }
 }
 
@@ -110,6 +141,7 @@ struct PairPlan {
     iterations: u64,
     untimed: bool,
     turns: TurnPlan,
+    unit: PairUnit,
 }
 
 impl PairSeries {
@@ -138,9 +170,9 @@ impl PairSeries {
             stack: Some(coins.stack),
         });
         let mut chosen = self.plan;
-        let budget_ns = sides.budget_ns();
+        let budget_ns = sides.budget_ns(LARGEST_BUDGET);
         let plan = |ready: [&PairReady; 2]| {
-            let chosen = *chosen.get_or_insert_with(|| plan_pairs(ready, budget_ns));
+            let chosen = *chosen.get_or_insert_with(|| plan_pairs(ready, sides));
             PairTurns {
                 iterations: chosen.iterations,
                 count: chosen.turns.turns,
@@ -177,25 +209,49 @@ impl PairSeries {
         Ok(())
     }
 
+    /// Adds the differences of a pair of workers.
     fn add_pair(&mut self, done: PairDone, coins: &PairCoins, chosen: PairPlan, budget_ns: f64) {
-        let iterations = chosen.iterations.max(1) as f64;
-        let per_iteration = |side: usize| -> Vec<f64> {
-            done.turned[side]
-                .samples_ns
-                .iter()
-                .map(|ns| *ns as f64 / iterations)
-                .collect()
+        let turns = done.turn_first.len().max(1);
+        let part = match chosen.unit {
+            PairUnit::Workers => turns,
+            PairUnit::Turns => 1,
         };
-        let (a, b) = (per_iteration(A), per_iteration(B));
-        let Some(summary) = summarise_pair(PairSamples { a: &a, b: &b }, chosen.turns.block) else {
-            let message = "a sample took zero time".to_owned();
-            self.failed = Some(SideFailure {
-                side: A,
-                phase: Phase::Run,
-                message,
+        let parts = turns / part;
+        let [a_turned, b_turned] = &done.turned;
+        let switches = a_turned.usage.involuntary_switches + b_turned.usage.involuntary_switches;
+        let wall_ns = u64::try_from(done.wall.as_nanos()).unwrap_or(u64::MAX);
+        let a_ns = a_turned.samples_ns.chunks(part);
+        let b_ns = b_turned.samples_ns.chunks(part);
+        for ((a_ns, b_ns), turn_first) in a_ns.zip(b_ns).zip(done.turn_first.chunks(part)) {
+            let Some(summary) = summarise_samples(a_ns, b_ns, chosen) else {
+                let message = "a sample took zero time".to_owned();
+                self.failed = Some(SideFailure {
+                    side: A,
+                    phase: Phase::Run,
+                    message,
+                });
+                return;
+            };
+            self.pairs.push(PairRecord {
+                difference: summary.difference,
+                floor: summary.floor,
+                block: chosen.turns.block,
+                iterations: chosen.iterations,
+                untimed: chosen.untimed,
+                spawn_first: coins.spawn_first,
+                load_first: coins.load_first,
+                turn_first: turn_first.to_vec(),
+                stack_shift: coins.stack,
+                heap_shift: coins.shift.heap,
+                page_shift: coins.shift.pages,
+                same_addresses: done.same_addresses,
+                involuntary_switches: switches / parts as u64,
+                a_ns: a_ns.to_vec(),
+                b_ns: b_ns.to_vec(),
+                wall_ns: wall_ns / parts as u64,
             });
-            return;
-        };
+            self.summaries.push(summary);
+        }
         self.digests.get_or_insert(done.digests);
         let random = || SidedWarning {
             side: None,
@@ -210,34 +266,19 @@ impl PairSeries {
                 self.warnings.push(warning);
             }
         }
-        let [a_turned, b_turned] = done.turned;
-        self.pairs.push(PairRecord {
-            difference: summary.difference,
-            floor: summary.floor,
-            block: chosen.turns.block,
-            iterations: chosen.iterations,
-            untimed: chosen.untimed,
-            spawn_first: coins.spawn_first,
-            load_first: coins.load_first,
-            turn_first: done.turn_first,
-            stack_shift: coins.stack,
-            heap_shift: coins.shift.heap,
-            page_shift: coins.shift.pages,
-            same_addresses: done.same_addresses,
-            involuntary_switches: a_turned.usage.involuntary_switches
-                + b_turned.usage.involuntary_switches,
-            a_ns: a_turned.samples_ns,
-            b_ns: b_turned.samples_ns,
-            wall_ns: u64::try_from(done.wall.as_nanos()).unwrap_or(u64::MAX),
-        });
-        self.summaries.push(summary);
+        if chosen.unit == PairUnit::Workers {
+            self.settle_turns(wall_ns, chosen, budget_ns);
+        }
+    }
+
+    /// Chooses the number of turns again once enough pairs show the noise of the workload.
+    fn settle_turns(&mut self, wall_ns: u64, chosen: PairPlan, budget_ns: f64) {
         let turns_ns: u64 = self
             .pairs
             .last()
             .map_or(0, |pair| pair.a_ns.iter().chain(&pair.b_ns).sum());
         let turns_ns = turns_ns as f64 * if chosen.untimed { 2.0 } else { 1.0 };
-        self.process_ns
-            .push((done.wall.as_nanos() as f64 - turns_ns).max(1e6));
+        self.process_ns.push((wall_ns as f64 - turns_ns).max(1e6));
         if self.pairs.len() == SETTLED {
             let turn_ns = turns_ns / chosen.turns.turns as f64;
             let process_ns =
@@ -248,9 +289,19 @@ impl PairSeries {
     }
 }
 
+/// Summarises samples of both sides; `None` if one took no time.
+fn summarise_samples(a_ns: &[u64], b_ns: &[u64], chosen: PairPlan) -> Option<PairSummary> {
+    let iterations = chosen.iterations.max(1) as f64;
+    let [a, b] = [a_ns, b_ns]
+        .map(|samples| -> Vec<f64> { samples.iter().map(|ns| *ns as f64 / iterations).collect() });
+    summarise_pair(PairSamples { a: &a, b: &b }, chosen.turns.block)
+}
+
 /// Chooses iterations and turns of a workload from the reports of both sides of its first pair. The
 /// choice is symmetric in the sides.
-fn plan_pairs(ready: [&PairReady; 2], budget_ns: f64) -> PairPlan {
+fn plan_pairs(ready: [&PairReady; 2], sides: &PairSides) -> PairPlan {
+    let budget_ns = sides.budget_ns(LARGEST_BUDGET);
+    let unit = sides.unit;
     let [a, b] = ready;
     let slowest_ns = a.iteration_ns.max(b.iteration_ns).max(f64::MIN_POSITIVE);
     // A sample is long enough for the faster side, but a sample of a much slower side must not use
@@ -262,12 +313,26 @@ fn plan_pairs(ready: [&PairReady; 2], budget_ns: f64) -> PairPlan {
         .min(affordable.max(a.iterations.min(b.iterations)))
         .max(1);
     let sample_ns = iterations as f64 * slowest_ns;
+    if unit == PairUnit::Turns && iterations == 1 && slowest_ns >= LONG_RUN_NS {
+        let turns_ns = sides.budget_ns(LARGEST_TURNS_BUDGET);
+        let affordable = (turns_ns / (2.0 * slowest_ns)) as usize;
+        return PairPlan {
+            iterations,
+            untimed: false,
+            turns: TurnPlan {
+                turns: affordable.clamp(1, MOST_TURNS),
+                block: 1,
+            },
+            unit,
+        };
+    }
     let untimed = sample_ns < LONG_SAMPLE_NS;
     let turn_ns = 2.0 * sample_ns * if untimed { 2.0 } else { 1.0 };
     PairPlan {
         iterations,
         untimed,
         turns: turns::guess_plan(turn_ns, budget_ns),
+        unit: PairUnit::Workers,
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::event::{ProgressEvent, ProgressObserver};
 use super::interrupt::Interrupt;
-use super::pair::A;
+use super::pair::B;
 use super::pair_series::{PairContext, PairRecord, PairSeries, PairSides, SideFailure};
 use crate::model::warning::SidedWarning;
 use orch_core::judge;
@@ -96,7 +96,7 @@ pub(crate) fn measure_workloads(
                 estimate, pairs, ..
             } = state.assessment;
             observer.see(ProgressEvent::Pair {
-                job: &workloads[index].jobs[A].id,
+                job: &workloads[index].jobs[B].id,
                 pairs,
                 estimate,
             });

@@ -19,7 +19,7 @@ use crate::record::samples::{self, ProcessSamples};
 use crate::record::{JobOutcome, JobRecord};
 use crate::runner::event::ProgressObserver;
 use crate::runner::interrupt::Interrupt;
-use crate::runner::pair_series::{PairContext, PairSides};
+use crate::runner::pair_series::{PairContext, PairSides, PairUnit};
 use crate::runner::paired_workloads::{self, PairLimits, PairedResult};
 use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
@@ -258,6 +258,7 @@ impl PairedMeasurement<'_> {
                 pairs.push(PairSides {
                     jobs: each.jobs.each_ref(),
                     prepared: [a, b],
+                    unit: PairUnit::of_plugins([a, b]),
                 });
                 margins.push(each.margin);
             }

@@ -123,3 +123,10 @@ fn bisect_with_a_skipped_commit_keeps_its_fields() {
         .orch(&[&asked("c0", "c2")[..], &more].concat());
     check_fields("bisect-skipped.txt", &report(&ran));
 }
+
+#[test]
+fn times_of_programs_keep_their_fields() {
+    let project = crate::support::Project::new();
+    let ran = project.orch(&["time", "--time", "50ms", "--json", "true", "sleep 0.02"]);
+    check_fields("time.txt", &report(&ran));
+}

@@ -30,4 +30,5 @@ mod pages;
 mod precision;
 mod provenance;
 mod report;
+mod time;
 mod verify;

@@ -51,6 +51,7 @@ const LAYERS: &[&str] = &[
     "bisect",
     "doctor",
     "list",
+    "time",
     "render",
     "export",
     "report",
@@ -63,7 +64,7 @@ const LAYERS: &[&str] = &[
 ];
 
 /// External libraries, each with the crate and the module that may name it.
-const HOMES: [(&str, &str); 14] = [
+const HOMES: [(&str, &str); 15] = [
     ("git2", "git"),
     ("libloading", "worker"),
     ("minijinja", "render"),
@@ -71,6 +72,7 @@ const HOMES: [(&str, &str); 14] = [
     ("indicatif", "cli"),
     ("clap", "cli"),
     ("csv", "import"),
+    ("shlex", "time"),
     ("object", "plugin"),
     ("toml", "plugin"),
     ("iced_x86", "plugin"),

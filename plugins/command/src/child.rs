@@ -30,7 +30,7 @@ pub(crate) struct ProgramCost {
 
 impl RunningProgram {
     pub(crate) fn start(command: &mut Command) -> io::Result<Self> {
-        let child = command.spawn()?;
+        let child = call_with_random_addresses(|| command.spawn())?;
         // `wait` reaps the child and reads its cost. Dropping the handle of the standard library
         // does nothing.
         Ok(Self {
@@ -60,6 +60,40 @@ impl RunningProgram {
             signal: libc::WIFSIGNALED(status).then(|| libc::WTERMSIG(status)),
         })
     }
+}
+
+/// Calls `spawn` with address randomisation on for the program that it starts. Workers of a pair
+/// have it off, and a program would inherit that. Each of its runs would then have the same layout,
+/// and a layout that happens to be fast or slow would look like a property of the program. If the
+/// sandbox refuses the call, addresses stay fixed.
+fn call_with_random_addresses<T>(spawn: impl FnOnce() -> T) -> T {
+    const ASK: libc::c_ulong = 0xffff_ffff;
+    // SAFETY: personality only reads or sets flags of the calling thread, which its children
+    // inherit.
+    let before = unsafe { libc::personality(ASK) };
+    let is_fixed = before >= 0 && before & libc::ADDR_NO_RANDOMIZE != 0;
+    if is_fixed {
+        // SAFETY: as above.
+        unsafe { libc::personality((before & !libc::ADDR_NO_RANDOMIZE) as libc::c_ulong) };
+    }
+    let spawned = spawn();
+    if is_fixed {
+        // SAFETY: as above.
+        unsafe { libc::personality(before as libc::c_ulong) };
+    }
+    spawned
+}
+
+/// Returns the peak resident memory of this process in bytes.
+pub(crate) fn read_own_peak() -> io::Result<f64> {
+    // SAFETY: all-zero bytes are a valid rusage, and getrusage only writes to it.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: the place is valid for the call.
+    if unsafe { libc::getrusage(libc::RUSAGE_SELF, &raw mut usage) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // Linux reports it in KiB.
+    Ok(usage.ru_maxrss as f64 * 1024.0)
 }
 
 /// Output of a program: a file in memory, so that the program never waits for a reader, whose time
@@ -116,5 +150,39 @@ impl OutputFile {
         let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
         self.file.read_exact_at(&mut bytes, start)?;
         Ok(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Runs programs that print where their stack is, and counts the different places.
+    fn count_places(runs: usize) -> usize {
+        let mut places = std::collections::HashSet::new();
+        for _ in 0..runs {
+            let output = OutputFile::new().unwrap();
+            let mut command = Command::new("grep");
+            command.args(["stack", "/proc/self/maps"]);
+            command.stdout(output.writer().unwrap());
+            let cost = RunningProgram::start(&mut command).unwrap().wait().unwrap();
+            assert_eq!(cost.exit, Some(0));
+            places.insert(output.all().unwrap());
+        }
+        places.len()
+    }
+
+    #[test]
+    fn addresses_of_programs_are_random_even_if_those_of_the_caller_are_not() {
+        // Containers may forbid random addresses, or the call that changes them.
+        if count_places(4) == 1 {
+            return;
+        }
+        let fixed = std::thread::spawn(|| {
+            // SAFETY: personality changes flags of this thread only, which ends right after.
+            unsafe { libc::personality(libc::ADDR_NO_RANDOMIZE as libc::c_ulong) };
+            count_places(4)
+        });
+        assert!(fixed.join().unwrap() > 1);
     }
 }

@@ -32,6 +32,8 @@ struct Run {
     params: RunParams,
     stdout: OutputFile,
     stderr: OutputFile,
+    /// Whether the program ran since `prepare` did.
+    is_used: bool,
 }
 
 impl Workload for Run {
@@ -48,9 +50,12 @@ impl Workload for Run {
             and its children",
         ),
         Metric::count("max_rss", "B").unjudged().about(
-            "Peak resident memory of the largest process; not less than orch's own worker, \
-                which Linux includes",
+            "Peak resident memory of the largest process; not less than own_rss, which Linux \
+                includes",
         ),
+        Metric::count("own_rss", "B")
+            .unjudged()
+            .about("Resident memory of the worker that starts the program"),
     ];
     const TAGS: &'static [&'static str] = &["program"];
     type Params = RunParams;
@@ -65,20 +70,56 @@ impl Workload for Run {
             params,
             stdout: OutputFile::new()?,
             stderr: OutputFile::new()?,
+            is_used: false,
         })
+    }
+
+    /// Runs the program of `prepare`, if there is one.
+    fn reset(&mut self) -> Result<()> {
+        self.is_used = false;
+        let Some(line) = &self.params.prepare else {
+            return Ok(());
+        };
+        self.stderr.clear()?;
+        let mut command = self.build_command(line)?;
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(self.stderr.writer()?);
+        let cost = RunningProgram::start(&mut command)
+            .map_err(|error| self.not_started(line, &error))?
+            .wait()?;
+        if cost.exit == Some(0) {
+            return Ok(());
+        }
+        let end = describe_end(&cost, 0);
+        let words = describe_last_words(self.stderr.last_line()?);
+        Err(Error::msg(format_args!("`prepare` {end}{words}")))
     }
 
     fn run(&mut self) -> Result<()> {
         scope!("program");
+        if std::mem::replace(&mut self.is_used, true) && self.params.prepare.is_some() {
+            return Err(Error::msg(
+                "the program is too short for `prepare`: one sample needs several runs of it",
+            ));
+        }
         self.stdout.clear()?;
         self.stderr.clear()?;
-        let child = RunningProgram::start(&mut self.command()?)
-            .map_err(|error| self.not_started(&error))?;
+        let line = &self.params.command;
+        let mut command = self.build_command(line)?;
+        command
+            .stdin(self.open_stdin()?)
+            .stdout(self.stdout.writer()?)
+            .stderr(self.stderr.writer()?);
+        let child =
+            RunningProgram::start(&mut command).map_err(|error| self.not_started(line, &error))?;
         let cost = child.wait()?;
         self.judge(&cost)?;
         count!("user_ms", 1e3 * cost.user_seconds);
         count!("system_ms", 1e3 * cost.system_seconds);
         count!("max_rss", cost.max_rss);
+        count!("own_rss", child::read_own_peak()?);
         Ok(())
     }
 
@@ -97,41 +138,45 @@ impl Workload for Run {
 }
 
 impl Run {
-    fn command(&self) -> Result<Command> {
-        let mut command = match &self.params.command {
+    /// Builds the command of a line, without its streams.
+    fn build_command(&self, line: &CommandLine) -> Result<Command> {
+        let mut command = match line {
             CommandLine::Shell(text) => {
                 let mut shell = Command::new("sh");
                 shell.arg("-c").arg(text);
                 shell
             }
             CommandLine::Words(words) => {
-                let mut program = Command::new(&words[0]);
-                program.args(&words[1..]);
-                program
+                let (program, arguments) = words
+                    .split_first()
+                    .ok_or_else(|| Error::params("a command line names no program"))?;
+                let mut command = Command::new(program);
+                command.args(arguments);
+                command
             }
         };
         if let Some(folder) = &self.params.cwd {
             command.current_dir(folder);
         }
         command.envs(&self.params.env.0);
-        let stdin = match &self.params.stdin {
-            Some(path) => Stdio::from(File::open(path).map_err(|error| {
-                Error::params(format_args!(
-                    "parameter 'stdin': cannot open {}: {error}",
-                    path.display()
-                ))
-            })?),
-            None => Stdio::null(),
-        };
-        command
-            .stdin(stdin)
-            .stdout(self.stdout.writer()?)
-            .stderr(self.stderr.writer()?);
         Ok(command)
     }
 
-    fn not_started(&self, error: &std::io::Error) -> Error {
-        let program = self.params.command.program().unwrap_or_default();
+    fn open_stdin(&self) -> Result<Stdio> {
+        let Some(path) = &self.params.stdin else {
+            return Ok(Stdio::null());
+        };
+        let file = File::open(path).map_err(|error| {
+            Error::params(format_args!(
+                "parameter 'stdin': cannot open {}: {error}",
+                path.display()
+            ))
+        })?;
+        Ok(file.into())
+    }
+
+    fn not_started(&self, line: &CommandLine, error: &std::io::Error) -> Error {
+        let program = line.program().unwrap_or_default();
         let folder = self
             .params
             .cwd
@@ -147,23 +192,31 @@ impl Run {
     /// Returns an error with the program's last words if the program did not end as required.
     fn judge(&self, cost: &ProgramCost) -> Result<()> {
         let wanted = self.params.expect_exit;
-        if cost.exit == Some(wanted) {
+        if cost.exit == Some(wanted) || self.params.any_exit {
             return Ok(());
         }
-        let end = match (cost.exit, cost.signal) {
-            (Some(code), _) => format!("ended with exit code {code} instead of {wanted}"),
-            (None, Some(signal)) => format!("was ended by signal {signal}"),
-            (None, None) => "ended in an unknown way".to_owned(),
-        };
-        let words = self.stderr.last_line()?.or(self.stdout.last_line()?);
-        let words = words
-            .map(|words| format!("; its last words: {words}"))
-            .unwrap_or_default();
+        let end = describe_end(cost, wanted);
+        let words = describe_last_words(self.stderr.last_line()?.or(self.stdout.last_line()?));
         Err(Error::msg(format_args!(
             "`{}` {end}{words}",
             self.params.command.program().unwrap_or_default()
         )))
     }
+}
+
+/// Describes the end of a program that should have ended with the exit code `wanted`.
+fn describe_end(cost: &ProgramCost, wanted: i32) -> String {
+    match (cost.exit, cost.signal) {
+        (Some(code), _) => format!("ended with exit code {code} instead of {wanted}"),
+        (None, Some(signal)) => format!("was ended by signal {signal}"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    }
+}
+
+fn describe_last_words(words: Option<String>) -> String {
+    words
+        .map(|words| format!("; its last words: {words}"))
+        .unwrap_or_default()
 }
 
 /// Returns the 64-bit FNV-1a hash.
@@ -247,6 +300,43 @@ mod tests {
             error(json!({ "command": 3 })).contains("a list of words, or a text for the shell")
         );
         assert!(error(json!({ "command": "true", "env": { "X": 1 } })).contains("'X'"));
+    }
+
+    #[test]
+    fn prepare_runs_before_each_run_and_is_no_part_of_it() {
+        let folder = std::env::temp_dir().join(format!("orch-prepare-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let params = json!({
+            "command": "rm made; echo run >> log",
+            "prepare": "touch made; echo prepare >> log",
+            "cwd": folder,
+        });
+        let mut run = Run::create(RunParams::from_json(&params).unwrap()).unwrap();
+        for _ in 0..2 {
+            run.reset().unwrap();
+            run.run().unwrap();
+        }
+        let log = std::fs::read_to_string(folder.join("log")).unwrap();
+        let again = run.run().unwrap_err().to_string();
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(log, "prepare\nrun\nprepare\nrun\n");
+        assert!(
+            again.starts_with("the program is too short for `prepare`"),
+            "{again}"
+        );
+        let params = json!({ "command": "true", "prepare": "echo why >&2; exit 4" });
+        let mut run = Run::create(RunParams::from_json(&params).unwrap()).unwrap();
+        assert_eq!(
+            run.reset().unwrap_err().to_string(),
+            "`prepare` ended with exit code 4 instead of 0; its last words: why"
+        );
+    }
+
+    #[test]
+    fn every_end_is_expected_if_the_parameters_say_so() {
+        for line in ["exit 3", "kill -9 $$"] {
+            assert_eq!(error(json!({ "command": line, "any_exit": true })), "");
+        }
     }
 
     #[test]

@@ -12,9 +12,14 @@ pub(crate) struct RunParams {
     pub(crate) command: CommandLine,
     /// File that the program reads as its standard input; empty by default
     pub(crate) stdin: Option<PathBuf>,
+    /// Program that runs before each measured run, untimed; as `command`
+    pub(crate) prepare: Option<CommandLine>,
     /// Expected exit code
     #[param(default = 0, range = 0..=255)]
     pub(crate) expect_exit: i32,
+    /// Whether every exit code is expected, and the end by a signal too
+    #[param(default = false)]
+    pub(crate) any_exit: bool,
     /// Working directory; by default the project's root
     pub(crate) cwd: Option<PathBuf>,
     /// Environment variables in addition to those of the job, as a map of names and texts

@@ -21,10 +21,11 @@ const EVALUATED: &str = "3703701";
 const LONG: usize = 10 << 10;
 
 /// Fields of the documents. As keys, they are not texts, unlike the keys of maps.
-const FIELDS: [&str; 3] = [
+const FIELDS: [&str; 4] = [
     include_str!("../../../tests/fixtures/json-keys/record.txt"),
     include_str!("../../../tests/fixtures/json-keys/comparison.txt"),
     include_str!("../../../tests/fixtures/json-keys/bisect.txt"),
+    include_str!("../../../tests/fixtures/json-keys/time.txt"),
 ];
 /// Number of texts that are replaced together, so that the tests take seconds.
 pub(crate) const TOGETHER: usize = 4;
@@ -236,6 +237,14 @@ fn long_name_makes_no_other_line_long() {
         let padded = report.lines().find(is_padded);
         assert_eq!(padded, None, "{name}");
         assert!(report.len() < 100 * LONG, "{name}: {} bytes", report.len());
+    }
+}
+
+#[test]
+fn no_text_of_a_program_controls_its_report() {
+    for fixture in ["times-full", "times-alone"] {
+        let times: TimeResult = read(fixture);
+        check_reports(&times, &["times.txt"], 8, of_times);
     }
 }
 

@@ -54,6 +54,7 @@ fn tables_of_the_page_list_the_names_of_the_views() {
     let record: Record = read("record-full");
     let compared: Comparison = read("comparison-full");
     let report: BisectReport = read("bisect-full");
+    let times: TimeResult = read("times-full");
     let gate = GateResult {
         outcome: GateOutcome::Passed,
         findings: Vec::new(),
@@ -70,6 +71,7 @@ fn tables_of_the_page_list_the_names_of_the_views() {
             serde_json::to_value(gate::view(&compared, &gate, &[], &[])),
         ),
         ("bisects", serde_json::to_value(bisect::view(&report))),
+        ("times", serde_json::to_value(program_times::view(&times))),
     ];
     let tables = read_tables();
     for (kind, view) in views {
