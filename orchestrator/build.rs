@@ -1,11 +1,12 @@
 //! Makes the linker keep the allocator entry points of `core/src/counting/entry.rs` and export
 //! them from the executable, so that plugins and the C library call them instead of the C
 //! library's own. Leaves the table of symbols out of the release program; plugins keep theirs,
-//! because crash reports name their functions. Lists the files that `orch plugin new` writes, so
-//! that an installed `orch` needs no checkout.
+//! because crash reports name their functions. Composes the text of `orch --version`. Lists the
+//! files that `orch plugin new` writes, so that an installed `orch` needs no checkout.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -24,9 +25,14 @@ fn main() {
         println!("cargo::rustc-link-arg-bins=-Wl,-u,{name}");
         println!("cargo::rustc-link-arg-bins=-Wl,--export-dynamic-symbol={name}");
     }
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
+    let is_release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
+    if is_release {
         println!("cargo::rustc-link-arg-bins=-Wl,--strip-all");
     }
+    println!(
+        "cargo::rustc-env=ORCH_VERSION={}",
+        compose_version(is_release)
+    );
     let plugins = Path::new("../plugins");
     let mut text = String::new();
     for (name, folder) in [
@@ -39,6 +45,39 @@ fn main() {
     }
     let out = std::env::var_os("OUT_DIR").expect("cargo sets it");
     std::fs::write(Path::new(&out).join("starter_files.rs"), text).expect("cargo made the folder");
+}
+
+/// Composes the version with the commit, its date and the compiler. Other builds than those for
+/// release lack the commit, so that a commit does not compile them again.
+fn compose_version(is_release: bool) -> String {
+    let number = env!("CARGO_PKG_VERSION");
+    let compiler = std::env::var("RUSTC").ok();
+    let compiler = compiler.and_then(|rustc| read_output(&rustc, &["--version"]));
+    let compiler = compiler.and_then(|text| text.split(' ').nth(1).map(str::to_owned));
+    let mut facts = Vec::new();
+    // In a copy inside another repository, the commit would be that of the other one.
+    if is_release && read_output("git", &["ls-files", "build.rs"]).is_some() {
+        if let Some(log) = read_output("git", &["rev-parse", "--git-path", "logs/HEAD"])
+            && Path::new(&log).exists()
+        {
+            println!("cargo::rerun-if-changed={log}");
+        }
+        facts.extend(read_output("git", &["log", "-1", "--format=%h %cs"]));
+    }
+    facts.extend(compiler.map(|version| format!("rustc {version}")));
+    if facts.is_empty() {
+        number.to_owned()
+    } else {
+        format!("{number} ({})", facts.join(", "))
+    }
+}
+
+/// Returns what a program prints, or nothing if it fails.
+fn read_output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| text.to_owned())
 }
 
 /// What running, building and testing leave in a folder, and what users of the SDK do not need.

@@ -128,7 +128,7 @@ def processes(orch: Path) -> Iterator[int]:
                 pass
 
 
-def finish(orch: Path, command: Command) -> None:
+def finish(orch: Path, command: Command, random_: random.Random) -> None:
     """Carries the command out to its end and checks what is left."""
     folder = command.folder
     run = start(orch, command, bool(command.resume and journals(folder)))
@@ -151,8 +151,10 @@ def finish(orch: Path, command: Command) -> None:
     if left:
         command.problems.append(f"left: {left}")
     shutil.rmtree(folder / "results", ignore_errors=True)
-    # Without the cache, the next kills meet builds again.
-    shutil.rmtree(folder / "cache", ignore_errors=True)
+    # Without the cache, the next kills meet builds again. With it, nothing is checked out again, so
+    # that a leftover in the folder of the worktree stays until the end.
+    if random_.random() < 0.5:
+        shutil.rmtree(folder / "cache", ignore_errors=True)
 
 
 def main() -> int:
@@ -172,7 +174,7 @@ def main() -> int:
             command.folder = Path(place) / command.name
             make_project(command.folder)
             begun = time.monotonic()
-            finish(orch, command)
+            finish(orch, command, random_)
             command.seconds = time.monotonic() - begun
         number = 0
         while sum(command.kills for command in chosen) < arguments.kills:
@@ -187,9 +189,9 @@ def main() -> int:
             command.kills += run.returncode == -signal.SIGKILL
             check_results(command)
             if (number - 1) // len(chosen) % FINISH_EVERY == FINISH_EVERY - 1:
-                finish(orch, command)
+                finish(orch, command, random_)
         for command in chosen:
-            finish(orch, command)
+            finish(orch, command, random_)
         patience = time.monotonic() + PATIENCE_S
         while (left := list(processes(orch))) and time.monotonic() < patience:
             time.sleep(0.1)

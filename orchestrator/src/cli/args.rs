@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Measure the workloads of plugins in fresh processes, count their allocations exactly, and record
 /// the commit.
 #[derive(Debug, Parser)]
-#[command(name = "orch", version, max_term_width = 100)]
+#[command(name = "orch", version = env!("ORCH_VERSION"), max_term_width = 100)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
@@ -56,6 +56,8 @@ pub(super) enum Command {
     Plugin(PluginCommand),
     /// Print the JSON Schema of scenario files, for use in editors
     Schema,
+    /// Print a script that completes the arguments of orch in a shell
+    Completions(CompletionsOptions),
 }
 
 /// Time that a command waits until other measurements on this machine have ended.
@@ -459,6 +461,16 @@ pub(super) struct ListOptions {
     /// Print the describe documents as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+        orch completions bash > ~/.local/share/bash-completion/completions/orch\n  \
+        orch completions zsh > ~/.zfunc/_orch")]
+pub(super) struct CompletionsOptions {
+    /// Shell that reads the script
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Subcommand)]

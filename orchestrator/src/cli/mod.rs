@@ -5,6 +5,7 @@ mod bisect;
 mod bisect_progress;
 mod check;
 mod compare;
+mod completions;
 mod doctor;
 pub(crate) mod exit;
 mod import;
@@ -66,7 +67,11 @@ pub(crate) fn main() -> Exit {
     // Commands that only read and print start no worker.
     let starts_workers = match &arguments.command {
         Command::Doctor(options) => options.calibrate || options.rebuilds.is_some(),
-        Command::Import(_) | Command::Report(_) | Command::Verify(_) | Command::Schema => false,
+        Command::Import(_)
+        | Command::Report(_)
+        | Command::Verify(_)
+        | Command::Schema
+        | Command::Completions(_) => false,
         _ => true,
     };
     if let (true, Err(message)) = (starts_workers, shell_limits::check_limits()) {
@@ -85,6 +90,7 @@ pub(crate) fn main() -> Exit {
         Command::List(options) => list::run_list(options),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Schema => list::print_schema(),
+        Command::Completions(options) => completions::print_completions(options),
     };
     match result {
         Ok(exit) => exit,

@@ -15,6 +15,7 @@ mod bisect_refusals;
 mod bisect_scripted;
 mod check;
 mod compare;
+mod completions;
 mod contradictions;
 mod doctor;
 mod failing_io;
