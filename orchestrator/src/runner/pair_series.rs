@@ -360,3 +360,86 @@ fn build_request(
         sandbox: sandbox_grants::find_grants(sides.prepared[side], &job.workload, &job.params),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use orch_core::protocol::{MemoryShift, ResourceUsage, TurnSamples};
+
+    fn finished_pair(a_ns: &[u64], b_ns: &[u64]) -> PairDone {
+        let turned = [a_ns, b_ns].map(|samples| TurnSamples {
+            samples_ns: samples.to_vec(),
+            usage: ResourceUsage::default(),
+        });
+        PairDone {
+            turned,
+            digests: [String::new(), String::new()],
+            same_addresses: true,
+            turn_first: vec![A, B, A],
+            wall: Duration::from_millis(600),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn add(unit: PairUnit, block: usize) -> PairSeries {
+        let coins = PairCoins {
+            spawn_first: A,
+            load_first: B,
+            shift: MemoryShift::default(),
+            stack: 16,
+        };
+        let chosen = PairPlan {
+            iterations: 1,
+            untimed: false,
+            turns: TurnPlan { turns: 3, block },
+            unit,
+        };
+        let mut series = PairSeries::default();
+        let done = finished_pair(&[50, 60, 70], &[100, 30, 70]);
+        series.add_pair(done, &coins, chosen, 1e9);
+        series
+    }
+
+    #[test]
+    fn each_turn_of_programs_is_a_pair_with_its_own_difference() {
+        let series = add(PairUnit::Turns, 1);
+        let ln2 = 2f64.ln();
+        let expected = [ln2, -ln2, 0.0];
+        for (found, expected) in series.differences().iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-12, "{found}");
+        }
+        let firsts: Vec<&[usize]> = series
+            .pairs
+            .iter()
+            .map(|pair| &pair.turn_first[..])
+            .collect();
+        assert_eq!(firsts, [&[A][..], &[B], &[A]]);
+        let wall: u64 = series.pairs.iter().map(|pair| pair.wall_ns).sum();
+        assert_eq!(wall, 600_000_000);
+        assert!(series.pairs.iter().all(|pair| pair.a_ns.len() == 1));
+    }
+
+    #[test]
+    fn turns_of_workers_are_one_pair() {
+        let series = add(PairUnit::Workers, 3);
+        assert_eq!(series.pairs.len(), 1);
+        assert_eq!(series.pairs[0].b_ns, [100, 30, 70]);
+        assert!((series.differences()[0] - (30f64 / 50.0).ln()).abs() < 1e-12);
+    }
+
+    #[test]
+    fn failed_sample_of_no_time_ends_the_series() {
+        let mut series = add(PairUnit::Turns, 1);
+        let pairs = series.pairs.len();
+        let coins = PairCoins::draw(&mut SeededRandom::from_seed(1));
+        let chosen = PairPlan {
+            iterations: 1,
+            untimed: false,
+            turns: TurnPlan { turns: 3, block: 1 },
+            unit: PairUnit::Turns,
+        };
+        series.add_pair(finished_pair(&[0, 1, 1], &[1, 1, 1]), &coins, chosen, 1e9);
+        assert!(series.failed.is_some());
+        assert_eq!(series.pairs.len(), pairs);
+    }
+}

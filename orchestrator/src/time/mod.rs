@@ -235,11 +235,12 @@ impl ProgramHelpers<'_> {
 
     fn clean_up(&self) -> Result<(), CommandError> {
         let lines = self.programs.iter().take(self.started);
-        let results = lines
-            .filter_map(|program| program.cleanup.as_ref())
-            .map(|line| run_helper("--cleanup", line));
         // All of them run, and the first failure is reported.
-        results.fold(Ok(()), |first, next| first.and(next))
+        let results: Vec<Result<(), CommandError>> = lines
+            .filter_map(|program| program.cleanup.as_ref())
+            .map(|line| run_helper("--cleanup", line))
+            .collect();
+        results.into_iter().collect()
     }
 }
 
