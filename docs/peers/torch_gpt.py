@@ -1,14 +1,18 @@
 #!/usr/bin/env python3
-"""Tokens per second of the same GPT in PyTorch (eager, float32, CPU) and in orch, one after the other in turns.
+"""Measures the tokens per second of the same GPT in PyTorch (eager, float32, CPU) and in orch.
 
     pip install torch numpy safetensors
     python3 docs/peers/torch_gpt.py [--threads 1] [--prompt 32] [--tokens 25] [--turns 5]
 
-Random weights of both model sizes; timing does not depend on their values. The PyTorch model is written the way its users
-write one: modules, scaled_dot_product_attention, a KV cache that grows by concatenation. orch is started as a program on a
-scenario made here, so its figures come from its own measuring; run it from the project's root after
-`cargo build --release`. Compare the ratio, not the numbers: both depend on the machine and its neighbours.
+The script measures the two sides in turns, one after the other. Both model sizes have random
+weights, because the time does not depend on their values. The PyTorch model is written as users of
+PyTorch write one: with modules, scaled_dot_product_attention, and a KV cache that grows by
+concatenation. The script starts orch as a program on a scenario that it writes, so orch's figures
+come from orch's own measurement. Run the script from the project's root after
+`cargo build --release`. Compare the ratio and not the numbers, because both numbers depend on the
+machine and its neighbours.
 """
+
 import argparse
 import json
 import pathlib
@@ -90,7 +94,10 @@ def torch_tokens_per_s(name, options):
 def orch_tokens_per_s(name, options, folder):
     root = pathlib.Path(__file__).resolve().parents[2]
     scenario = pathlib.Path(folder) / "peer.yaml"
-    params = f"model: {name}, prompt: {options.prompt}, tokens: {options.tokens}, temperature: 0, kv_cache: true"
+    params = (
+        f"model: {name}, prompt: {options.prompt}, tokens: {options.tokens}, "
+        "temperature: 0, kv_cache: true"
+    )
     scenario.write_text(
         f"plugins: {{ transformer: {{ crate: '{root}/plugins/transformer' }} }}\n"
         f"defaults: {{ time: 2s, rounds: 4, threads: {options.threads} }}\n"
@@ -102,19 +109,28 @@ def orch_tokens_per_s(name, options, folder):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name, default in (("threads", 1), ("prompt", 32), ("tokens", 25), ("turns", 5)):
         parser.add_argument(f"--{name}", type=int, default=default)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print(f"torch {torch.__version__}, {options.threads} threads, prompt {options.prompt}, {options.tokens} tokens")
+    print(
+        f"torch {torch.__version__}, {options.threads} threads, "
+        f"prompt {options.prompt}, {options.tokens} tokens"
+    )
     with tempfile.TemporaryDirectory() as folder:
         for name in SIZES:
-            rates = [(torch_tokens_per_s(name, options), orch_tokens_per_s(name, options, folder))
-                     for _ in range(options.turns)]
+            rates = [
+                (torch_tokens_per_s(name, options), orch_tokens_per_s(name, options, folder))
+                for _ in range(options.turns)
+            ]
             theirs, ours = (statistics.median(side) for side in zip(*rates))
             ratio = statistics.median(o / t for t, o in rates)
-            print(f"{name}: torch {theirs:.0f} tokens/s, orch {ours:.0f} tokens/s, ratio {ratio:.2f}")
+            print(
+                f"{name}: torch {theirs:.0f} tokens/s, orch {ours:.0f} tokens/s, ratio {ratio:.2f}"
+            )
 
 
 if __name__ == "__main__":

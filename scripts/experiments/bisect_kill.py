@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""Kills `orch bisect` at random moments and resumes it: the same culprit, no finished build twice, nothing left behind.
+"""Kills `orch bisect` at random moments, resumes it, and checks the results.
 
-    bisect_kill.py --orch target/release/orch --sdk plugins/sdk [--kills 10] [--commits 32] [--seed 1]
+    bisect_kill.py --orch target/release/orch --sdk plugins/sdk
+                   [--kills 10] [--commits 32] [--seed 1]
 
-The repository is made by history.py. Everything that is asserted ends the script with a message if it does not hold.
+The bisect must name the planted culprit, repeat no finished build, and leave nothing behind.
+history.py makes the repository. If a check fails, the script prints a message and exits with 1.
 """
 
 import argparse
@@ -22,42 +24,80 @@ HERE = Path(__file__).resolve().parent
 
 
 def tree(root):
-    """Content and mode of everything below a folder, `.git` included, results apart."""
+    """Returns a hash of the content, mode and modification time of every file below a folder.
+
+    The hash includes the files of `.git` and excludes results.
+    """
     digest = hashlib.sha256()
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(name for name in folders if name != "results")
         for name in sorted(files):
             path = Path(folder) / name
-            digest.update(f"{path.relative_to(root)} {path.lstat().st_mode:o} {path.lstat().st_mtime_ns} ".encode())
+            digest.update(
+                (
+                    f"{path.relative_to(root)} {path.lstat().st_mode:o} {path.lstat().st_mtime_ns} "
+                ).encode()
+            )
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def history(folder, arguments, plant, seed, *more):
-    """Makes a history in `folder/user`; returns what history.py says of it."""
-    command = [sys.executable, HERE / "history.py", folder / "user", "--commits", str(arguments.commits), "--plant", plant,
-               "--seed", str(seed), "--sdk", arguments.sdk, *more]
+    """Makes a history in `folder/user`, and returns the description that history.py prints."""
+    command = [
+        sys.executable,
+        HERE / "history.py",
+        folder / "user",
+        "--commits",
+        str(arguments.commits),
+        "--plant",
+        plant,
+        "--seed",
+        str(seed),
+        "--sdk",
+        arguments.sdk,
+        *more,
+    ]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def isolated(folder, **more):
-    """The environment of an orch with a cache and a lock of its own."""
-    return dict(os.environ, XDG_CACHE_HOME=str(folder / "cache"), ORCH_LOCK_FILE=str(folder / "lock"), **more)
+    """Returns the environment of an orch that has its own cache and lock."""
+    return dict(
+        os.environ,
+        XDG_CACHE_HOME=str(folder / "cache"),
+        ORCH_LOCK_FILE=str(folder / "lock"),
+        **more,
+    )
 
 
 def command_for(orch, plant):
-    """The bisect of a whole history."""
+    """Returns the command that bisects a whole history."""
     metric = ["--metric", "allocations"] if plant == "allocation" else []
-    return [orch, "bisect", "scenarios/bench.yaml", "--workload", "sum", "--good", "good", "--bad", "bad", "--json", *metric]
+    return [
+        orch,
+        "bisect",
+        "scenarios/bench.yaml",
+        "--workload",
+        "sum",
+        "--good",
+        "good",
+        "--bad",
+        "bad",
+        "--json",
+        *metric,
+    ]
 
 
 def size(folder):
-    """Bytes of state on disk."""
-    return sum(path.stat().st_size for path in (folder / "cache/orch/bisect").glob("*/journal.jsonl"))
+    """Returns the number of bytes of state on disk."""
+    return sum(
+        path.stat().st_size for path in (folder / "cache/orch/bisect").glob("*/journal.jsonl")
+    )
 
 
 def workers(mark):
-    """Processes that carry the environment of this script's runs."""
+    """Returns the processes that carry the environment of this script's runs."""
     found = []
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid():
@@ -70,13 +110,17 @@ def workers(mark):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--orch", required=True)
     parser.add_argument("--sdk", required=True)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--commits", type=int, default=32)
     parser.add_argument("--plant", default="time")
-    parser.add_argument("--longest", type=float, default=4.0, help="seconds until a kill, at most")
+    parser.add_argument(
+        "--longest", type=float, default=4.0, help="kill after at most this many seconds"
+    )
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     orch = str(Path(arguments.orch).resolve())
@@ -96,13 +140,18 @@ def main():
         command = first
         while True:
             with open(folder / "log", "w+") as log, open(folder / "out", "w+") as out:
-                run = subprocess.Popen(command, cwd=folder / "user", env=environment, stdout=out, stderr=log)
+                run = subprocess.Popen(
+                    command, cwd=folder / "user", env=environment, stdout=out, stderr=log
+                )
                 try:
                     if kills == 0:
-                        # The first build compiles the SDK and takes longest: kills before its end would all be the same.
+                        # The first build compiles the SDK and takes the longest time. All kills
+                        # before its end would test the same state.
                         while run.poll() is None and size(folder) < 2000:
                             time.sleep(0.05)
-                    run.wait(rng.uniform(0.0, arguments.longest) if kills < arguments.kills else None)
+                    run.wait(
+                        rng.uniform(0.0, arguments.longest) if kills < arguments.kills else None
+                    )
                 except subprocess.TimeoutExpired:
                     run.send_signal(signal.SIGKILL)
                     run.wait()
@@ -111,10 +160,12 @@ def main():
                 out.seek(0)
                 text, answer = log.read(), out.read()
             for note in (folder / "cache/orch/builds").glob("*.json"):
-                # Written when a build ends, so a build that is repeated writes it again.
+                # orch writes a note when a build ends. A repeated build writes its note again.
                 when = note.stat().st_mtime_ns
                 repeated += notes.setdefault(note.name, when) != when
-            print(f"kill {kills}: {len(notes)} builds noted, state {size(folder)} bytes", flush=True)
+            print(
+                f"kill {kills}: {len(notes)} builds noted, state {size(folder)} bytes", flush=True
+            )
             if run.returncode != -signal.SIGKILL:
                 break
             command = resume if size(folder) else first
@@ -130,13 +181,19 @@ def main():
         if tree(folder / "user") != before:
             problems.append("the user's folder changed")
         if list((folder / "cache/orch/bisect").iterdir()):
-            problems.append("state was left")
+            problems.append("state was left behind")
         if list((folder / "tmp").iterdir()):
-            problems.append(f"temporary files were left: {[path.name for path in (folder / 'tmp').iterdir()]}")
+            problems.append(
+                "temporary files were left behind: "
+                f"{[path.name for path in (folder / 'tmp').iterdir()]}"
+            )
         left = workers(mark)
         if left:
-            problems.append(f"processes were left: {left}")
-        print(f"{kills} kills, {len(notes)} builds, culprit {named}: {'; '.join(problems) or 'all holds'}")
+            problems.append(f"processes were left behind: {left}")
+        print(
+            f"{kills} kills, {len(notes)} builds, culprit {named}: "
+            f"{'; '.join(problems) or 'all checks passed'}"
+        )
         return 1 if problems else 0
 
 

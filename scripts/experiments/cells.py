@@ -1,4 +1,4 @@
-"""The experiments: which comparisons each one makes, in which order, and what the right answer is."""
+"""Lists the comparisons of each experiment, their order, and their right answers."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ NAMES = ("aa", "power", "exact", "exact-aa", "unpaired")
 WORKLOADS = ("cpu", "matmul", "memory", "allocate")
 CONDITIONS = ("quiet", "load")
 
-# Units per iteration of the planted workloads when nothing is set.
+# Units of work per iteration of the planted workloads, if no parameter is set.
 WORK = {"cpu": 1000, "matmul": 100, "memory": 100, "allocate": 1000}
 
 MOST_PAIRS = 64
-EXACT_AA_COMPARISONS = 1000  # of workloads, all jobs together
+EXACT_AA_COMPARISONS = 1000  # comparisons of workloads, over all jobs
 
 
 @dataclass(frozen=True)
 class Task:
-    """One comparison, or for `unpaired` three runs."""
+    """One comparison, or three runs for `unpaired`."""
 
     experiment: str
     cell: str
     index: int
-    workload: str | None  # none: all jobs of the scenario
+    workload: str | None  # None for all jobs of the scenario
     load: bool = False
     tolerance_percent: float = 1.0
     pairs: int = MOST_PAIRS
     sets: dict[str, tuple[int, int]] = field(default_factory=dict)
-    truth: float = 0.0  # ln(time of B / time of A) that was planted
+    truth: float = 0.0  # planted ln(time of B / time of A)
 
     @property
     def key(self) -> str:
@@ -38,9 +38,10 @@ class Task:
 
 
 def tasks(experiment: str, count: int | None, jobs: int) -> Iterator[Task]:
-    """All tasks of an experiment. Cells take turns, so that a stop leaves them equally full.
+    """Yields all tasks of an experiment.
 
-    `count` replaces the number of tasks per cell; `jobs` is the size of the scenario of `exact-aa`.
+    The cells take turns, so that an early stop leaves them equally full. `count` replaces the
+    number of tasks per cell. `jobs` is the number of jobs in the scenario of `exact-aa`.
     """
     cells = _cells(experiment, jobs)
     wanted = {cell: count if count is not None else default for cell, default in cells.items()}
@@ -51,7 +52,7 @@ def tasks(experiment: str, count: int | None, jobs: int) -> Iterator[Task]:
 
 
 def _cells(experiment: str, jobs: int) -> dict[str, int]:
-    """Cells with their default counts."""
+    """Returns the cells with their default counts."""
     conditions = [f"{workload}-{condition}" for condition in CONDITIONS for workload in WORKLOADS]
     if experiment == "aa":
         return dict.fromkeys(conditions, 52)
@@ -62,9 +63,14 @@ def _cells(experiment: str, jobs: int) -> dict[str, int]:
     if experiment == "exact-aa":
         return {"load": math.ceil(EXACT_AA_COMPARISONS / jobs)}
     if experiment == "power":
-        others = {f"{workload}-{percent}": 20 for workload in WORKLOADS if workload != "matmul" for percent in (2, 5)}
+        others = {
+            f"{workload}-{percent}": 20
+            for workload in WORKLOADS
+            if workload != "matmul"
+            for percent in (2, 5)
+        }
         return {"matmul-1": 200, "matmul-2": 200, "matmul-5": 50} | others
-    raise ValueError(f"no experiment is called {experiment}")
+    raise ValueError(f"unknown experiment {experiment}")
 
 
 def _task(experiment: str, cell: str, index: int) -> Task:
@@ -80,12 +86,18 @@ def _task(experiment: str, cell: str, index: int) -> Task:
 
 
 def _planted(experiment: str, cell: str, index: int, workload: str, percent: int) -> Task:
-    """A task with one slower side. A coin says which: the rules have to find both signs."""
+    """Returns a task with one slower side. A coin chooses it: the rules must find both signs."""
     base = WORK[workload]
     more = base * (100 + percent) // 100
-    # Text as a seed gives the same coin in every run of the script.
+    # With text as its seed, the coin is the same in every run of the script.
     a, b = (base, more) if random.Random(f"{cell} {index}").random() < 0.5 else (more, base)
     tolerance = 0.5 if percent == 1 else 1.0
     return Task(
-        experiment, cell, index, workload, tolerance_percent=tolerance, sets={"work": (a, b)}, truth=math.log(b / a)
+        experiment,
+        cell,
+        index,
+        workload,
+        tolerance_percent=tolerance,
+        sets={"work": (a, b)},
+        truth=math.log(b / a),
     )

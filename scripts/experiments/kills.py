@@ -3,10 +3,11 @@
 
     kills.py --orch target/release/orch [--kills 1000] [--seed 1]
 
-Each command has a project of its own: a git repository with a C plugin and twelve commits, the sixth of which allocates
-once more. After each kill, every result file must be whole. After every twentieth start of a command, the command is
-carried out to its end, from its journal if there is one: it must give the right answer and leave no process, no
-unfinished file, no scratch folder and no journal. The exit code is 1 if anything of that does not hold.
+Each command has its own project: a git repository with a C plugin and twelve commits, c0 to c11.
+From c6 on, the plugin allocates once more. After each kill, every result file must be complete.
+After every twentieth start of a command, the script runs the command to its end, from its journal
+if there is one. The command must then give the right answer, and must leave behind no process, no
+unfinished file, no scratch folder and no journal. The exit code is 1 if any of these checks fails.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ HERE = Path(__file__).resolve().parent
 SOURCE = HERE.parents[1] / "orchestrator/tests/fixtures/sides.c"
 COMMITS, CULPRIT = 12, 6
 FINISH_EVERY = 20
-PATIENCE_S = 5.0  # until the processes of a killed orch are gone
+PATIENCE_S = 5.0  # longest time until the processes of a killed orch are gone
 TABLE = "method,previous_ms,current_ms\nmatmul,12,11\ngelu,3,4\n"
 
 
 @dataclass
 class Command:
-    """A command of orch, and what it leaves if nothing disturbs it."""
+    """A command of orch, with its exit code and its result file if nothing disturbs it."""
 
     name: str
     arguments: list[str]
     code: int
     result: str
-    resume: list[str] = field(default_factory=list)  # continues from a journal
+    resume: list[str] = field(default_factory=list)  # arguments that continue from a journal
     folder: Path = Path()
     seconds: float = 1.0
     kills: int = 0
@@ -51,7 +52,16 @@ class Command:
 
 def commands() -> list[Command]:
     scenario = "scenarios/s.yaml"
-    ends = ["--workload", "work", "--good", "c0", "--bad", f"c{COMMITS - 1}", "--metric", "allocations"]
+    ends = [
+        "--workload",
+        "work",
+        "--good",
+        "c0",
+        "--bad",
+        f"c{COMMITS - 1}",
+        "--metric",
+        "allocations",
+    ]
     return [
         Command("run", ["run", scenario], 0, "record.json", ["run", scenario, "--resume"]),
         Command("compare", ["compare", "c0", f"c{CULPRIT}", "--pairs", "2"], 1, "comparison.json"),
@@ -62,19 +72,28 @@ def commands() -> list[Command]:
 
 
 def git(folder: Path, *arguments: str) -> None:
-    who = ["-c", "user.name=Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    who = [
+        "-c",
+        "user.name=Test",
+        "-c",
+        "user.email=test@example.org",
+        "-c",
+        "commit.gpgsign=false",
+    ]
     subprocess.run(["git", *who, *arguments], cwd=folder, check=True, capture_output=True)
 
 
 def make_project(folder: Path) -> None:
-    """The repository of one command."""
+    """Makes the repository of one command."""
     for name in ("plugin", "scenarios", "tmp"):
         (folder / name).mkdir(parents=True)
     (folder / "orch.yaml").touch()
     (folder / "table.csv").write_text(TABLE)
     (folder / ".gitignore").write_text("cache/\nlock\nresults/\ntmp/\ncommand.*\n")
     shutil.copy(SOURCE, folder / "plugin/sides.c")
-    build = 'cc -O1 $ORCH_CFLAGS -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT"'
+    build = (
+        'cc -O1 $ORCH_CFLAGS -shared -fPIC -w $(cat flags) -I"$ORCH_INCLUDE" sides.c -o "$ORCH_OUT"'
+    )
     (folder / "scenarios/s.yaml").write_text(
         "defaults: { tolerance: 20%, time: 20ms, timeout: 20s }\nbudget: 100ms\nplugins:\n"
         f"  sides: {{ dir: plugin, build: '{build}' }}\nworkloads: [{{ workload: sides/work }}]\n"
@@ -89,9 +108,13 @@ def make_project(folder: Path) -> None:
 
 
 def journals(folder: Path) -> list[Path]:
-    """What a killed command continues."""
-    # Hidden folders have not begun, and a run with a record is over.
-    runs = [file for file in folder.glob("results/[!.]*/journal.jsonl") if not (file.parent / "record.json").exists()]
+    """Returns the journals from which a killed command continues."""
+    # A run in a hidden folder has not begun, and a run with a record has ended.
+    runs = [
+        file
+        for file in folder.glob("results/[!.]*/journal.jsonl")
+        if not (file.parent / "record.json").exists()
+    ]
     return [*runs, *folder.glob("cache/orch/bisect/[!.]*/journal.jsonl")]
 
 
@@ -105,20 +128,22 @@ def start(orch: Path, command: Command, resume: bool) -> subprocess.Popen:
     )
     arguments = command.resume if resume else command.arguments
     with (folder / "command.out").open("w") as out, (folder / "command.err").open("w") as err:
-        return subprocess.Popen([orch, *arguments], cwd=folder, env=environment, stdout=out, stderr=err)
+        return subprocess.Popen(
+            [orch, *arguments], cwd=folder, env=environment, stdout=out, stderr=err
+        )
 
 
 def check_results(command: Command) -> None:
-    """Every result file is whole."""
+    """Checks that every result file is complete."""
     for file in command.folder.glob("results/*/*.json"):
         try:
             json.loads(file.read_text())
         except ValueError as error:
-            command.problems.append(f"torn: {file}: {error}")
+            command.problems.append(f"incomplete: {file}: {error}")
 
 
 def processes(orch: Path) -> Iterator[int]:
-    """Workers of the copy of orch that belongs to this script."""
+    """Yields the processes of the copy of orch that belongs to this script."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -129,7 +154,7 @@ def processes(orch: Path) -> Iterator[int]:
 
 
 def finish(orch: Path, command: Command, random_: random.Random) -> None:
-    """Carries the command out to its end and checks what is left."""
+    """Runs the command to its end, and checks what it leaves behind."""
     folder = command.folder
     run = start(orch, command, bool(command.resume and journals(folder)))
     code = run.wait()
@@ -138,35 +163,45 @@ def finish(orch: Path, command: Command, random_: random.Random) -> None:
         command.problems.append(f"exit code {code} after {command.kills} kills: {said}")
     command.whole += 1
     check_results(command)
-    results = sorted(folder.glob(f"results/*/{command.result}"), key=lambda file: file.stat().st_mtime_ns)
+    results = sorted(
+        folder.glob(f"results/*/{command.result}"), key=lambda file: file.stat().st_mtime_ns
+    )
     if not results:
         command.problems.append("no result")
     elif command.name == "bisect":
-        named = [one["about"][0]["subject"] for one in json.loads(results[-1].read_text())["culprits"]]
+        named = [
+            one["about"][0]["subject"] for one in json.loads(results[-1].read_text())["culprits"]
+        ]
         if named != [f"c{CULPRIT}"]:
             command.problems.append(f"named {named}")
-    left = [*folder.rglob("*.tmp"), *folder.glob("tmp/orch-scratch-*/*"), *folder.glob("results/.*")]
+    left = [
+        *folder.rglob("*.tmp"),
+        *folder.glob("tmp/orch-scratch-*/*"),
+        *folder.glob("results/.*"),
+    ]
     if command.resume:
         left += journals(folder)
     if left:
-        command.problems.append(f"left: {left}")
+        command.problems.append(f"left behind: {left}")
     shutil.rmtree(folder / "results", ignore_errors=True)
-    # Without the cache, the next kills meet builds again. With it, nothing is checked out again, so
-    # that a leftover in the folder of the worktree stays until the end.
+    # Without the cache, the next kills interrupt builds again. With the cache, nothing is checked
+    # out again, so that a leftover in the folder of the worktree stays until the end.
     if random_.random() < 0.5:
         shutil.rmtree(folder / "cache", ignore_errors=True)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--orch", type=Path, required=True)
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", help="one command instead of all")
+    parser.add_argument("--only", help="use one command instead of all")
     arguments = parser.parse_args()
     random_ = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as place:
-        # A copy of its own tells the workers of this script from those of others.
+        # The workers of this script run its own copy, which distinguishes them from others.
         orch = Path(place) / "orch"
         shutil.copy(arguments.orch, orch)
         chosen = [one for one in commands() if arguments.only in (None, one.name)]
@@ -196,8 +231,8 @@ def main() -> int:
         while (left := list(processes(orch))) and time.monotonic() < patience:
             time.sleep(0.1)
     for command in chosen:
-        problems = "; ".join(command.problems) or "all holds"
-        print(f"{command.name}: {command.kills} kills, {command.whole} times to the end: {problems}")
+        problems = "; ".join(command.problems) or "all checks passed"
+        print(f"{command.name}: {command.kills} kills, {command.whole} complete runs: {problems}")
     print(f"processes left: {left or 'none'}")
     return 1 if left or any(command.problems for command in chosen) else 0
 

@@ -1,4 +1,4 @@
-"""The load generator: processes that come and go on every CPU, the measuring one included."""
+"""Generates load: processes work intermittently on every CPU, including the measuring one."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from multiprocessing.process import BaseProcess
 
 BUSY_S = (0.2, 2.0)
 IDLE_S = (0.1, 1.0)
-BUFFER_BYTES = 32 << 20  # more than the caches of a core
+BUFFER_BYTES = 32 << 20  # more than the size of a core's caches
 
 
 class Load:
-    """Busy processes, one per usable CPU. `stop` ends them by their pids; nothing else is ever ended."""
+    """Busy processes, one per usable CPU. `stop` ends them by their pids, and ends nothing else."""
 
     def __init__(self) -> None:
         self._processes: list[BaseProcess] = []
 
     def switch(self, on: bool) -> None:
-        """Starts or stops the load; lets the machine calm down after a stop."""
+        """Starts or stops the load, and lets the machine calm down after a stop."""
         if on and not self._processes:
             context = multiprocessing.get_context("fork")
             for cpu in sorted(os.sched_getaffinity(0)):
@@ -41,7 +41,7 @@ class Load:
 
 
 def _bursts(cpu: int, parent: int) -> None:
-    """Computes or copies for a while, then sleeps for a while, until the parent is gone."""
+    """Computes or copies for a while, then sleeps for a while, until the parent ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     os.sched_setaffinity(0, {cpu})

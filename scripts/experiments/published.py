@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Bisects published packages: a commit for each version, and the release that changed a workload.
+"""Bisects published packages, to find the release that changed a workload.
 
     scripts/experiments/published.py --orch target/release/orch [--only semver,heck]
 
-It needs the package registry. For each case it makes a plugin with `orch plugin new`, commits one version after the other, runs
-`orch bisect` and compares the answer with the expected release.
+The script needs the package registry. For each case, it makes a plugin with `orch plugin new`,
+makes a commit for each version, one after the other, runs `orch bisect`, and compares the answer
+with the expected release.
 """
 
 from __future__ import annotations
@@ -59,42 +60,63 @@ workloads:
 class Case:
     package: str
     versions: list[str]
-    """From the oldest to the newest; the first is the good end."""
+    """The versions from the oldest to the newest. The first is the good end."""
     input: str
     call: str
     metric: str
     expected: str
-    """The release that is named, or none. Of heck, base64 and hashbrown it is what the first run found."""
+    """The expected release, or none. For heck, base64 and hashbrown, the first run's result."""
     better: bool = False
     more: list[str] = field(default_factory=list)
-    """Arguments of `cargo add`."""
+    """More arguments of `cargo add`."""
 
 
 CASES = [
     Case(
-        "semver", ["0.9.0", "0.10.0", "0.11.0", "1.0.0", "1.0.14"],
-        "type Input = &'static str;\nfn input() -> Input { \"1.2.3-alpha.beta.10+build.7\" }",
-        "semver::Version::parse(input)?", "allocations", "1.0.0", better=True,
+        "semver",
+        ["0.9.0", "0.10.0", "0.11.0", "1.0.0", "1.0.14"],
+        'type Input = &\'static str;\nfn input() -> Input { "1.2.3-alpha.beta.10+build.7" }',
+        "semver::Version::parse(input)?",
+        "allocations",
+        "1.0.0",
+        better=True,
     ),
     Case(
-        "heck", ["0.3.1", "0.3.3", "0.4.0", "0.4.1", "0.5.0"],
-        "use heck::*;\ntype Input = &'static str;\nfn input() -> Input { \"AnIdentifierOfManyWordsForTheCase\" }",
-        "input.to_string().to_snake_case()", "allocations", "none", better=True,
+        "heck",
+        ["0.3.1", "0.3.3", "0.4.0", "0.4.1", "0.5.0"],
+        "use heck::*;\ntype Input = &'static str;\n"
+        'fn input() -> Input { "AnIdentifierOfManyWordsForTheCase" }',
+        "input.to_string().to_snake_case()",
+        "allocations",
+        "none",
+        better=True,
     ),
     Case(
-        "memchr", ["2.4.1", "2.5.0", "2.6.0", "2.6.4", "2.7.4"],
-        "type Input = Vec<u8>;\nfn input() -> Input { (0..100_000u32).map(|n| (n * 7919 % 251) as u8).collect() }",
-        "memchr::memchr_iter(7, input).count()", "time", "2.6.0", better=True,
+        "memchr",
+        ["2.4.1", "2.5.0", "2.6.0", "2.6.4", "2.7.4"],
+        "type Input = Vec<u8>;\n"
+        "fn input() -> Input { (0..100_000u32).map(|n| (n * 7919 % 251) as u8).collect() }",
+        "memchr::memchr_iter(7, input).count()",
+        "time",
+        "2.6.0",
+        better=True,
     ),
     Case(
-        "base64", ["0.12.3", "0.13.1", "0.20.0", "0.21.7", "0.22.1"],
+        "base64",
+        ["0.12.3", "0.13.1", "0.20.0", "0.21.7", "0.22.1"],
         "type Input = Vec<u8>;\nfn input() -> Input { vec![7; 3000] }",
-        "base64::encode(input)", "bytes", "none",
+        "base64::encode(input)",
+        "bytes",
+        "none",
     ),
     Case(
-        "hashbrown", ["0.12.3", "0.13.2", "0.14.5", "0.15.0", "0.15.5"],
-        "type Input = Vec<u64>;\nfn input() -> Input { (0..10_000).map(|n| n * 0x9E37_79B9_7F4A_7C15).collect() }",
-        "input.iter().map(|key| (*key, 1)).collect::<hashbrown::HashMap<u64, u32>>().len()", "time", "none",
+        "hashbrown",
+        ["0.12.3", "0.13.2", "0.14.5", "0.15.0", "0.15.5"],
+        "type Input = Vec<u64>;\n"
+        "fn input() -> Input { (0..10_000).map(|n| n * 0x9E37_79B9_7F4A_7C15).collect() }",
+        "input.iter().map(|key| (*key, 1)).collect::<hashbrown::HashMap<u64, u32>>().len()",
+        "time",
+        "none",
     ),
 ]
 
@@ -134,12 +156,12 @@ inline std::vector<double> moving_average(const std::vector<double> &input, std:
 
 @dataclass
 class CppCase:
-    """A C++ library whose sources a package carries: its repository has a commit for each version."""
+    """A C++ library with its sources in a package. Its repository has a commit for each version."""
 
     package: str
     versions: list[str]
     files: list[str]
-    """Names in the package's folder."""
+    """Names of files in the package's folder."""
     metric: str
     expected: str
     better: bool = False
@@ -147,14 +169,30 @@ class CppCase:
 
 CPP_CASES = [
     CppCase(
-        "ada-url", ["1.0.0", "1.1.0", "1.2.0", "1.3.0", "1.4.0", "2.0.0", "2.1.0", "2.1.1", "2.3.0", "3.0.0", "3.1.0"],
-        ["deps/ada.cpp", "deps/ada.h"], "time", "unknown", better=True,
+        "ada-url",
+        [
+            "1.0.0",
+            "1.1.0",
+            "1.2.0",
+            "1.3.0",
+            "1.4.0",
+            "2.0.0",
+            "2.1.0",
+            "2.1.1",
+            "2.3.0",
+            "3.0.0",
+            "3.1.0",
+        ],
+        ["deps/ada.cpp", "deps/ada.h"],
+        "time",
+        "unknown",
+        better=True,
     ),
 ]
 
 
 class Project:
-    """A folder with a plugin, and a cache of its own beside it."""
+    """A folder with a plugin, and its own cache beside it."""
 
     def __init__(self, orch: Path, folder: Path, cache: Path) -> None:
         self.orch, self.folder = orch, folder
@@ -167,8 +205,12 @@ class Project:
             "GIT_CONFIG_VALUE_1": "test@example.org",
         }
 
-    def run(self, *command: str, cwd: Path | None = None, may_fail: bool = False) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(command, cwd=cwd or self.folder, env=self.environment, text=True, capture_output=True)
+    def run(
+        self, *command: str, cwd: Path | None = None, may_fail: bool = False
+    ) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            command, cwd=cwd or self.folder, env=self.environment, text=True, capture_output=True
+        )
         if done.returncode and not may_fail:
             raise SystemExit(f"{' '.join(command)}: {done.stderr}")
         return done
@@ -180,7 +222,7 @@ class Project:
 
 
 def unpacked(project: Project, package: str, version: str) -> Path:
-    """The folder in which cargo keeps a package's files."""
+    """Fetches a package, and returns the folder in which cargo keeps its files."""
     dummy = project.folder.parent / "dummy"
     if not dummy.exists():
         project.run("cargo", "init", "--quiet", "--lib", str(dummy))
@@ -200,21 +242,28 @@ def bisect_cpp_versions(case: CppCase, orch: Path, work: Path) -> None:
             (library.folder / Path(name).name).write_bytes((source / name).read_bytes())
         library.commit(f"{case.package} {version}")
     bench = Project(orch, work / f"{case.package}-bench", work / "cache")
-    bench.run(str(orch), "plugin", "new", "bench", "--lang", "cpp", "--dir", str(bench.folder), cwd=work)
+    bench.run(
+        str(orch), "plugin", "new", "bench", "--lang", "cpp", "--dir", str(bench.folder), cwd=work
+    )
     (bench.folder / "average.hpp").write_text(CPP_WORKLOAD)
     (bench.folder / "bench.yaml").write_text(CPP_SCENARIO)
     bisect(case, bench, ["--repo", str(library.folder)])
 
 
 def named(report: dict) -> str:
-    """The commits that a report names, or what it says instead."""
-    culprits = [" or ".join(about["subject"].split()[-1] for about in one["about"]) for one in report["culprits"]]
+    """Returns the commits that a report names, or its outcome if it names none."""
+    culprits = [
+        " or ".join(about["subject"].split()[-1] for about in one["about"])
+        for one in report["culprits"]
+    ]
     return ", ".join(culprits) or report["outcome"]
 
 
 def bisect_versions(case: Case, orch: Path, work: Path) -> None:
     project = Project(orch, work / case.package, work / "cache")
-    project.run(str(orch), "plugin", "new", case.package + "-bench", "--dir", str(project.folder), cwd=work)
+    project.run(
+        str(orch), "plugin", "new", case.package + "-bench", "--dir", str(project.folder), cwd=work
+    )
     (project.folder / "src/average.rs").unlink()
     (project.folder / "src/lib.rs").write_text(WORKLOAD % (case.input, case.call))
     (project.folder / "bench.yaml").write_text(SCENARIO)
@@ -227,7 +276,16 @@ def bisect_versions(case: Case, orch: Path, work: Path) -> None:
 
 
 def bisect(case: Case | CppCase, project: Project, more: list[str]) -> None:
-    command = [str(project.orch), "bisect", "bench.yaml", "--workload", "work", "--metric", case.metric, "--json"]
+    command = [
+        str(project.orch),
+        "bisect",
+        "bench.yaml",
+        "--workload",
+        "work",
+        "--metric",
+        case.metric,
+        "--json",
+    ]
     command += more
     command += ["--good", f"v{case.versions[0]}", "--bad", f"v{case.versions[-1]}"]
     command += ["--direction", "better"] if case.better else []
@@ -235,32 +293,51 @@ def bisect(case: Case | CppCase, project: Project, more: list[str]) -> None:
     done = project.run(*command, may_fail=True)
     seconds = time.monotonic() - begun
     if not done.stdout:
-        print(f"| {case.package} | {case.metric} | - | exit {done.returncode}: {done.stderr.strip().splitlines()[-1]} | | {seconds:.0f} s |", flush=True)
+        print(
+            f"| {case.package} | {case.metric} | - "
+            f"| exit {done.returncode}: {done.stderr.strip().splitlines()[-1]} | "
+            f"| {seconds:.0f} s |",
+            flush=True,
+        )
         return
     report = json.loads(done.stdout)
     change = ""
     for one in report["culprits"][:1]:
-        change = f"{one['before']} -> {one['after']}" if one["before"] is not None else f"{one['change']['estimate']:+.1%}"
+        change = (
+            f"{one['before']} -> {one['after']}"
+            if one["before"] is not None
+            else f"{one['change']['estimate']:+.1%}"
+        )
     right = " (as expected)" if named(report) == case.expected else f" (expected {case.expected})"
     right = "" if case.expected == "unknown" else right
     print(
-        f"| {case.package} {case.versions[0]} to {case.versions[-1]} | {case.metric} | {named(report)}{right} | {change} "
+        f"| {case.package} {case.versions[0]} to {case.versions[-1]} | {case.metric} "
+        f"| {named(report)}{right} | {change} "
         f"| {report['builds']} builds, {report['pairs']} pairs | {seconds:.0f} s |",
         flush=True,
     )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--orch", type=Path, required=True, help="the program")
-    parser.add_argument("--only", default="", help="packages, separated by commas")
-    parser.add_argument("--work", type=Path, help="folder of the plugins [default: a temporary one]")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--orch", type=Path, required=True, help="run this program")
+    parser.add_argument(
+        "--only", default="", help="bisect only these packages, separated by commas"
+    )
+    parser.add_argument(
+        "--work", type=Path, help="make the plugins in this folder [default: a temporary one]"
+    )
     options = parser.parse_args()
     wanted = [name for name in options.only.split(",") if name]
     with tempfile.TemporaryDirectory() as folder:
         work = options.work or Path(folder)
         work.mkdir(parents=True, exist_ok=True)
-        print("| package | metric | named | change | work | time |\n|---|---|---|---|---|---|", flush=True)
+        print(
+            "| package | metric | named | change | work | time |\n|---|---|---|---|---|---|",
+            flush=True,
+        )
         for case in CASES:
             if not wanted or case.package in wanted:
                 bisect_versions(case, options.orch.absolute(), work.absolute())

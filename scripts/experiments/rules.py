@@ -1,4 +1,4 @@
-"""The rules that are compared: the e-process of orch, and what criterion, hyperfine's scripts and tango ask for."""
+"""Computes the rules of orch (the e-process), criterion, hyperfine's scripts and tango."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ MAD_TO_SIGMA = 1.4826
 
 
 def log_e(differences: Values) -> Values:
-    """ln E against "no shift" after every pair, as orch computes it (docs/METHODOLOGY.md, "Evidence")."""
+    """Returns ln E against "no shift" after every pair.
+
+    orch computes it in the same way (docs/METHODOLOGY.md, "Evidence").
+    """
     more, less = np.zeros(len(STAKES)), np.zeros(len(STAKES))
     path = []
     for seen in range(1, len(differences) + 1):
@@ -27,12 +30,12 @@ def log_e(differences: Values) -> Values:
 
 
 def spread(values: Values) -> float:
-    """The median absolute deviation, scaled to the standard deviation of normal values."""
+    """Returns the median absolute deviation, scaled to the standard deviation of normal values."""
     return MAD_TO_SIGMA * float(np.median(np.abs(values - np.median(values))))
 
 
 def beta_cdf(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function, by its continued fraction (Lentz)."""
+    """Returns the regularised incomplete beta function, by its continued fraction (Lentz)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):
@@ -59,18 +62,22 @@ def beta_cdf(x: float, a: float, b: float) -> float:
 
 
 def upper_bound(count: int, total: int, confidence: float = 0.95) -> float:
-    """The one-sided upper bound of a share (Clopper and Pearson)."""
+    """Returns the one-sided upper bound of a share (Clopper and Pearson)."""
     if count >= total:
         return 1.0
     low, high = 0.0, 1.0
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if beta_cdf(middle, count + 1, total - count) < confidence else (low, middle)
+        low, high = (
+            (middle, high)
+            if beta_cdf(middle, count + 1, total - count) < confidence
+            else (low, middle)
+        )
     return high
 
 
 def welch_p(a: Values, b: Values) -> float:
-    """The two-sided p-value of Welch's t-test."""
+    """Returns the two-sided p-value of Welch's t-test."""
     parts = np.var(a, ddof=1) / len(a), np.var(b, ddof=1) / len(b)
     variance = float(sum(parts))
     difference = float(np.mean(b) - np.mean(a))
@@ -81,22 +88,32 @@ def welch_p(a: Values, b: Values) -> float:
 
 
 def in_parts(values: Values, parts: int) -> Values:
-    """Means of that many consecutive parts; the values themselves where there are no more."""
-    return values if len(values) <= parts else np.array([np.mean(part) for part in np.array_split(values, parts)])
+    """Returns the means of this many consecutive parts, or the values if there are no more."""
+    return (
+        values
+        if len(values) <= parts
+        else np.array([np.mean(part) for part in np.array_split(values, parts)])
+    )
 
 
 def hyperfine(a: Values, b: Values) -> int:
-    """The sign of the change by `scripts/welch_ttest.py`, p < 0.05: 0 for none. Ten runs are its least by default."""
+    """Returns the sign of the change by `scripts/welch_ttest.py`, p < 0.05, or 0 for none.
+
+    hyperfine makes at least ten runs by default.
+    """
     a, b = in_parts(a, 10), in_parts(b, 10)
     return _sign(a, b) if welch_p(a, b) < 0.05 else 0
 
 
-def criterion(a: Values, b: Values, random: np.random.Generator, noise: float = 0.01, resamples: int = 2000) -> int:
-    """The sign of the change by criterion's rule: 0 for none.
+def criterion(
+    a: Values, b: Values, random: np.random.Generator, noise: float = 0.01, resamples: int = 2000
+) -> int:
+    """Returns the sign of the change by criterion's rule, or 0 for none.
 
-    The t-statistic has p < 0.05 in a bootstrap from both samples together, and the 95 % bootstrap interval of the
-    relative change of the mean lies wholly beyond the noise threshold. 100 values per side are its default. Its
-    100 000 resamples are fewer here, which moves a p-value near 0.05 by about 0.005.
+    The t-statistic must have p < 0.05 in a bootstrap from both samples together, and the 95 %
+    bootstrap interval of the relative change of the mean must lie wholly beyond the noise
+    threshold. criterion uses 100 values per side and 100 000 resamples by default. This function
+    uses fewer resamples, which moves a p-value near 0.05 by about 0.005.
     """
     a, b = in_parts(a, 100), in_parts(b, 100)
     both = np.concatenate([a, b])
@@ -111,16 +128,22 @@ def criterion(a: Values, b: Values, random: np.random.Generator, noise: float = 
 
 
 def tango(a: Values, b: Values) -> int:
-    """The sign of the change by tango's rule on paired samples: |z| >= 2.6 and more than 0.5 % of the baseline."""
+    """Returns the sign of the change by tango's rule on paired samples, or 0 for none.
+
+    The rule requires |z| >= 2.6 and a change of more than 0.5 % of the baseline.
+    """
     difference = b - a
-    mean, error = float(np.mean(difference)), float(np.std(difference, ddof=1)) / math.sqrt(len(difference))
-    # Its timer's step, a nanosecond, is far below 0.5 % here.
+    mean, error = (
+        float(np.mean(difference)),
+        float(np.std(difference, ddof=1)) / math.sqrt(len(difference)),
+    )
+    # The step of tango's timer, a nanosecond, is far below 0.5 % here.
     beyond = abs(mean) >= 2.6 * error and abs(mean / float(np.mean(a))) > 0.005
     return int(np.sign(mean)) if beyond else 0
 
 
 def _t(a: Values, b: Values) -> Values:
-    """Welch's t-statistic of each row."""
+    """Returns Welch's t-statistic of each row."""
     error = a.var(axis=1, ddof=1) / a.shape[1] + b.var(axis=1, ddof=1) / b.shape[1]
     t: Values = (b.mean(axis=1) - a.mean(axis=1)) / np.sqrt(np.maximum(error, 1e-300))
     return t

@@ -7,7 +7,18 @@ import math
 import numpy as np
 
 from cells import NAMES, tasks
-from rules import Values, beta_cdf, criterion, hyperfine, in_parts, log_e, spread, tango, upper_bound, welch_p
+from rules import (
+    Values,
+    beta_cdf,
+    criterion,
+    hyperfine,
+    in_parts,
+    log_e,
+    spread,
+    tango,
+    upper_bound,
+    welch_p,
+)
 
 
 def main() -> None:
@@ -27,7 +38,9 @@ def check_beta() -> None:
     close(beta_cdf(0.25, 2, 1), 0.0625)
     close(beta_cdf(0.9, 1, 3), 1 - 0.1**3)
     # A binomial tail: P(X >= 3) of 10 at 0.2.
-    close(beta_cdf(0.2, 3, 8), sum(math.comb(10, k) * 0.2**k * 0.8 ** (10 - k) for k in range(3, 11)))
+    close(
+        beta_cdf(0.2, 3, 8), sum(math.comb(10, k) * 0.2**k * 0.8 ** (10 - k) for k in range(3, 11))
+    )
 
 
 def check_upper_bound() -> None:
@@ -38,13 +51,16 @@ def check_upper_bound() -> None:
 
 
 def check_student() -> None:
-    """From tables: t = 2.228 leaves 5 % with 10 degrees of freedom; with one, t = 1 leaves one half."""
+    """Checks Student's t-distribution against tables.
+
+    With 10 degrees of freedom, t = 2.228 leaves 5 %. With one degree, t = 1 leaves one half.
+    """
     close(beta_cdf(10 / (10 + 2.228139**2), 5, 0.5), 0.05, 1e-7)
     close(beta_cdf(0.5, 0.5, 0.5), 0.5)
 
 
 def check_welch() -> None:
-    """Equal sizes and variances: t = 1 with 8 degrees of freedom, of which tables say 0.3466."""
+    """Checks equal sizes and variances: for t = 1 with 8 degrees of freedom, tables give 0.3466."""
     a = np.array([1.0, 2, 3, 4, 5])
     close(welch_p(a, a + 1), 0.34659, 1e-5)
     close(welch_p(a, a), 1.0)
@@ -60,13 +76,16 @@ def check_e_process() -> None:
 
 
 def _equal_differences(pairs: int) -> float:
-    """Every bet is two thirds of its stake."""
+    """Returns ln E for equal differences, where every bet is two thirds of its stake."""
     stakes = (0.1, 0.2, 0.4, 0.6, 0.8, 0.95)
     return math.log(sum((1 + s * 2 / 3) ** pairs + (1 - s * 2 / 3) ** pairs for s in stakes) / 12)
 
 
 def check_e_process_is_fair() -> None:
-    """Random signs reach 100 in at most 1 % of all series; 1000 of them, so that 22 would be far beyond chance."""
+    """Checks that random signs reach 100 in at most 1 % of all series.
+
+    There are 1000 series, so that 22 would be far beyond chance.
+    """
     random = np.random.default_rng(1)
     reached = sum(log_e(_heavy_tails(random)).max() >= math.log(100) for _ in range(1000))
     assert reached <= 22, reached
@@ -83,7 +102,10 @@ def check_spread() -> None:
 
 
 def check_rules() -> None:
-    """All find a clear change with its sign, and none where noise is all there is; the noise threshold holds."""
+    """Checks that all rules find a clear change with its sign, and none in identical values.
+
+    Also checks that the noise threshold works.
+    """
     random = np.random.default_rng(2)
     a, b = 100 + random.normal(size=100), 100 + random.normal(size=100)
     for rule in (hyperfine, tango, lambda a, b: criterion(a, b, random)):
@@ -93,7 +115,7 @@ def check_rules() -> None:
 
 
 def check_rules_at_their_levels() -> None:
-    """On independent normal values, the levels are those that were asked for."""
+    """Checks that the rules have the requested levels on independent normal values."""
     random = np.random.default_rng(3)
     draws = [(100 + random.normal(size=100), 100 + random.normal(size=100)) for _ in range(400)]
     for rule, level in ((hyperfine, 0.05), (lambda a, b: criterion(a, b, random, 0, 500), 0.05)):

@@ -1,4 +1,4 @@
-"""Reads the stored results, and takes from each what the tables need."""
+"""Reads the stored results, and extracts the values that the tables need."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ CHANGES = ("regressed", "improved")
 
 @dataclass(frozen=True)
 class Judged:
-    """The time of the one workload of a comparison."""
+    """The time of the only workload of a comparison."""
 
     raw: dict[str, Any]
 
     @cached_property
     def entry(self) -> dict[str, Any]:
-        """What orch says of the time."""
+        """The entry of orch for the time."""
         entries: list[dict[str, Any]] = self.raw["comparison"]["jobs"]
         return next(entry for entry in entries if entry["metric"] == "time")
 
@@ -63,13 +63,13 @@ class Judged:
 
     @property
     def evidence_error(self) -> float:
-        """By how much the last of them is not what orch says."""
+        """The distance of the last evidence from the value that orch reports."""
         said = self.entry["e_value"]
         return abs(math.log(said) - self.evidence[-1]) if said and len(self.evidence) else 0.0
 
     @property
     def interval(self) -> tuple[float, float] | None:
-        """The confidence sequence as log ratios; none while it has no ends."""
+        """The confidence sequence as log ratios, or None while it has no ends."""
         change = self.entry["change"]
         if change is None or change["low"] is None or change["high"] is None:
             return None
@@ -77,24 +77,24 @@ class Judged:
 
     @property
     def covered(self) -> bool | None:
-        """Whether the interval holds what was planted; none while it has no ends."""
+        """Whether the interval contains the planted value, or None while it has no ends."""
         return None if self.interval is None else self.interval[0] <= self.truth <= self.interval[1]
 
     @property
     def error(self) -> float:
-        """By how much the estimate is nearer to 0 than what was planted (negative: farther)."""
+        """The distance by which the estimate is nearer to 0 than the truth (negative: farther)."""
         estimate = math.log1p(self.entry["change"]["estimate"]) if self.entry["change"] else 0.0
         return (self.truth - estimate) * (1 if self.truth >= 0 else -1)
 
     def turns(self) -> Iterator[tuple[Values, Values]]:
-        """The turns of each pair of processes, as they were timed."""
+        """Yields the turns of each pair of processes, as they were timed."""
         for pair in self.raw["comparison"]["workloads"][0]["pairs"]:
             yield np.array(pair["a_ns"], float), np.array(pair["b_ns"], float)
 
 
 @dataclass(frozen=True)
 class Unpaired:
-    """The samples of three processes, one after the other (ns per iteration)."""
+    """The samples of three processes that ran one after the other (ns per iteration)."""
 
     a: Values
     again: Values
@@ -103,7 +103,7 @@ class Unpaired:
 
 @dataclass(frozen=True)
 class Stored:
-    """Everything in the folder of an experiment."""
+    """All results of an experiment."""
 
     judged: dict[str, list[Judged]]  # by cell
     unpaired: dict[str, list[Unpaired]]
@@ -120,7 +120,9 @@ def read(out: Path, experiment: str) -> Stored:
         if experiment == "unpaired":
             sides = {side: raw[side] for side in ("a", "again", "b")}
             stored.machines.append(raw["a"]["machine"])
-            stored.unpaired.setdefault(raw["cell"], []).append(Unpaired(**{k: _samples(v) for k, v in sides.items()}))
+            stored.unpaired.setdefault(raw["cell"], []).append(
+                Unpaired(**{k: _samples(v) for k, v in sides.items()})
+            )
             continue
         stored.machines.append(raw["comparison"]["machine"])
         if experiment in ("aa", "power"):

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Runs a test command again and again while the machine is idle, busy, small, or stands still at random moments.
+"""Repeats a test command under four conditions: idle, busy, one CPU, and frozen processes.
 
     scripts/experiments/suite.py --times 5 -- cargo test --workspace
     scripts/experiments/suite.py --times 5 --only busy,frozen -- cargo test -p orch --test e2e
 
-A test that fails in one of the conditions and not in the others depends on time. The exit code is 1 if any run failed; the
-output of failed runs stays in --out.
+In the last condition, the processes stand still at random moments. A test that fails in one of the
+conditions and not in the others depends on time. The exit code is 1 if any run failed. The output
+of failed runs stays in --out.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ STANDS_S = (0.05, 1.0)
 
 
 class Freezer:
-    """A control group whose processes can be made to stand still. It needs root, as the folders of control groups do."""
+    """A control group whose processes can be frozen.
+
+    It needs root, because the folders of control groups do.
+    """
 
     def __init__(self) -> None:
         old, new = Path("/sys/fs/cgroup/freezer"), Path("/sys/fs/cgroup")
@@ -54,8 +58,10 @@ class Freezer:
                 time.sleep(0.1)
 
 
-def run(command: list[str], condition: str, log: Path, random_: random.Random) -> tuple[bool, float]:
-    """One run: whether it succeeded, and how long it took in seconds."""
+def run(
+    command: list[str], condition: str, log: Path, random_: random.Random
+) -> tuple[bool, float]:
+    """Runs the command once, and returns whether it succeeded and its duration in seconds."""
     load = Load()
     freezer = Freezer() if condition == "frozen" else None
     prefix = ["taskset", "-c", str(min(os.sched_getaffinity(0)))] if condition == "one-cpu" else []
@@ -65,7 +71,11 @@ def run(command: list[str], condition: str, log: Path, random_: random.Random) -
         load.switch(condition == "busy")
         with log.open("wb") as out:
             child = subprocess.Popen(
-                prefix + command, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+                prefix + command,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
             )
             if freezer:
                 freezer.adopt(child.pid)
@@ -79,7 +89,7 @@ def run(command: list[str], condition: str, log: Path, random_: random.Random) -
         load.switch(False)
         if freezer:
             freezer.switch(False)
-        # Only when this script is stopped: cargo and the test that it runs share a group.
+        # The command still runs only if this script is stopped. cargo and its test share a group.
         if child and child.poll() is None:
             os.killpg(child.pid, signal.SIGTERM)
             child.wait()
@@ -89,25 +99,44 @@ def run(command: list[str], condition: str, log: Path, random_: random.Random) -
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--times", type=int, default=5, help="runs in each condition")
-    parser.add_argument("--only", default=",".join(CONDITIONS), help="conditions, separated by commas")
-    parser.add_argument("--out", type=Path, default=Path("target/experiments/suite"), help="folder of the logs")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments at which the processes stand still")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--times", type=int, default=5, help="run the command this often in each condition"
+    )
+    parser.add_argument(
+        "--only",
+        default=",".join(CONDITIONS),
+        help="use only these conditions, separated by commas",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("target/experiments/suite"),
+        help="write the logs into this folder",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=1, help="choose the moments of the freezes with this seed"
+    )
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     random_ = random.Random(options.seed)
-    # Ends the command of a run too.
+    # The exit also ends the command of a run.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     failed = 0
     for condition in options.only.split(","):
         if condition not in CONDITIONS:
-            parser.error(f"unknown condition {condition}; there are {', '.join(CONDITIONS)}")
+            parser.error(f"unknown condition {condition}; use {', '.join(CONDITIONS)}")
         for number in range(1, options.times + 1):
             log = options.out / f"{condition}-{number}.log"
             ok, seconds = run(options.command, condition, log, random_)
-            print(f"{condition:8} {number}  {'passed' if ok else 'FAILED'}  {seconds:6.0f} s  {'' if ok else log}", flush=True)
+            print(
+                f"{condition:8} {number}  {'passed' if ok else 'FAILED'}  {seconds:6.0f} s  "
+                f"{'' if ok else log}",
+                flush=True,
+            )
             failed += not ok
     return 1 if failed else 0
 

@@ -1,21 +1,24 @@
 #!/usr/bin/env python3
-"""Writes GPT models with random weights, and what a float64 implementation in numpy computes with them.
+"""Writes GPT models with random weights, and the results of a float64 implementation in numpy.
 
-    mkgpt.py OUT              small and medium: the two named sizes
-    mkgpt.py OUT --tiny       a model small enough to be kept in the repository
+    mkgpt.py OUT              writes the two named sizes, small and medium
+    mkgpt.py OUT --tiny       writes a model that is small enough for the repository
 
-For each model NAME it writes OUT/NAME.safetensors (f32) and OUT/NAME.golden.json. Needs numpy and safetensors.
+For each model NAME, the script writes OUT/NAME.safetensors (f32) and OUT/NAME.golden.json. It needs
+numpy and safetensors.
 
-The architecture, positions 0.. and no position beyond block_size:
+The models have this architecture. Positions start at 0, and no position is beyond block_size.
     x = wte[token] + wpe[position]
     for each block:
         x = x + attn.c_proj(attention(ln_1(x)))      causal, scaled by 1 / sqrt(head_dim)
         x = x + mlp.c_proj(act(mlp.c_fc(ln_2(x))))
     logits = lm_head(ln_f(x))
-LayerNorm divides by sqrt(variance + 1e-5), linear weights are [out, in], and all linear layers but lm_head have a bias.
-c_attn's rows are queries, keys, values; in each of them head h has rows h * head_dim and following.
-A context beyond block_size is cut to its last block_size tokens, whose positions start at 0 again.
+LayerNorm divides by sqrt(variance + 1e-5). Linear weights are [out, in]. All linear layers except
+lm_head have a bias. The rows of c_attn are queries, keys and values. In each of these three parts,
+the rows of head h start at h * head_dim. A context beyond block_size is cut to its last block_size
+tokens. Their positions start at 0 again.
 """
+
 import argparse
 import json
 import math
@@ -29,15 +32,15 @@ NAMED = {
     "medium": dict(n_embd=256, n_layer=4, n_head=8, block_size=128, vocab_size=512),
 }
 TINY = {"tiny": dict(n_embd=24, n_layer=2, n_head=3, block_size=16, vocab_size=61)}
-# Seeds with which the two most probable tokens are never closer than 0.01 while the goldens are generated: with fewer
-# digits than float64 the same tokens must come out.
+# With these seeds, the logits of the two most probable tokens are never closer than 0.01 while the
+# goldens are generated. A computation with fewer digits than float64 must produce the same tokens.
 SEEDS = {"small": 19, "medium": 10, "tiny": 9}
 PROMPT = {"small": 32, "medium": 32, "tiny": 9}
 TOKENS = {"small": 50, "medium": 50, "tiny": 20}
 
 
 def weights(config, seed):
-    """The tensors by name, in the order in which their random numbers are drawn."""
+    """Returns the tensors by name, in the order in which their random numbers are drawn."""
     rng = np.random.default_rng(seed)
     embd, vocab, block = config["n_embd"], config["vocab_size"], config["block_size"]
     tensors = {}
@@ -76,7 +79,7 @@ ACTIVATIONS = {
 
 
 def forward(w, config, tokens, activation):
-    """The logits after each token, [len(tokens), vocab_size]."""
+    """Returns the logits after each token, [len(tokens), vocab_size]."""
     heads, count = config["n_head"], len(tokens)
 
     def layer_norm(name, x):
@@ -93,7 +96,9 @@ def forward(w, config, tokens, activation):
     future = np.triu(np.full((count, count), -np.inf), 1)
     x = w["wte.weight"][tokens] + w["wpe.weight"][:count]
     for i in range(config["n_layer"]):
-        q, k, v = map(split, np.split(linear(f"h.{i}.attn.c_attn", layer_norm(f"h.{i}.ln_1", x)), 3, axis=-1))
+        q, k, v = map(
+            split, np.split(linear(f"h.{i}.attn.c_attn", layer_norm(f"h.{i}.ln_1", x)), 3, axis=-1)
+        )
         scores = q @ k.transpose(0, 2, 1) / math.sqrt(q.shape[-1]) + future
         scores = np.exp(scores - scores.max(-1, keepdims=True))
         mixed = scores / scores.sum(-1, keepdims=True) @ v
@@ -104,7 +109,10 @@ def forward(w, config, tokens, activation):
 
 
 def greedy(w, config, prompt, count, activation):
-    """The most probable tokens after the prompt, the logits of the last, and the closest call on the way."""
+    """Returns the most probable tokens after the prompt, the logits of the last, and the margin.
+
+    The margin is the smallest difference between the two largest logits of a step.
+    """
     tokens, margin, last = list(prompt), math.inf, None
     for _ in range(count):
         last = forward(w, config, tokens[-config["block_size"] :], activation)[-1]
@@ -128,7 +136,9 @@ def golden(w, config, prompt, count, activation):
 
 
 def main():
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("out")
     arguments.add_argument("--tiny", action="store_true")
     arguments.add_argument("--seed", type=int)
@@ -136,12 +146,16 @@ def main():
     os.makedirs(asked.out, exist_ok=True)
     for name, config in (TINY if asked.tiny else NAMED).items():
         w = weights(config, SEEDS[name] if asked.seed is None else asked.seed)
-        save_file(w, f"{asked.out}/{name}.safetensors", metadata={key: str(size) for key, size in config.items()})
+        save_file(
+            w,
+            f"{asked.out}/{name}.safetensors",
+            metadata={key: str(size) for key, size in config.items()},
+        )
         exact = {key: tensor.astype(np.float64) for key, tensor in w.items()}
         prompt = np.random.default_rng(7).integers(0, config["vocab_size"], PROMPT[name]).tolist()
         activations = {a: golden(exact, config, prompt, TOKENS[name], a) for a in ACTIVATIONS}
         margin = min(a["margin"] for a in activations.values())
-        assert margin > 0.01 or asked.seed is not None, f"{name}: the closest call is {margin:.4f}"
+        assert margin > 0.01 or asked.seed is not None, f"{name}: the margin is only {margin:.4f}"
         document = {
             "config": config,
             "parameters": int(sum(tensor.size for tensor in w.values())),
@@ -152,7 +166,14 @@ def main():
         with open(f"{asked.out}/{name}.golden.json", "w") as file:
             json.dump(document, file)
             file.write("\n")
-        print(name, document["parameters"], "parameters", document["tensors"], "tensors", f"closest call {margin:.4f}")
+        print(
+            name,
+            document["parameters"],
+            "parameters",
+            document["tensors"],
+            "tensors",
+            f"margin {margin:.4f}",
+        )
 
 
 if __name__ == "__main__":
