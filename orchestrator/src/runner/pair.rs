@@ -106,6 +106,10 @@ pub(crate) fn run_pair(
         let other = pair.workers[1 - side].open_page()?;
         pair.workers[side].send_request(launches[side].request, Some(other.as_fd()))?;
         pair.wait_until(|workers| workers[side].ready().is_some() || workers[side].has_answered())?;
+        if pair.workers[side].ready().is_none() {
+            // It failed, or is late. The other side has done nothing.
+            break;
+        }
     }
     let (mut begun, mut same_addresses, mut digests) =
         (None, false, [String::new(), String::new()]);
