@@ -336,6 +336,17 @@ pub(crate) fn write_whole(path: &Path, content: &[u8]) -> io::Result<()> {
     file.finish()
 }
 
+/// Writes a file that the user named. A link is followed, and what is no regular file, such as a
+/// device or a pipe, is written to and stays what it is.
+pub(crate) fn write_named(path: &Path, content: &[u8]) -> io::Result<()> {
+    match path.metadata() {
+        Ok(about) if about.is_file() => write_whole(&path.canonicalize()?, content),
+        Ok(_) => File::options().write(true).open(path)?.write_all(content),
+        Err(_) if path.is_symlink() => std::fs::write(path, content),
+        Err(_) => write_whole(path, content),
+    }
+}
+
 /// Returns an unused name for the unfinished version of a file or folder.
 pub(crate) fn name_unfinished(target: &Path) -> PathBuf {
     let mut name = OsString::from(".");

@@ -26,7 +26,7 @@ pub(super) fn run_report(options: &ReportOptions) -> CommandResult {
         // An export is for programs. Its texts are clean.
         None if format.is_some() => output::print_as_is(&text)?,
         None => output::print(&text)?,
-        Some(path) => file::write_whole(path, text.as_bytes()).map_err(|error| {
+        Some(path) => file::write_named(path, text.as_bytes()).map_err(|error| {
             CommandError::system_while(&format!("cannot write {}", path.display()), &error)
         })?,
     }

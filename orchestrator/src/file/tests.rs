@@ -143,3 +143,20 @@ fn leftovers_are_removed_unless_they_are_in_use_or_belong_to_others() {
     in_use.finish().expect("finished");
     assert_eq!(list_names(folder.path()).len(), 5);
 }
+
+#[test]
+fn named_file_keeps_its_kind() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = |name: &str| folder.path().join(name);
+    std::fs::write(at("file"), "old").expect("written");
+    symlink(at("file"), at("link")).expect("a link");
+    symlink(at("nothing yet"), at("dangling")).expect("a link");
+    for name in ["link", "dangling", "new"] {
+        write_named(&at(name), b"text").expect(name);
+        assert_eq!(read_text(&at(name), 10).expect(name), "text", "{name}");
+    }
+    assert!(at("link").is_symlink() && at("dangling").is_symlink());
+    assert_eq!(read_text(&at("file"), 10).expect("there"), "text");
+    write_named(Path::new("/dev/null"), b"text").expect("a device");
+    assert!(write_named(folder.path(), b"text").is_err());
+}
