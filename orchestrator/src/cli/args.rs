@@ -102,6 +102,11 @@ pub(super) struct OutputOptions {
     pub(super) json: bool,
 }
 
+/// Returns the parser of the names of formats of `orch time`.
+fn time_formats() -> PossibleValuesParser {
+    PossibleValuesParser::new(ExportFormat::OF_TIMES.map(ExportFormat::name))
+}
+
 /// Returns the parser of the names of formats.
 fn formats() -> PossibleValuesParser {
     PossibleValuesParser::new(ExportFormat::ALL.map(ExportFormat::name))
@@ -142,7 +147,7 @@ pub(super) struct VerifyOptions {
         neighbours in the order of speed. Nothing is stored, and no project is needed.\n\n\
         Examples:\n  \
         orch time 'sort -n data' 'sort -g data'\n  \
-        orch time --parameter-list n 1,2,4 --prepare 'make clean' 'make -j{n}'\n\n\
+        orch time --parameter-list threads 1,2,4 --prepare 'make clean' 'make -j{threads}'\n\n\
         Exit code: 0 measured, 201 if a program failed, 130 interrupted."
 )]
 pub(super) struct TimeOptions {
@@ -164,10 +169,10 @@ pub(super) struct TimeOptions {
     /// Run this before each measured run, untimed; give it once for all commands, or once for each
     #[arg(short, long, value_name = "COMMAND")]
     pub(super) prepare: Vec<String>,
-    /// Run this once for each program, before the first measured run
+    /// Run this once for each program, before the first run of any program
     #[arg(short, long, value_name = "COMMAND")]
     pub(super) setup: Option<String>,
-    /// Run this once for each program, after the last measured run
+    /// Run this once for each program, after the last run of all programs
     #[arg(short, long, value_name = "COMMAND")]
     pub(super) cleanup: Option<String>,
     /// Read standard input from this file [default: empty]
@@ -206,7 +211,7 @@ pub(super) struct TimeOptions {
     )]
     pub(super) tolerance: f64,
     /// Print the result, or write it to --output, in a format of other programs
-    #[arg(long, value_name = "FORMAT", value_parser = formats())]
+    #[arg(long, value_name = "FORMAT", value_parser = time_formats())]
     pub(super) export: Option<String>,
     /// Write the export to this file, and print the times too
     #[arg(short, long, value_name = "FILE", requires = "export")]

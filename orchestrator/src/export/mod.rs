@@ -61,13 +61,7 @@ impl ExportedResult<'_> {
                     | ExportFormat::GithubComment
             ),
             Self::Bisect => false,
-            Self::Times(_) => matches!(
-                format,
-                ExportFormat::Csv
-                    | ExportFormat::Jsonl
-                    | ExportFormat::SamplesCsv
-                    | ExportFormat::SamplesJsonl
-            ),
+            Self::Times(_) => ExportFormat::OF_TIMES.contains(&format),
         }
     }
 

@@ -66,6 +66,8 @@ pub(super) struct ProgramTimeRow {
     user_ns: Option<f64>,
     system_ns: Option<f64>,
     peak_bytes: Option<f64>,
+    /// Resident memory of orch's worker. If the peak is no larger, it is only a bound.
+    own_bytes: Option<f64>,
     runs: usize,
     failure: String,
 }
@@ -177,6 +179,7 @@ pub(super) fn list_of_times(times: &TimeResult) -> Vec<ProgramTimeRow> {
             user_ns: one.costs.map(|costs| costs.user_ns),
             system_ns: one.costs.map(|costs| costs.system_ns),
             peak_bytes: one.costs.map(|costs| costs.peak_bytes),
+            own_bytes: one.costs.map(|costs| costs.own_bytes),
             runs: one.runs,
             failure: clean_field(one.failure.as_deref().unwrap_or_default()),
         }

@@ -40,8 +40,10 @@ pub(super) struct ProgramRunRow {
     program: String,
     /// Program with which it took turns; empty for a program that was measured alone.
     against: String,
-    /// Place among the samples of the program, or among the pairs of both, from 0.
-    sample: usize,
+    /// Place of the worker, or of the pair of both programs, from 0.
+    pair: usize,
+    /// Place among the samples of the worker, or among the turns of the pair, from 0.
+    turn: usize,
     /// Number of runs in the sample.
     runs: u64,
     /// Time of all these runs together.
@@ -51,28 +53,32 @@ pub(super) struct ProgramRunRow {
 pub(super) fn list_of_times(times: &TimeResult) -> Vec<ProgramRunRow> {
     let mut rows = Vec::new();
     for one in &times.programs {
-        for (sample, ns) in one.samples_ns.iter().enumerate() {
-            rows.push(ProgramRunRow {
-                program: clean_field(&one.program.name),
-                against: String::new(),
-                sample,
-                runs: 1,
-                ns: *ns,
-            });
+        for (worker, samples) in one.samples_ns.iter().enumerate() {
+            for (sample, ns) in samples.iter().enumerate() {
+                rows.push(ProgramRunRow {
+                    program: clean_field(&one.program.name),
+                    against: String::new(),
+                    pair: worker,
+                    turn: sample,
+                    runs: 1,
+                    ns: *ns,
+                });
+            }
         }
     }
     for compared in &times.comparisons {
-        for (sample, pair) in compared.pairs.iter().enumerate() {
+        for (number, pair) in compared.pairs.iter().enumerate() {
             let sides = [
                 (&compared.base, &compared.other, &pair.a_ns),
                 (&compared.other, &compared.base, &pair.b_ns),
             ];
             for (program, against, samples) in sides {
-                for ns in samples {
+                for (turn, ns) in samples.iter().enumerate() {
                     rows.push(ProgramRunRow {
                         program: clean_field(program),
                         against: clean_field(against),
-                        sample,
+                        pair: number,
+                        turn,
                         runs: pair.iterations,
                         ns: *ns,
                     });

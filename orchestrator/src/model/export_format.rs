@@ -48,6 +48,10 @@ impl ExportFormat {
         Self::FoldedBytes,
     ];
 
+    /// Formats of the times of programs.
+    pub(crate) const OF_TIMES: [Self; 4] =
+        [Self::Csv, Self::Jsonl, Self::SamplesCsv, Self::SamplesJsonl];
+
     /// Returns the name that selects the format.
     pub(crate) fn name(self) -> &'static str {
         match self {

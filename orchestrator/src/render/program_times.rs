@@ -19,7 +19,7 @@ pub(super) struct TimesView<'a> {
     times: &'a TimeResult,
     rows: Vec<ProgramRow<'a>>,
     findings: Vec<ProgramFindingLine>,
-    /// Sentences about programs that were not measured.
+    /// Sentences about programs and helpers that failed.
     failures: Vec<String>,
     /// Sentences about the measurement.
     notes: Vec<String>,
@@ -105,7 +105,12 @@ pub(super) fn view(result: &TimeResult) -> TimesView<'_> {
             .iter()
             .map(|one| finding_line(one, result.margin))
             .collect(),
-        failures: result.programs.iter().filter_map(failure_line).collect(),
+        failures: result
+            .programs
+            .iter()
+            .filter_map(failure_line)
+            .chain(result.problems.iter().map(|problem| format::brief(problem)))
+            .collect(),
         notes: list_notes(result),
         titles: shown.iter().map(|(title, ..)| *title).collect(),
         cells: shown.iter().map(|(_, member, _)| *member).collect(),
@@ -127,7 +132,7 @@ fn row(program: &ProgramTimes, is_alone: bool) -> ProgramRow<'_> {
     };
     let tone = match rank {
         Some(1) if !is_alone => Some(Tone::Good),
-        None => Some(Tone::Bad),
+        None if program.failure.is_some() => Some(Tone::Bad),
         _ => None,
     };
     ProgramRow {
@@ -135,7 +140,11 @@ fn row(program: &ProgramTimes, is_alone: bool) -> ProgramRow<'_> {
         tone,
         text: ProgramText {
             rank: rank.map_or(String::new(), |rank| rank.to_string()),
-            time: program.time_ns.map_or("failed".to_owned(), format::time),
+            time: match (program.time_ns, &program.failure) {
+                (Some(ns), _) => format::time(ns),
+                (None, Some(_)) => "failed".to_owned(),
+                (None, None) => "-".to_owned(),
+            },
             interval,
             user: time(|costs| costs.user_ns),
             system: time(|costs| costs.system_ns),
@@ -253,7 +262,7 @@ fn list_notes(result: &TimeResult) -> Vec<String> {
     }
     notes.extend(result.load.and_then(|load| load.message()));
     if result.interrupted {
-        notes.push("interrupted: more runs might have decided what is open".to_owned());
+        notes.push("interrupted: the measurement is incomplete".to_owned());
     }
     notes
 }

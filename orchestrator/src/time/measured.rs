@@ -35,8 +35,11 @@ pub(crate) struct TimeResult {
     /// Load of the machine during the measurement.
     pub(crate) load: Option<MachineLoad>,
     pub(crate) programs: Vec<ProgramTimes>,
-    /// The first program compared with each other one, and then neighbours in the order of speed.
+    /// The first program compared with each other one, and then neighbours in the order of speed. A
+    /// program that fails is not the first one.
     pub(crate) comparisons: Vec<ProgramComparison>,
+    /// Helpers that failed after the measurement, each as a sentence.
+    pub(crate) problems: Vec<String>,
 }
 
 /// Program that starts the command lines.
@@ -54,19 +57,22 @@ pub(crate) enum LineShell {
 pub(crate) struct ProgramTimes {
     #[serde(flatten)]
     pub(crate) program: TimedProgram,
-    /// Rank by speed, from 1; null without a time. Programs share a rank unless one was shown to be
-    /// slower.
+    /// Rank by speed, from 1; null without a time. A program shares the rank of the next faster one
+    /// unless it was shown to be slower than a program of that rank.
     pub(crate) rank: Option<usize>,
-    /// Wall time of one run. With several programs, their quotients are the estimated ratios.
+    /// Wall time of one run. With several programs, it is the first program's time, multiplied by
+    /// the estimated ratio to it.
     pub(crate) time_ns: Option<f64>,
     /// Interval of the time of a program that was measured alone.
     pub(crate) low_ns: Option<f64>,
     pub(crate) high_ns: Option<f64>,
+    /// Probability that such an interval covers the true median.
+    pub(crate) confidence: Option<f64>,
     /// Number of timed runs.
     pub(crate) runs: usize,
-    /// Times of the timed runs of a program that was measured alone, in the order measured. The
-    /// runs of others are in `comparisons`.
-    pub(crate) samples_ns: Vec<u64>,
+    /// Times of the runs of a program that was measured alone, by worker, in the order measured.
+    /// The runs of others are in `comparisons`.
+    pub(crate) samples_ns: Vec<Vec<u64>>,
     /// Costs of a run.
     pub(crate) costs: Option<ProgramCosts>,
     /// Reason why the program was not measured.
@@ -124,6 +130,12 @@ impl From<PairFinding> for ProgramFinding {
 }
 
 impl TimeResult {
+    /// Returns whether a program or a helper failed.
+    pub(crate) fn is_incomplete(&self) -> bool {
+        let is_lost = |program: &ProgramTimes| program.failure.is_some();
+        self.programs.iter().any(is_lost) || !self.problems.is_empty()
+    }
+
     /// Ranks the programs by their times and the findings about them.
     pub(super) fn rank(&mut self, pairs: &[RankedPair]) {
         let times: Vec<Option<f64>> = self.programs.iter().map(|one| one.time_ns).collect();

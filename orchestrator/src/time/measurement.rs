@@ -25,6 +25,8 @@ use std::time::Duration;
 
 /// Most pairs of two programs. The time limit usually ends the measurement earlier.
 const MOST_PAIRS: usize = 256;
+/// Time of a run from which on each run of a program by itself is a unit, as in pairs.
+const LONG_RUN_NS: f64 = 20e6;
 /// Time over which the costs of a run are averaged, and the most runs for it.
 const COSTS_TIME: Duration = Duration::from_millis(500);
 const COSTS_RUNS: u64 = 8;
@@ -52,7 +54,7 @@ pub(super) struct MeasuredPrograms {
 struct MeasuredProgram {
     time_ns: Option<f64>,
     interval: Option<MedianInterval>,
-    samples_ns: Vec<u64>,
+    samples_ns: Vec<Vec<u64>>,
     runs: usize,
     costs: Option<ProgramCosts>,
     failure: Option<String>,
@@ -91,83 +93,148 @@ impl<'a> ProgramMeasurement<'a> {
 
     /// Measures all programs. Only errors of the system end the measurement early.
     pub(super) fn measure(mut self) -> Result<MeasuredPrograms, CommandError> {
-        self.warm_up()?;
-        let mut found = match self.jobs.len() {
-            1 => self.measure_alone()?,
-            _ => self.measure_in_pairs()?,
+        let mut found = MeasuredPrograms {
+            programs: vec![MeasuredProgram::default(); self.jobs.len()],
+            pairs: Vec::new(),
         };
+        self.warm_up(&mut found)?;
+        // A program that fails is left out, and so are its comparisons.
+        while !self.context.interrupt.is_requested() {
+            let failed = found.count_failures();
+            found.pairs.clear();
+            match found.list_working()[..] {
+                [] => break,
+                [only] => self.measure_alone(only, &mut found)?,
+                [base, ref others @ ..] => self.measure_in_pairs(base, others, &mut found)?,
+            }
+            let base_failed = found.count_failures() > failed && !found.has_times();
+            if !base_failed {
+                break;
+            }
+        }
         self.add_costs(&mut found)?;
+        found.drop_failed();
         Ok(found)
     }
 
     /// Runs each program as often as the user asked, without measuring it.
-    fn warm_up(&mut self) -> Result<(), CommandError> {
+    fn warm_up(&mut self, found: &mut MeasuredPrograms) -> Result<(), CommandError> {
         let runs = self.request.warm_up_runs;
         if runs > 0 {
             let all: Vec<usize> = (0..self.jobs.len()).collect();
-            self.count_runs(&all, runs)?;
+            let ends = self.count_runs(&all, runs)?;
+            self.note_failures(&ends, found);
         }
         Ok(())
     }
 
-    /// Measures the only program in several workers.
-    fn measure_alone(&mut self) -> Result<MeasuredPrograms, CommandError> {
-        let rounds = self.jobs[0].settings.rounds;
-        let steps = (0..rounds)
-            .map(|round| PlanStep {
-                job: 0,
-                kind: StepKind::Time { round },
-            })
-            .collect();
-        let ends = self.execute(steps, CountedIterations::Group)?;
-        let mut program = MeasuredProgram {
-            failure: ends.iter().find_map(find_failure),
-            ..MeasuredProgram::default()
+    /// Notes the programs that failed in a pass.
+    fn note_failures(&self, ends: &[PassEnd], found: &mut MeasuredPrograms) {
+        for end in ends {
+            let index = self.jobs.iter().position(|job| job.id == end.job);
+            if let (Some(index), Some(failure)) = (index, find_failure(end)) {
+                found.programs[index].failure.get_or_insert(failure);
+            }
+        }
+    }
+
+    /// Measures a program by itself. If a run is long, it is a unit of its own, and the runs share
+    /// one worker. Otherwise several workers measure, and each of them is a unit.
+    fn measure_alone(
+        &mut self,
+        index: usize,
+        found: &mut MeasuredPrograms,
+    ) -> Result<(), CommandError> {
+        let total = self.request.time.unwrap_or(super::TIME_ALONE);
+        let mut job = self.jobs[index].clone();
+        job.settings.time = total;
+        job.settings.rounds = super::WORKERS;
+        let first = self.time_alone(&job, 0..1)?;
+        let spent: u64 = first.samples_ns.iter().flatten().sum();
+        let left = total.saturating_sub(Duration::from_nanos(spent));
+        let is_long = first.medians.iter().any(|ns| *ns >= LONG_RUN_NS);
+        let mut all = first;
+        if all.failure.is_none() && is_long && !left.is_zero() {
+            job.settings.time = left;
+            job.settings.rounds = 1;
+            all.append(self.time_alone(&job, 1..2)?);
+        } else if all.failure.is_none() && !is_long {
+            all.append(self.time_alone(&job, 1..super::WORKERS)?);
+        }
+        let units = if is_long {
+            all.samples_ns
+                .iter()
+                .flatten()
+                .map(|ns| *ns as f64)
+                .collect()
+        } else {
+            all.medians
         };
-        let mut medians = Vec::new();
+        let program = &mut found.programs[index];
+        program.interval = median_interval(&units);
+        program.time_ns = program.interval.map(|interval| interval.median);
+        program.runs = all.runs;
+        program.samples_ns = all.samples_ns;
+        program.failure = program.failure.take().or(all.failure);
+        Ok(())
+    }
+
+    /// Times a job in one worker for each round.
+    fn time_alone(
+        &mut self,
+        job: &Job,
+        rounds: std::ops::Range<u32>,
+    ) -> Result<TimedAlone, CommandError> {
+        let steps = rounds.map(|round| PlanStep {
+            job: 0,
+            kind: StepKind::Time { round },
+        });
+        let jobs = std::slice::from_ref(job);
+        let ends = self.execute(jobs, steps.collect(), CountedIterations::Group)?;
+        let mut timed_alone = TimedAlone {
+            failure: ends.iter().find_map(find_failure),
+            ..TimedAlone::default()
+        };
         for end in &ends {
             if let PassResult::Reply(reply) = &end.result
                 && let WorkerReply::Timed(timed) = &**reply
             {
-                medians.extend(median_of_samples(&timed.samples_ns, timed.iterations));
                 let iterations = timed.iterations.max(1);
+                let medians = median_of_samples(&timed.samples_ns, timed.iterations);
+                timed_alone.medians.extend(medians);
                 let each = timed.samples_ns.iter().map(|ns| ns / iterations);
-                program.samples_ns.extend(each);
-                program.runs += timed.samples_ns.len() * iterations as usize;
+                timed_alone.samples_ns.push(each.collect());
+                timed_alone.runs += timed.samples_ns.len() * iterations as usize;
             }
         }
-        if program.failure.is_none() {
-            program.interval = median_interval(&medians);
-            program.time_ns = program.interval.map(|interval| interval.median);
-        }
-        Ok(MeasuredPrograms {
-            programs: vec![program],
-            pairs: Vec::new(),
-        })
+        Ok(timed_alone)
     }
 
-    /// Measures the first program against each other one, and then those of the others that are
+    /// Measures a program against each of the others, and then those of the others that are
     /// neighbours in the order of speed against each other.
-    fn measure_in_pairs(&mut self) -> Result<MeasuredPrograms, CommandError> {
-        let against_first: Vec<(usize, usize)> =
-            (1..self.jobs.len()).map(|other| (0, other)).collect();
-        let mut found = MeasuredPrograms {
-            programs: vec![MeasuredProgram::default(); self.jobs.len()],
-            pairs: self.measure_pairs(&against_first)?,
-        };
-        found.compute_times();
+    fn measure_in_pairs(
+        &mut self,
+        base: usize,
+        others: &[usize],
+        found: &mut MeasuredPrograms,
+    ) -> Result<(), CommandError> {
+        let against_base: Vec<(usize, usize)> = others.iter().map(|&other| (base, other)).collect();
+        found.pairs = self.measure_pairs(&against_base)?;
+        found.note_failures();
+        found.compute_times(base);
         let times: Vec<Option<f64>> = found.programs.iter().map(|one| one.time_ns).collect();
         let order = ranking::order_programs(&times);
         let neighbours: Vec<(usize, usize)> = order
             .windows(2)
             .map(|pair| (pair[0], pair[1]))
-            .filter(|pair| pair.0 != 0 && pair.1 != 0)
+            .filter(|pair| pair.0 != base && pair.1 != base)
             .collect();
         if !neighbours.is_empty() && !self.context.interrupt.is_requested() {
             found.pairs.extend(self.measure_pairs(&neighbours)?);
+            found.note_failures();
         }
         found.count_runs();
-        Ok(found)
+        Ok(())
     }
 
     fn measure_pairs(
@@ -215,7 +282,9 @@ impl<'a> ProgramMeasurement<'a> {
 
     /// Adds the costs of a run of each measured program.
     fn add_costs(&mut self, found: &mut MeasuredPrograms) -> Result<(), CommandError> {
-        let measured: Vec<usize> = (0..self.jobs.len())
+        let measured: Vec<usize> = found
+            .list_working()
+            .into_iter()
             .filter(|&index| found.programs[index].time_ns.is_some())
             .collect();
         let times = measured
@@ -228,6 +297,7 @@ impl<'a> ProgramMeasurement<'a> {
         // The quotient is limited right away.
         let runs = (COSTS_TIME.as_nanos() as f64 / slowest.max(1.0)) as u64;
         let ends = self.count_runs(&measured, runs.clamp(1, COSTS_RUNS))?;
+        self.note_failures(&ends, found);
         for end in &ends {
             let index = self.jobs.iter().position(|job| job.id == end.job);
             if let (Some(index), PassResult::Reply(reply)) = (index, &end.result) {
@@ -246,16 +316,17 @@ impl<'a> ProgramMeasurement<'a> {
                 kind: StepKind::Count { run: 0 },
             })
             .collect();
-        self.execute(steps, CountedIterations::Like(runs))
+        self.execute(self.jobs, steps, CountedIterations::Like(runs))
     }
 
     fn execute(
         &mut self,
+        jobs: &[Job],
         steps: Vec<PlanStep>,
         counted: CountedIterations,
     ) -> Result<Vec<PassEnd>, CommandError> {
         let setting = ExecutionContext {
-            jobs: self.jobs,
+            jobs,
             plugins: &self.plugins,
             cpus: self.cpus,
             clock: self.clock,
@@ -277,34 +348,90 @@ impl<'a> ProgramMeasurement<'a> {
     }
 }
 
+/// Times of a program by itself.
+#[derive(Default)]
+struct TimedAlone {
+    /// Median of each worker, in nanoseconds.
+    medians: Vec<f64>,
+    /// Times of the runs, by worker.
+    samples_ns: Vec<Vec<u64>>,
+    runs: usize,
+    failure: Option<String>,
+}
+
+impl TimedAlone {
+    fn append(&mut self, later: Self) {
+        self.medians.extend(later.medians);
+        self.samples_ns.extend(later.samples_ns);
+        self.runs += later.runs;
+        self.failure = self.failure.take().or(later.failure);
+    }
+}
+
 impl MeasuredPrograms {
-    /// Computes the times of all programs from the pairs with the first one, so that the quotients
-    /// of the times are the estimates.
-    fn compute_times(&mut self) {
-        let mut first = Vec::new();
+    /// Lists the programs that have not failed.
+    fn list_working(&self) -> Vec<usize> {
+        let programs = self.programs.iter().enumerate();
+        let working = programs.filter(|(_, program)| program.failure.is_none());
+        working.map(|(index, _)| index).collect()
+    }
+
+    fn count_failures(&self) -> usize {
+        self.programs.len() - self.list_working().len()
+    }
+
+    fn has_times(&self) -> bool {
+        self.programs
+            .iter()
+            .any(|program| program.time_ns.is_some())
+    }
+
+    /// Removes the times and comparisons of programs that failed.
+    fn drop_failed(&mut self) {
+        for program in &mut self.programs {
+            if let Some(failure) = program.failure.take() {
+                *program = MeasuredProgram {
+                    failure: Some(failure),
+                    runs: program.runs,
+                    ..MeasuredProgram::default()
+                };
+            }
+        }
+        let programs = &self.programs;
+        let works = |index: usize| programs[index].failure.is_none();
+        self.pairs
+            .retain(|pair| works(pair.base) && works(pair.other));
+    }
+
+    /// Notes the programs that failed in pairs.
+    fn note_failures(&mut self) {
         for pair in &self.pairs {
             if let PairStopReason::Failed { side, message, .. } = &pair.result.stopped {
                 let failed = [pair.base, pair.other][*side];
                 self.programs[failed].failure.get_or_insert(message.clone());
-            } else {
-                let fitted = paired_workloads::compute_fitted_times(&pair.result);
-                first.extend(fitted.map(|[base, _]| base));
             }
         }
-        if self.programs[0].failure.is_some() {
-            for program in &mut self.programs[1..] {
-                program
-                    .failure
-                    .get_or_insert("not measured, because the first program failed".to_owned());
-            }
+    }
+
+    /// Computes the times of all programs from the pairs with `base`, so that the quotients of the
+    /// times are the estimates.
+    fn compute_times(&mut self, base: usize) {
+        if self.programs[base].failure.is_some() {
             return;
         }
-        let Some(first) = median(&first) else { return };
-        self.programs[0].time_ns = Some(first);
+        let fitted = self
+            .pairs
+            .iter()
+            .filter_map(|pair| paired_workloads::compute_fitted_times(&pair.result));
+        let levels: Vec<f64> = fitted.map(|[base, _]| base).collect();
+        let Some(base_ns) = median(&levels) else {
+            return;
+        };
+        self.programs[base].time_ns = Some(base_ns);
         for pair in &self.pairs {
             let program = &mut self.programs[pair.other];
             if program.failure.is_none() && pair.result.assessment.pairs > 0 {
-                program.time_ns = Some(first * pair.result.assessment.estimate.exp());
+                program.time_ns = Some(base_ns * pair.result.assessment.estimate.exp());
             }
         }
     }
@@ -337,6 +464,7 @@ impl MeasuredPrograms {
             time_ns: measured.time_ns,
             low_ns: measured.interval.map(|interval| interval.low),
             high_ns: measured.interval.map(|interval| interval.high),
+            confidence: measured.interval.map(|interval| interval.confidence),
             runs: measured.runs,
             samples_ns: measured.samples_ns,
             costs: measured.costs,

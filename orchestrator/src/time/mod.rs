@@ -23,7 +23,11 @@ use crate::runner::lock::LockPurpose;
 use crate::runner::orphans;
 use crate::scenario::{Job, JobSettings};
 use orch_core::judge::verdict::ALPHA;
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value, json};
+use std::fmt::Display;
+use std::fs::File;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -33,10 +37,12 @@ const PLUGIN: &str = "command";
 /// Workers of a program that is measured alone: the fewest whose interval covers the median with
 /// 95 %.
 const WORKERS: u32 = 6;
-/// Total time of the samples of a program that is measured alone, unless the user asks for another.
+/// Total time of the runs of a program that is measured alone, unless the user asks for another.
 pub(crate) const TIME_ALONE: Duration = Duration::from_secs(3);
 /// Longest time of the comparison of two programs, unless the user asks for another.
 pub(crate) const TIME_OF_PAIRS: Duration = Duration::from_secs(60);
+/// Time between two looks at a helper.
+const POLL: Duration = Duration::from_millis(10);
 /// Address space of programs: more than any machine has, because the limit of the worker applies to
 /// them too.
 const NO_MEMORY_LIMIT: u64 = 1 << 46;
@@ -68,6 +74,11 @@ pub(crate) fn time_programs(
     observer: &mut dyn ProgressObserver,
 ) -> Result<TimeResult, CommandError> {
     let programs = request.programs.expand()?;
+    if let Some(stdin) = &request.stdin {
+        File::open(stdin).map_err(|error| {
+            CommandError::input(format!("--stdin {}: {error}", stdin.display()))
+        })?;
+    }
     let here = std::env::current_dir()
         .map_err(|error| CommandError::system_while("cannot find the current folder", &error))?;
     orphans::become_subreaper().map_err(|error| {
@@ -77,18 +88,19 @@ pub(crate) fn time_programs(
     let cpus = machine::usable_cpus();
     let jobs = programs
         .iter()
-        .map(|program| build_job(program, programs.len() == 1, cpus.len(), request))
+        .map(|program| build_job(program, cpus.len(), request))
         .collect::<Result<Vec<Job>, CommandError>>()?;
     let _held = project::take_lock(LockPurpose::Measuring, context.interrupt, observer)?;
     let seed = request.seed.unwrap_or_else(orch_core::random::draw_seed);
     let before = LoadReading::read();
     let helpers = ProgramHelpers {
         programs: &programs,
+        interrupt: context.interrupt,
         started: 0,
     };
     let measurement =
         ProgramMeasurement::begin(request, &jobs, &prepared, &cpus, seed, context, observer);
-    let measured = helpers.run_around(|| measurement.measure())?;
+    let (measured, problems) = helpers.run_around(|| measurement.measure())?;
     let load = before
         .zip(LoadReading::read())
         .map(|(before, after)| MachineLoad::between(before, after));
@@ -107,6 +119,7 @@ pub(crate) fn time_programs(
         load,
         programs,
         comparisons,
+        problems,
     };
     result.rank(&pairs);
     Ok(result)
@@ -144,7 +157,6 @@ fn prepare_plugin(
 
 fn build_job(
     program: &TimedProgram,
-    is_alone: bool,
     cpus: usize,
     request: &TimeRequest,
 ) -> Result<Job, CommandError> {
@@ -163,10 +175,8 @@ fn build_job(
         set("stdin", path.into());
     }
     let settings = JobSettings {
-        time: request
-            .time
-            .unwrap_or(if is_alone { TIME_ALONE } else { TIME_OF_PAIRS }),
-        rounds: if is_alone { WORKERS } else { 0 },
+        time: request.time.unwrap_or(TIME_OF_PAIRS),
+        rounds: 0,
         timeout: request.timeout,
         memory: NO_MEMORY_LIMIT,
         // Programs may use all CPUs.
@@ -189,13 +199,17 @@ fn read_line(line: &str, shell: LineShell) -> Result<Value, CommandError> {
     match shell {
         LineShell::Sh => Ok(line.into()),
         LineShell::None => {
-            let words = shlex::split(line).filter(|words| !words.is_empty());
-            let words = words.ok_or_else(|| {
+            let hint = "correct the line, or leave out `--shell none`";
+            let words = shlex::split(line).ok_or_else(|| {
                 CommandError::input(format!(
                     "`{line}` has an unclosed quote or ends with a `\\`"
                 ))
-                .with_hint("correct the line, or leave out `--shell none`")
+                .with_hint(hint)
             })?;
+            if words.first().is_none_or(String::is_empty) {
+                let error = CommandError::input(format!("`{line}` names no program"));
+                return Err(error.with_hint(hint));
+            }
             Ok(json!(words))
         }
     }
@@ -204,59 +218,79 @@ fn read_line(line: &str, shell: LineShell) -> Result<Value, CommandError> {
 /// The command lines that run once before and after the measurement.
 struct ProgramHelpers<'a> {
     programs: &'a [TimedProgram],
+    interrupt: &'a Interrupt,
     /// Number of programs whose `setup` has been started.
     started: usize,
 }
 
 impl ProgramHelpers<'_> {
     /// Runs every `setup`, the measurement, and the `cleanup` of every program whose `setup` has
-    /// been started, however the measurement ends.
+    /// been started, however the measurement ends. Returns the measurement, and a sentence for each
+    /// `cleanup` that failed.
     fn run_around<T>(
         mut self,
         measure: impl FnOnce() -> Result<T, CommandError>,
-    ) -> Result<T, CommandError> {
+    ) -> Result<(T, Vec<String>), CommandError> {
         let measured = self.set_up().and_then(|()| measure());
-        let cleaned = self.clean_up();
-        let measured = measured?;
-        cleaned.map(|()| measured)
+        let problems = self.clean_up();
+        Ok((measured?, problems))
     }
 
     fn set_up(&mut self) -> Result<(), CommandError> {
         for program in self.programs {
             self.started += 1;
-            if let Some(line) = &program.setup {
-                run_helper("--setup", line)?;
+            let Some(line) = &program.setup else { continue };
+            let stop = || self.interrupt.is_requested();
+            let end = run_helper(line, &stop);
+            if stop() {
+                return Err(CommandError::interrupted());
             }
+            end.map_err(|reason| {
+                CommandError::input(format!("--setup `{line}` failed: {reason}"))
+            })?;
         }
         // What they left running, such as a server, is not a process of a measured program.
         orphans::spare_children();
         Ok(())
     }
 
-    fn clean_up(&self) -> Result<(), CommandError> {
-        let lines = self.programs.iter().take(self.started);
-        // All of them run, and the first failure is reported.
-        let results: Vec<Result<(), CommandError>> = lines
+    /// Runs the helpers even if the user stopped the command, and returns what failed.
+    fn clean_up(&self) -> Vec<String> {
+        let programs = self.programs.iter().take(self.started);
+        programs
             .filter_map(|program| program.cleanup.as_ref())
-            .map(|line| run_helper("--cleanup", line))
-            .collect();
-        results.into_iter().collect()
+            .filter_map(|line| {
+                let reason = run_helper(line, &|| false).err()?;
+                Some(format!("--cleanup `{line}` failed: {reason}"))
+            })
+            .collect()
     }
 }
 
-/// Runs a command line once, with its output on standard error.
-fn run_helper(option: &str, line: &str) -> Result<(), CommandError> {
-    let status = Command::new("sh")
-        .arg("-c")
+/// Runs a command line once, with its output on standard error, until it ends or `stop` returns
+/// true. It is in a group of its own, so that Ctrl-C reaches orch alone. The error is the reason.
+fn run_helper(line: &str, stop: &dyn Fn() -> bool) -> Result<(), String> {
+    let wrong = |reason: &dyn Display| reason.to_string();
+    let mut child = Command::new("sh")
+        .args(["-c", "--"])
         .arg(line)
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
-        .status()
-        .map_err(|error| CommandError::system_while(&format!("{option} `{line}`"), &error))?;
-    if status.success() {
-        return Ok(());
+        .process_group(0)
+        .spawn()
+        .map_err(|error| wrong(&error))?;
+    let group = Pid::from_child(&child);
+    loop {
+        if let Some(status) = child.try_wait().map_err(|error| wrong(&error))? {
+            return if status.success() {
+                Ok(())
+            } else {
+                Err(wrong(&status))
+            };
+        }
+        if stop() {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        std::thread::sleep(POLL);
     }
-    Err(CommandError::input(format!(
-        "{option} `{line}` failed: {status}"
-    )))
 }

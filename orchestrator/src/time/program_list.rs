@@ -58,11 +58,20 @@ impl ProgramList {
                 [one] => Some(one),
                 _ => None,
             });
-            for values in self.combine_values(line) {
+            let helpers = [prepare, self.setup.as_ref(), self.cleanup.as_ref()];
+            let texts: Vec<&str> = std::iter::once(line)
+                .chain(helpers.into_iter().flatten())
+                .map(String::as_str)
+                .collect();
+            for values in self.combine_values(&texts) {
                 let fill = |text: &String| fill_line(text, &values);
+                let name = match self.names.get(index) {
+                    Some(name) if self.names.len() == self.lines.len() => fill(name),
+                    _ => name_line(line, &values),
+                };
                 let line = fill(line);
                 programs.push(TimedProgram {
-                    name: shorten_name(&line),
+                    name: shorten_name(&name),
                     line,
                     prepare: prepare.map(fill),
                     setup: self.setup.as_ref().map(fill),
@@ -93,6 +102,9 @@ impl ProgramList {
             ))
             .with_hint("give it once for all commands, or once for each"));
         }
+        if self.names.iter().any(|name| name.trim().is_empty()) {
+            return Err(CommandError::input("--name: a name is empty"));
+        }
         let mut seen = HashSet::new();
         for parameter in &self.parameters {
             let name = &parameter.name;
@@ -102,9 +114,15 @@ impl ProgramList {
                 )));
             }
             let place = format!("{{{name}}}");
-            if !self.lines.iter().any(|line| line.contains(&place)) {
+            let helpers = self.prepare.iter().chain(&self.setup).chain(&self.cleanup);
+            if !self
+                .lines
+                .iter()
+                .chain(helpers)
+                .any(|line| line.contains(&place))
+            {
                 return Err(CommandError::input(format!(
-                    "no command contains `{place}`, so the values of `{name}` change nothing"
+                    "no command line contains `{place}`, so the values of `{name}` change nothing"
                 ))
                 .with_hint(format!(
                     "write for example: orch time --parameter-list {name} 1,2 'sleep {place}'"
@@ -114,12 +132,13 @@ impl ProgramList {
         Ok(())
     }
 
-    /// Lists the combinations of values of the parameters that occur in a line. The values of the
-    /// last parameter change fastest.
-    fn combine_values<'a>(&'a self, line: &str) -> Vec<ParameterValues<'a>> {
+    /// Lists the combinations of values of the parameters that occur in a line or its helpers. The
+    /// values of the last parameter change fastest.
+    fn combine_values<'a>(&'a self, texts: &[&str]) -> Vec<ParameterValues<'a>> {
         let mut combined: Vec<ParameterValues> = vec![Vec::new()];
         for parameter in &self.parameters {
-            if !line.contains(&format!("{{{}}}", parameter.name)) {
+            let place = format!("{{{}}}", parameter.name);
+            if !texts.iter().any(|text| text.contains(&place)) {
                 continue;
             }
             let mut longer = Vec::new();
@@ -141,14 +160,16 @@ impl ProgramList {
     /// Gives the programs the names that the user chose, and numbers names that occur twice.
     fn name_programs(&self, programs: &mut [TimedProgram]) -> Result<(), CommandError> {
         let (names, count) = (self.names.len(), programs.len());
-        if names > 0 && names != count {
+        if names > 0 && names != count && names != self.lines.len() {
             return Err(CommandError::input(format!(
                 "--name is given {names} times for {count} programs"
             ))
-            .with_hint("give it once for each program, in their order"));
+            .with_hint("give it once for each command, or once for each program"));
         }
-        for (program, name) in programs.iter_mut().zip(&self.names) {
-            program.name = shorten_name(name);
+        if names == count {
+            for (program, name) in programs.iter_mut().zip(&self.names) {
+                program.name = shorten_name(name);
+            }
         }
         let mut seen = HashSet::new();
         for program in programs {
@@ -202,6 +223,22 @@ fn fill_line(line: &str, values: &ParameterValues) -> String {
     filled + rest
 }
 
+/// Returns the name of a line with its values. Values that are only in helpers are appended.
+fn name_line(line: &str, values: &ParameterValues) -> String {
+    let hidden = values
+        .iter()
+        .filter(|(name, _)| !line.contains(&format!("{{{name}}}")));
+    let hidden: Vec<String> = hidden
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let line = fill_line(line, values);
+    if hidden.is_empty() {
+        line
+    } else {
+        format!("{line} [{}]", hidden.join(", "))
+    }
+}
+
 /// Returns a line as the name of its program: one line, and not longer than a report can show.
 fn shorten_name(line: &str) -> String {
     let line = clean::clean_line(line.trim());
@@ -245,12 +282,19 @@ mod tests {
         ];
         assert_eq!(names(&asked), expected);
         asked.prepare = vec!["one".into(), "two".into(), "make {y} {x}".into()];
-        asked.setup = Some("begin {y}".into());
         let programs = asked.expand().unwrap();
         let last = programs.last().unwrap();
-        assert_eq!(last.prepare.as_deref(), Some("make q {x}"));
-        assert_eq!(last.setup.as_deref(), Some("begin q"));
+        assert_eq!(last.prepare.as_deref(), Some("make q 2"));
+        assert_eq!(last.name, "c q {z} [x=2]");
         assert_eq!(programs[4].prepare.as_deref(), Some("two"));
+        let mut asked = list(&["b"]);
+        asked.setup = Some("begin {y}".into());
+        asked.parameters = vec![parameter("y", "p,q")];
+        assert_eq!(names(&asked), ["b [y=p]", "b [y=q]"]);
+        let programs = asked.expand().unwrap();
+        assert_eq!(programs[1].setup.as_deref(), Some("begin q"));
+        asked.names = vec!["build {y}".into()];
+        assert_eq!(names(&asked), ["build p", "build q"]);
     }
 
     #[test]
@@ -287,9 +331,11 @@ mod tests {
         asked.names = vec!["x".into()];
         let text = refusal(&asked);
         assert!(text.starts_with("error: --name is given 1 times for 3 programs"));
+        asked.names = vec![" ".into(); 3];
+        assert_eq!(refusal(&asked), "error: --name: a name is empty");
         asked.names.clear();
         asked.parameters = vec![parameter("n", "1")];
-        assert!(refusal(&asked).starts_with("error: no command contains `{n}`"));
+        assert!(refusal(&asked).starts_with("error: no command line contains `{n}`"));
         let many: Vec<String> = (0..9).map(|number| number.to_string()).collect();
         let mut asked = list(&["a {x} {y}"]);
         asked.parameters = vec![

@@ -1,5 +1,5 @@
-//! The ranking of programs by verdict: a program has a worse rank than another only if it was shown
-//! to be slower.
+//! The ranking of programs by verdict: a program has a worse rank than the next faster one only if
+//! it was shown to be slower than a program of that rank.
 
 use orch_core::judge::verdict::PairFinding;
 

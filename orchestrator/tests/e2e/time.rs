@@ -1,6 +1,7 @@
 //! `orch time`: programs are measured without a project, with their helpers and in the user's
 //! surroundings, and failures, exports and mistakes are reported.
 
+use crate::support::waiting::wait_while_running;
 use crate::support::{Project, Ran};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -75,7 +76,12 @@ fn single_program_has_an_interval_and_all_its_runs() {
     assert!(low <= time && time <= high, "{program}");
     let runs = program["runs"].as_u64().unwrap();
     assert!(runs >= 6, "a run in each of six workers");
-    assert_eq!(program["samples_ns"].as_array().unwrap().len() as u64, runs);
+    let workers = program["samples_ns"].as_array().unwrap();
+    let samples: usize = workers
+        .iter()
+        .map(|one| one.as_array().unwrap().len())
+        .sum();
+    assert_eq!(samples as u64, runs);
     assert_eq!(result["comparisons"].as_array().unwrap().len(), 0);
 }
 
@@ -135,10 +141,21 @@ fn failing_program_is_reported_unless_failures_are_ignored() {
     assert_eq!(ran.code, 201, "{}", ran.stdout);
     let words = "`echo why >&2; exit 3`: `sh` ended with exit code 3 instead of 0";
     assert!(ran.stdout.contains(words), "{}", ran.stdout);
-    let ran = time(&project, &["exit 3", "true", "false"]);
-    assert_eq!(ran.code, 201);
-    let words = "`true`: not measured, because the first program failed";
-    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    // The others are measured, whichever fails.
+    for programs in [
+        &["exit 3", "true", "false"][..],
+        &["true", "exit 3", "false"],
+        &["false", "exit 3", "true", "sleep 0.02"],
+    ] {
+        let ran = time(&project, &[&["--json"], programs].concat());
+        assert_eq!(ran.code, 201);
+        let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+        for program in result["programs"].as_array().unwrap() {
+            let works = ["true", "sleep 0.02"].contains(&program["name"].as_str().unwrap());
+            assert_eq!(program["time_ns"].is_null(), !works, "{program}");
+            assert_eq!(program["failure"].is_null(), works, "{program}");
+        }
+    }
     let result = times(&project, &["--ignore-failure", "exit 3", "kill -9 $$"]);
     assert!(result["programs"][1]["time_ns"].as_f64().unwrap() > 0.0);
     let ran = time(&project, &["exit 3"]);
@@ -146,24 +163,24 @@ fn failing_program_is_reported_unless_failures_are_ignored() {
 }
 
 #[test]
-fn failing_helper_ends_the_measurement_after_the_cleanup() {
+fn failing_helper_is_reported_and_cleanups_run() {
     let project = Project::new();
-    for (helper, place) in [
-        ("--setup", "exit 4"),
-        ("--cleanup", "echo clean >> log; exit 4"),
-    ] {
-        let ran = time(&project, &["--cleanup", "echo clean >> log", "true"]);
-        assert_eq!(ran.code, 0, "{}", ran.stderr);
-        let mut arguments = vec![helper, place, "true"];
-        if helper == "--setup" {
-            arguments.extend(["--cleanup", "echo clean >> log"]);
-        }
-        let ran = time(&project, &arguments);
-        assert_eq!(ran.code, 200, "{}", ran.stderr);
-        let words = format!("error: {helper} `{place}` failed: exit status: 4");
-        assert!(ran.stderr.contains(&words), "{}", ran.stderr);
-    }
-    assert_eq!(lines(&project.path().join("log")).len(), 4);
+    let clean = ["--cleanup", "echo clean >> log"];
+    let ran = time(
+        &project,
+        &[&["--setup", "exit 4"], &clean[..], &["true"]].concat(),
+    );
+    assert_eq!(ran.code, 200, "{}", ran.stderr);
+    let words = "error: --setup `exit 4` failed: exit status: 4";
+    assert!(ran.stderr.contains(words), "{}", ran.stderr);
+    let ran = time(
+        &project,
+        &["--cleanup", "echo clean >> log; exit 4", "true"],
+    );
+    assert_eq!(ran.code, 201, "{}", ran.stderr);
+    let words = "--cleanup `echo clean >> log; exit 4` failed: exit status: 4";
+    assert!(ran.stdout.contains(words), "{}", ran.stdout);
+    assert_eq!(lines(&project.path().join("log")), ["clean", "clean"]);
     let ran = time(&project, &["--prepare", "echo no >&2; exit 5", "true"]);
     assert_eq!(ran.code, 201, "{}", ran.stderr);
     let words = "`prepare` ended with exit code 5 instead of 0; its last words: no";
@@ -199,8 +216,119 @@ fn times_are_exported_for_other_programs() {
     );
     let ran = time(&project, &["--export", "prometheus", "true"]);
     assert_eq!(ran.code, 200);
-    let words = "cannot be exported as `prometheus`; use csv, jsonl, samples-csv, samples-jsonl";
+    let words = "[possible values: csv, jsonl, samples-csv, samples-jsonl]";
     assert!(ran.stderr.contains(words), "{}", ran.stderr);
+}
+
+#[test]
+fn export_follows_links_and_keeps_what_is_no_file() {
+    let project = Project::new();
+    let target = project.write("target.csv", "old");
+    std::os::unix::fs::symlink(&target, project.path().join("link")).unwrap();
+    let pipe = project.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let reader = {
+        let pipe = pipe.clone();
+        std::thread::spawn(move || std::fs::read_to_string(pipe).unwrap())
+    };
+    for name in ["link", "pipe"] {
+        let ran = time(&project, &["--export", "csv", "--output", name, "true"]);
+        assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
+    }
+    let header = "program,command,rank,time_ns,";
+    assert!(std::fs::read_to_string(target).unwrap().starts_with(header));
+    assert!(reader.join().unwrap().starts_with(header));
+    let kind = |name: &str| {
+        project
+            .path()
+            .join(name)
+            .symlink_metadata()
+            .unwrap()
+            .file_type()
+    };
+    assert!(kind("link").is_symlink());
+    assert!(std::os::unix::fs::FileTypeExt::is_fifo(&kind("pipe")));
+}
+
+#[test]
+fn program_that_fails_later_is_reported_too() {
+    let project = Project::new();
+    // It fails from its second, tenth, ... run on: in the first pairs, in later ones, or only in
+    // the runs for the costs.
+    for runs in [2, 10, 14] {
+        project.write("count", "0");
+        let program =
+            format!("n=$(cat count); echo $((n + 1)) > count; test $n -lt {runs} && sleep 0.02");
+        let ran = time(&project, &["--json", "sleep 0.03", &program, "sleep 0.025"]);
+        let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let started: u64 = lines(&project.path().join("count"))[0].parse().unwrap();
+        if started <= runs {
+            continue;
+        }
+        assert_eq!(ran.code, 201, "{runs}: {}", ran.stderr);
+        let lost = &result["programs"][1];
+        assert!(
+            lost["failure"].is_string() && lost["time_ns"].is_null(),
+            "{lost}"
+        );
+    }
+}
+
+#[test]
+fn side_that_is_late_is_blamed_whichever_loads_first() {
+    let project = Project::new();
+    for seed in ["1", "2", "3"] {
+        let ran = time(
+            &project,
+            &[
+                "--json",
+                "--seed",
+                seed,
+                "--timeout",
+                "3s",
+                "true",
+                "sleep 1000",
+            ],
+        );
+        assert_eq!(ran.code, 201, "{}", ran.stderr);
+        let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let failures: Vec<bool> = result["programs"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|program| program["failure"].is_string())
+            .collect();
+        assert_eq!(failures, [false, true], "seed {seed}: {result}");
+    }
+}
+
+#[test]
+fn interrupted_setup_ends_the_command_with_the_cleanup() {
+    let project = Project::new();
+    let setup = "echo begun > begun; sleep 1000";
+    let mut child = project
+        .plain_command()
+        .args([
+            "time",
+            "--setup",
+            setup,
+            "--cleanup",
+            "echo clean > clean",
+            "true",
+        ])
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = project.path().join("begun");
+    wait_while_running(&mut child, "the setup", || begun.exists());
+    let status = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(project.path().join("clean").exists());
 }
 
 #[test]
@@ -214,7 +342,7 @@ fn mistakes_have_a_remedy() {
         ),
         (
             &["--parameter-list", "n", "1", "true"],
-            "no command contains `{n}`",
+            "no command line contains `{n}`",
         ),
         (
             &["--parameter-list", "a b", "1", "true"],
@@ -226,7 +354,25 @@ fn mistakes_have_a_remedy() {
         assert_eq!(ran.code, 200, "{arguments:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
     }
-    let ran = time(&project, &["--stdin", "missing", "true"]);
-    assert_eq!(ran.code, 201);
-    assert!(ran.stdout.contains("cannot open missing"), "{}", ran.stdout);
+    let more: [(&[&str], &str); 5] = [
+        (
+            &["--stdin", "missing", "true"],
+            "error: --stdin missing: No such file",
+        ),
+        (&["--shell", "none", "# x"], "`# x` names no program"),
+        (&["--name", "", "true"], "--name: a name is empty"),
+        (
+            &["--export", "csv", "--output", ".", "true"],
+            "--output . is a folder",
+        ),
+        (
+            &["--export", "csv", "--output", "no/x", "true"],
+            "there is no folder no",
+        ),
+    ];
+    for (arguments, words) in more {
+        let ran = time(&project, arguments);
+        assert_eq!(ran.code, 200, "{arguments:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {}", ran.stderr);
+    }
 }

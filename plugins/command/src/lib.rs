@@ -77,10 +77,12 @@ impl Workload for Run {
     /// Runs the program of `prepare`, if there is one.
     fn reset(&mut self) -> Result<()> {
         self.is_used = false;
+        // Releasing the memory of a long output takes time that belongs to no run.
+        self.stdout.clear()?;
+        self.stderr.clear()?;
         let Some(line) = &self.params.prepare else {
             return Ok(());
         };
-        self.stderr.clear()?;
         let mut command = self.build_command(line)?;
         command
             .stdin(Stdio::null())
@@ -99,18 +101,20 @@ impl Workload for Run {
 
     fn run(&mut self) -> Result<()> {
         scope!("program");
-        if std::mem::replace(&mut self.is_used, true) && self.params.prepare.is_some() {
-            return Err(Error::msg(
-                "the program is too short for `prepare`: one sample needs several runs of it",
-            ));
+        if std::mem::replace(&mut self.is_used, true) {
+            if self.params.prepare.is_some() {
+                return Err(Error::msg(
+                    "the program is too short for `prepare`: one sample needs several runs of it",
+                ));
+            }
+            self.stdout.clear()?;
+            self.stderr.clear()?;
         }
-        self.stdout.clear()?;
-        self.stderr.clear()?;
         let line = &self.params.command;
         let mut command = self.build_command(line)?;
         command
             .stdin(self.open_stdin()?)
-            .stdout(self.stdout.writer()?)
+            .stdout(self.open_stdout()?)
             .stderr(self.stderr.writer()?);
         let child =
             RunningProgram::start(&mut command).map_err(|error| self.not_started(line, &error))?;
@@ -143,7 +147,7 @@ impl Run {
         let mut command = match line {
             CommandLine::Shell(text) => {
                 let mut shell = Command::new("sh");
-                shell.arg("-c").arg(text);
+                shell.args(["-c", "--"]).arg(text);
                 shell
             }
             CommandLine::Words(words) => {
@@ -160,6 +164,16 @@ impl Run {
         }
         command.envs(&self.params.env.0);
         Ok(command)
+    }
+
+    /// Opens the place for the output: memory if it is part of the result, so that its length has a
+    /// cost, and otherwise nowhere.
+    fn open_stdout(&self) -> Result<Stdio> {
+        if self.params.digest {
+            Ok(self.stdout.writer()?)
+        } else {
+            Ok(Stdio::null())
+        }
     }
 
     fn open_stdin(&self) -> Result<Stdio> {

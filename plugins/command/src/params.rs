@@ -24,7 +24,8 @@ pub(crate) struct RunParams {
     pub(crate) cwd: Option<PathBuf>,
     /// Environment variables in addition to those of the job, as a map of names and texts
     pub(crate) env: EnvVariables,
-    /// Whether the standard output is part of the result, so that different output differs
+    /// Whether the standard output is part of the result, so that different output differs;
+    /// otherwise it goes to /dev/null
     #[param(default = true)]
     pub(crate) digest: bool,
 }
