@@ -102,6 +102,10 @@ impl<'a> ProgramMeasurement<'a> {
         while !self.context.interrupt.is_requested() {
             let failed = found.count_failures();
             found.pairs.clear();
+            found
+                .programs
+                .iter_mut()
+                .for_each(|program| program.runs = 0);
             match found.list_working()[..] {
                 [] => break,
                 [only] => self.measure_alone(only, &mut found)?,
