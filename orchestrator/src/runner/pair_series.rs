@@ -29,8 +29,9 @@ const WARM_UP: Duration = Duration::from_millis(20);
 const LONG_SAMPLE_NS: f64 = 10e6;
 /// Number of pairs after which the number of turns is settled.
 const SETTLED: usize = 6;
-/// Time of an iteration above which a turn of a program is a pair of its own.
-const LONG_RUN_NS: f64 = 20e6;
+/// Time of a run of a program from which on each run is independent of its worker, so that a turn
+/// is a pair of its own.
+pub(crate) const LONG_RUN_NS: f64 = 20e6;
 /// Approximate maximum time of the turns of one pair of workers of programs, which a job's `time`
 /// may lower, and the largest number of these turns.
 const LARGEST_TURNS_BUDGET: Duration = Duration::from_secs(5);

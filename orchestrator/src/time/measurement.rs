@@ -11,7 +11,7 @@ use crate::pass::{PassEnd, PassResult, median_of_samples};
 use crate::plan::{CountedIterations, Plan, PlanStep, StepKind};
 use crate::plugin::build::{PluginFailure, PreparedPlugin};
 use crate::runner::event::ProgressObserver;
-use crate::runner::pair_series::{PairContext, PairSides, PairUnit};
+use crate::runner::pair_series::{LONG_RUN_NS, PairContext, PairSides, PairUnit};
 use crate::runner::paired_workloads::{self, PairLimits, PairStopReason, PairedResult};
 use crate::runner::plan_execution::{self, ExecutionContext};
 use crate::scenario::Job;
@@ -25,8 +25,6 @@ use std::time::Duration;
 
 /// Most pairs of two programs. The time limit usually ends the measurement earlier.
 const MOST_PAIRS: usize = 256;
-/// Time of a run from which on each run of a program by itself is a unit, as in pairs.
-const LONG_RUN_NS: f64 = 20e6;
 /// Time over which the costs of a run are averaged, and the most runs for it.
 const COSTS_TIME: Duration = Duration::from_millis(500);
 const COSTS_RUNS: u64 = 8;

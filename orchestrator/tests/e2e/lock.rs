@@ -3,6 +3,8 @@
 
 use crate::support::{Project, Ran};
 use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 const SOURCE: &str = include_str!("../fixtures/sides.c");
@@ -51,6 +53,19 @@ fn ended(project: &Project, arguments: &[&str]) -> Ran {
         stdout: String::from_utf8(output.stdout).unwrap(),
         stderr: String::from_utf8(output.stderr).unwrap(),
     }
+}
+
+/// Starts a command and returns the lines of its standard error as they come.
+fn start(project: &Project, arguments: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
+    let mut child = project
+        .plain_command()
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = BufReader::new(child.stderr.take().unwrap());
+    (child, stderr.lines().map(|line| line.unwrap()))
 }
 
 #[test]
@@ -163,15 +178,7 @@ fn lock_that_is_no_regular_file_is_named_with_its_variable() {
 #[test]
 fn builds_share_the_lock_and_measuring_goes_on_when_it_is_free() {
     let (project, lock) = locked(false);
-    let mut child = project
-        .plain_command()
-        .args(["run", "s.yaml"])
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stderr = child.stderr.take().unwrap();
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(stderr)).map(|line| line.unwrap());
+    let (mut child, mut lines) = start(&project, &["run", "s.yaml"]);
     let waiting = lines.find(|line| line.starts_with("waiting: ")).unwrap();
     assert!(
         waiting.contains("is building"),
@@ -206,16 +213,7 @@ fn build_waits_for_another_build_in_the_same_folder() {
     let file = files.find(|path| path.extension().is_some_and(|ending| ending == "lock"));
     let other = File::open(file.unwrap()).unwrap();
     other.lock().unwrap();
-    let mut child = project
-        .plain_command()
-        .args(["list", "--scenario", "s.yaml"])
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let stderr = child.stderr.take().unwrap();
-    let mut lines =
-        std::io::BufRead::lines(std::io::BufReader::new(stderr)).map(|line| line.unwrap());
+    let (mut child, mut lines) = start(&project, &["list", "--scenario", "s.yaml"]);
     let waiting = lines.find(|line| line.starts_with("waiting: ")).unwrap();
     assert!(
         waiting.starts_with("waiting: another orch builds in "),
