@@ -5,8 +5,11 @@
 //!   of different builds find changes that do not exist.
 //! - `noise:SEED` gives every worker and every sample a factor of its own, so that nothing is
 //!   decided.
+//! - `drift:SEED` lets the times change during each worker, so that no job has a steady state. They
+//!   grow if the seed divided by 3 leaves 0, fall if it leaves 1, and change at random if it
+//!   leaves 2.
 
-use orch_core::protocol::{ScopeNode, WorkerReply};
+use orch_core::protocol::{ScopeNode, WarmUpEnd, WorkerReply};
 use orch_core::random::{SeededRandom, draw_system_bits};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -15,11 +18,21 @@ use std::sync::OnceLock;
 const VARIABLE: &str = "ORCH_SCRAMBLE";
 /// Largest factor of a library or a worker, up or down, as a logarithm.
 const LARGEST: f64 = 1.0;
+/// Number of parts of a worker's samples between which the times jump.
+const PARTS: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ScrambleMode {
     Builds { seed: u64 },
     Noise,
+    Drift(TimeDrift),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TimeDrift {
+    Grows,
+    Falls,
+    Jumps,
 }
 
 /// Changes the times in a worker's reply if the variable asks for it.
@@ -39,6 +52,7 @@ pub(super) fn scramble_reply(mut reply: WorkerReply, library: &Path) -> WorkerRe
             let factor = draw_factor(&mut random);
             change_times(&mut reply, || factor * draw_factor(&mut random));
         }
+        Some(ScrambleMode::Drift(drift)) => drift_times(&mut reply, *drift),
     }
     reply
 }
@@ -49,6 +63,11 @@ fn parse_mode(text: &str) -> Option<ScrambleMode> {
     match mode {
         "builds" => Some(ScrambleMode::Builds { seed }),
         "noise" => Some(ScrambleMode::Noise),
+        "drift" => Some(ScrambleMode::Drift(match seed % 3 {
+            0 => TimeDrift::Grows,
+            1 => TimeDrift::Falls,
+            _ => TimeDrift::Jumps,
+        })),
         _ => None,
     }
 }
@@ -60,25 +79,52 @@ fn draw_factor(random: &mut SeededRandom) -> f64 {
 /// Multiplies each sample by a factor. All times of a profile have one whole factor, because the
 /// parts sum to the whole.
 fn change_times(reply: &mut WorkerReply, mut draw: impl FnMut() -> f64) {
-    let scale = |ns: u64, factor: f64| ((ns as f64 * factor) as u64).max(1);
     match reply {
         WorkerReply::Timed(timed) => {
             let samples = timed.samples_ns.iter_mut();
-            samples.for_each(|ns| *ns = scale(*ns, draw()));
+            samples.for_each(|ns| *ns = scale_time(*ns, draw()));
         }
         WorkerReply::Turned(turned) => {
             let samples = turned.samples_ns.iter_mut();
-            samples.for_each(|ns| *ns = scale(*ns, draw()));
+            samples.for_each(|ns| *ns = scale_time(*ns, draw()));
         }
         WorkerReply::Profiled(profile) => {
             let factor = draw().ceil();
-            profile.run_ns = scale(profile.run_ns, factor);
+            profile.run_ns = scale_time(profile.run_ns, factor);
             profile.iteration_ns *= factor;
             let scopes = profile.scopes.iter_mut();
-            scopes.for_each(|scope| scale_scope(scope, &|ns| scale(ns, factor)));
+            scopes.for_each(|scope| scale_scope(scope, &|ns| scale_time(ns, factor)));
         }
         _ => {}
     }
+}
+
+/// Multiplies the samples of a worker by factors that change from the first to the last one.
+fn drift_times(reply: &mut WorkerReply, drift: TimeDrift) {
+    let samples = match reply {
+        WorkerReply::Timed(timed) => {
+            timed.warm_up.ended = WarmUpEnd::Budget;
+            &mut timed.samples_ns
+        }
+        WorkerReply::Turned(turned) => &mut turned.samples_ns,
+        _ => return,
+    };
+    let mut random = SeededRandom::from_seed(draw_system_bits());
+    let last = samples.len().saturating_sub(1).max(1) as f64;
+    let jumps: [f64; PARTS] = std::array::from_fn(|_| random.draw_fraction());
+    for (index, ns) in samples.iter_mut().enumerate() {
+        let progress = index as f64 / last;
+        let moved = match drift {
+            TimeDrift::Grows => progress,
+            TimeDrift::Falls => 1.0 - progress,
+            TimeDrift::Jumps => jumps[(progress * (PARTS - 1) as f64) as usize],
+        };
+        *ns = scale_time(*ns, (LARGEST * moved).exp());
+    }
+}
+
+fn scale_time(ns: u64, factor: f64) -> u64 {
+    ((ns as f64 * factor) as u64).max(1)
 }
 
 fn scale_scope(scope: &mut ScopeNode, scale: &impl Fn(u64) -> u64) {

@@ -59,7 +59,7 @@ fn check_record(record: &Value, allocations: u64) {
         assert_eq!(job["outcome"], "measured", "{id}");
         assert_eq!(job["allocations"]["exact"], true, "{id}");
         assert_eq!(job["allocations"]["count"], allocations, "{id}");
-        assert_eq!(faults(job), Vec::<String>::new(), "{id}");
+        assert_eq!(faults(job), Vec::<&str>::new(), "{id}");
         assert_eq!(job["scopes"][0]["name"], "moving_average", "{id}");
         assert!(
             job["metrics"]["values_per_s"].as_f64().unwrap() > 0.0,

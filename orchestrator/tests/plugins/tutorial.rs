@@ -139,7 +139,7 @@ fn measured(project: &Project, folder: &Path, scenario: &str) -> serde_json::Val
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     for job in record["jobs"].as_array().unwrap() {
         assert_eq!(job["outcome"], "measured", "{scenario}");
-        assert_eq!(faults(job), Vec::<String>::new(), "{scenario}");
+        assert_eq!(faults(job), Vec::<&str>::new(), "{scenario}");
     }
     record
 }
