@@ -17,7 +17,7 @@
  *
  * Life of an instance; the host makes the calls of one instance one after the other:
  *
- *     create -> setup -> { reset | run | digest }* -> teardown -> destroy
+ *     create -> setup -> { reset | prepare | run | elapsed | digest }* -> teardown -> destroy
  *
  * Once a call has returned anything but ORCH_OK, only teardown (if setup had succeeded) and destroy
  * may follow. The host may leave them out too: a worker may end at any time, without destructors or
@@ -172,6 +172,7 @@ typedef struct {
   /* Required. Writes one JSON document with host->write, in one piece or several:
    *   {"plugin": name, "workloads": [{"id": name}]}                                     required
    *   "version": text, "sdk": text, "build": object                                     optional
+   *   "problems": [text] (what cannot be listed, and why)                               optional
    * and for each workload, all optional:
    *   "about": text, "iteration": text (what one iteration does), "tags": [text], "needs": any,
    *   "params": JSON Schema of the parameters, an object ("x-unit" on a property is its unit); absent: any object,
@@ -250,6 +251,29 @@ typedef struct {
    * the code of run, and what prepares it. */
   const void *(*begin)(orch_str workload, uint32_t index);
 } orch_code;
+
+/* Extension "orch.prepare/1": inputs for each iteration of a call of run, made outside its time. */
+#define ORCH_PREPARE_EXT "orch.prepare/1"
+typedef struct {
+  uint32_t struct_size; /* sizeof(orch_prepare) */
+
+  /* Prepares the inputs of the next call of run, for at most `wanted` iterations, and stores in
+   * *granted for how many: at least one, unless wanted is 0. The next call of run gets this number.
+   * A workload whose inputs take much memory grants fewer than wanted, and always the same number
+   * if the same is wanted. Called untimed, in place of reset. */
+  orch_status (*prepare)(orch_instance *self, uint64_t wanted, uint64_t *granted);
+} orch_prepare;
+
+/* Extension "orch.elapsed/1": a workload that measures its own time, because its calls of run do
+ * more than what counts. */
+#define ORCH_ELAPSED_EXT "orch.elapsed/1"
+typedef struct {
+  uint32_t struct_size; /* sizeof(orch_elapsed) */
+
+  /* Stores the nanoseconds of the last call of run in *ns, or leaves *ns alone, which means that
+   * the whole call counts. Called after each timed call of run. */
+  orch_status (*elapsed)(orch_instance *self, uint64_t *ns);
+} orch_elapsed;
 
 /* The first five fields of an orch_plugin. */
 #define ORCH_PLUGIN_INIT ORCH_MAGIC, ORCH_ABI_MAJOR, ORCH_ABI_MINOR, (uint32_t)sizeof(orch_plugin), 0

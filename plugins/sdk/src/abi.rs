@@ -24,6 +24,10 @@ pub const DIGEST_EXT: &std::ffi::CStr = c"orch.digest/1";
 pub const RESET_EXT: &std::ffi::CStr = c"orch.reset/1";
 /// Extension id of [`CodeExt`].
 pub const CODE_EXT: &std::ffi::CStr = c"orch.code/1";
+/// Extension id of [`PrepareExt`].
+pub const PREPARE_EXT: &std::ffi::CStr = c"orch.prepare/1";
+/// Extension id of [`ElapsedExt`].
+pub const ELAPSED_EXT: &std::ffi::CStr = c"orch.elapsed/1";
 
 /// Status of a plugin function: one of the `ORCH_*` constants of the header.
 pub type Status = i32;
@@ -121,7 +125,7 @@ pub struct Plugin {
     pub teardown: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
     /// Frees the instance.
     pub destroy: Option<unsafe extern "C" fn(*mut Instance)>,
-    /// Looks up a plugin extension by id: [`DIGEST_EXT`], [`RESET_EXT`], [`CODE_EXT`].
+    /// Looks up a plugin extension by id: [`DIGEST_EXT`] and the others.
     pub get_extension: Option<unsafe extern "C" fn(*const c_char) -> *const c_void>,
 }
 
@@ -155,6 +159,26 @@ pub struct CodeExt {
     pub begin: Option<unsafe extern "C" fn(Str, u32) -> *const c_void>,
 }
 
+/// Extension [`PREPARE_EXT`]: inputs for the iterations of the next call of `run`.
+#[repr(C)]
+pub struct PrepareExt {
+    /// Size in bytes of the plugin's version of this struct.
+    pub struct_size: u32,
+    /// Prepares inputs for at most that many iterations, and stores for how many. The host calls
+    /// it, untimed, in place of `reset`; the next `run` gets the stored number.
+    pub prepare: Option<unsafe extern "C" fn(*mut Instance, u64, *mut u64) -> Status>,
+}
+
+/// Extension [`ELAPSED_EXT`]: the time of a `run` as the workload measured it.
+#[repr(C)]
+pub struct ElapsedExt {
+    /// Size in bytes of the plugin's version of this struct.
+    pub struct_size: u32,
+    /// Stores the nanoseconds of the last `run`, or leaves the place alone if the host's clock is
+    /// right. The host calls it after each timed `run`.
+    pub elapsed: Option<unsafe extern "C" fn(*mut Instance, *mut u64) -> Status>,
+}
+
 // SAFETY: the tables hold plain numbers and function pointers and are never written after their
 // creation; `Host::ctx` is only followed by the host itself, which keeps it valid on every thread.
 unsafe impl Sync for Host {}
@@ -166,6 +190,10 @@ unsafe impl Sync for DigestExt {}
 unsafe impl Sync for ResetExt {}
 // SAFETY: as above.
 unsafe impl Sync for CodeExt {}
+// SAFETY: as above.
+unsafe impl Sync for PrepareExt {}
+// SAFETY: as above.
+unsafe impl Sync for ElapsedExt {}
 
 // The layout that the C header promises on every 64-bit target.
 const _: () = {
@@ -175,4 +203,6 @@ const _: () = {
     assert!(size_of::<DigestExt>() == 16);
     assert!(size_of::<ResetExt>() == 16);
     assert!(size_of::<CodeExt>() == 16);
+    assert!(size_of::<PrepareExt>() == 16);
+    assert!(size_of::<ElapsedExt>() == 16);
 };

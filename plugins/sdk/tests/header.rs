@@ -50,6 +50,8 @@ fn claims() -> Vec<Claim> {
     layout!(claims, abi::DigestExt = "orch_digest" { struct_size, digest });
     layout!(claims, abi::ResetExt = "orch_reset" { struct_size, reset });
     layout!(claims, abi::CodeExt = "orch_code" { struct_size, begin });
+    layout!(claims, abi::PrepareExt = "orch_prepare" { struct_size, prepare });
+    layout!(claims, abi::ElapsedExt = "orch_elapsed" { struct_size, elapsed });
     let constants = [
         ("ORCH_MAGIC", i64::from(abi::MAGIC)),
         ("ORCH_ABI_MAJOR", abi::ABI_MAJOR.into()),
@@ -69,6 +71,8 @@ fn claims() -> Vec<Claim> {
         ("ORCH_DIGEST_EXT", abi::DIGEST_EXT),
         ("ORCH_RESET_EXT", abi::RESET_EXT),
         ("ORCH_CODE_EXT", abi::CODE_EXT),
+        ("ORCH_PREPARE_EXT", abi::PREPARE_EXT),
+        ("ORCH_ELAPSED_EXT", abi::ELAPSED_EXT),
     ];
     claims.extend(
         texts.map(|(name, text)| Claim(format!("sizeof({name}) == {}", text.count_bytes() + 1))),
@@ -277,7 +281,13 @@ fn page_has_every_field_and_status() {
     found.sort();
     assert_eq!(found, wanted);
     let page = include_str!("../../../docs/ABI.md");
-    for id in [abi::DIGEST_EXT, abi::RESET_EXT, abi::CODE_EXT] {
+    for id in [
+        abi::DIGEST_EXT,
+        abi::RESET_EXT,
+        abi::CODE_EXT,
+        abi::PREPARE_EXT,
+        abi::ELAPSED_EXT,
+    ] {
         assert!(
             page.contains(&format!("| `{}` |", id.to_str().expect("ASCII"))),
             "{id:?}"

@@ -32,7 +32,7 @@ impl PhaseTracker<'_> {
         let setup_threads = other_threads();
         let has_digest = instance.has_digest();
         let iteration = |instance: &mut LiveInstance| {
-            instance.reset()?;
+            instance.prepare(1)?;
             self.page.iteration.fetch_add(1, Relaxed);
             let begun = Instant::now();
             instance.run(1)?;
@@ -89,7 +89,7 @@ impl PhaseTracker<'_> {
 
 /// Measures the counters and allocations of one call of `run`.
 fn measure_call(instance: &mut LiveInstance, iterations: u64) -> Result<CallWork, CallError> {
-    instance.reset()?;
+    let iterations = instance.prepare(iterations)?;
     scopes::forget();
     let before = counting::sum_all_threads();
     instance.run(iterations)?;

@@ -3,7 +3,9 @@
 use super::host;
 use crate::protocol::PluginErrorKind;
 use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use orch_sdk::abi::{self, CodeExt, DigestExt, Host, Instance, Plugin, ResetExt, Status, Str};
+use orch_sdk::abi::{
+    self, CodeExt, DigestExt, ElapsedExt, Host, Instance, Plugin, PrepareExt, ResetExt, Status, Str,
+};
 use std::ffi::CStr;
 use std::mem::{ManuallyDrop, offset_of};
 use std::path::Path;
@@ -108,6 +110,8 @@ impl LoadedPlugin {
             run,
             digest: self.digest_extension(),
             reset: self.reset_extension(),
+            prepare: self.prepare_extension(),
+            elapsed: self.elapsed_extension(),
         })
     }
 
@@ -131,6 +135,28 @@ impl LoadedPlugin {
             let covers = offset_of!(ResetExt, reset) + size_of::<usize>();
             (!extension.is_null() && (*extension).struct_size as usize >= covers)
                 .then(|| (*extension).reset)?
+        }
+    }
+
+    fn prepare_extension(
+        &self,
+    ) -> Option<unsafe extern "C" fn(*mut Instance, u64, *mut u64) -> Status> {
+        let extension = self.extension(abi::PREPARE_EXT).cast::<PrepareExt>();
+        // SAFETY: as for the digest.
+        unsafe {
+            let covers = offset_of!(PrepareExt, prepare) + size_of::<usize>();
+            (!extension.is_null() && (*extension).struct_size as usize >= covers)
+                .then(|| (*extension).prepare)?
+        }
+    }
+
+    fn elapsed_extension(&self) -> Option<unsafe extern "C" fn(*mut Instance, *mut u64) -> Status> {
+        let extension = self.extension(abi::ELAPSED_EXT).cast::<ElapsedExt>();
+        // SAFETY: as for the digest.
+        unsafe {
+            let covers = offset_of!(ElapsedExt, elapsed) + size_of::<usize>();
+            (!extension.is_null() && (*extension).struct_size as usize >= covers)
+                .then(|| (*extension).elapsed)?
         }
     }
 
@@ -168,6 +194,8 @@ pub(crate) struct LiveInstance<'a> {
     run: unsafe extern "C" fn(*mut Instance, u64) -> Status,
     digest: Option<unsafe extern "C" fn(*mut Instance, *const Host) -> Status>,
     reset: Option<unsafe extern "C" fn(*mut Instance) -> Status>,
+    prepare: Option<unsafe extern "C" fn(*mut Instance, u64, *mut u64) -> Status>,
+    elapsed: Option<unsafe extern "C" fn(*mut Instance, *mut u64) -> Status>,
 }
 
 impl LiveInstance<'_> {
@@ -178,12 +206,47 @@ impl LiveInstance<'_> {
         })
     }
 
-    /// Restores the inputs, if the plugin supports it.
-    pub fn reset(&mut self) -> Result<(), CallError> {
-        self.reset.map_or(Ok(()), |reset| {
+    /// Prepares the inputs of the next [`Self::run`], if the plugin supports it. Returns the number
+    /// of iterations that are prepared: at most `wanted`, and at least one if any is wanted.
+    pub fn prepare(&mut self, wanted: u64) -> Result<u64, CallError> {
+        if let Some(prepare) = self.prepare {
+            let mut granted = wanted;
+            // SAFETY: as for setup; the place for the number outlives the call.
+            check_status(unsafe { prepare(self.instance, wanted, &raw mut granted) })?;
+            if granted > wanted || (granted == 0 && wanted > 0) {
+                return Err(CallError {
+                    kind: PluginErrorKind::Error,
+                    message: format!(
+                        "prepare granted {granted} iterations of {wanted}; grant at least one and \
+                         at most as many as are wanted"
+                    ),
+                });
+            }
+            return Ok(granted);
+        }
+        if let Some(reset) = self.reset {
             // SAFETY: as for setup.
-            check_status(unsafe { reset(self.instance) })
-        })
+            check_status(unsafe { reset(self.instance) })?;
+        }
+        Ok(wanted)
+    }
+
+    /// Prepares and runs one iteration.
+    pub fn run_once(&mut self) -> Result<(), CallError> {
+        self.prepare(1)?;
+        self.run(1)
+    }
+
+    /// Returns the time of the last [`Self::run`] as the workload measured it; `None` if the time
+    /// of the whole call counts.
+    pub fn own_time_ns(&mut self) -> Result<Option<u64>, CallError> {
+        let Some(elapsed) = self.elapsed else {
+            return Ok(None);
+        };
+        let mut ns = u64::MAX;
+        // SAFETY: as for setup; the place for the number outlives the call.
+        check_status(unsafe { elapsed(self.instance, &raw mut ns) })?;
+        Ok((ns != u64::MAX).then_some(ns))
     }
 
     /// Runs some iterations. No code of orch runs between them.

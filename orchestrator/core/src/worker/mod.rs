@@ -223,11 +223,10 @@ impl PhaseTracker<'_> {
         // any sample counts, and lazy set-up work (interned names, thread pools) is completed
         // before anything is counted.
         self.phase(Phase::Run, || {
-            instance.reset()?;
             self.page
                 .iteration
                 .store(1, std::sync::atomic::Ordering::Relaxed);
-            instance.run(1)
+            instance.run_once()
         })?;
         let digest = self.phase(Phase::Digest, || instance.digest())?;
         threads::spread_threads(cpus);

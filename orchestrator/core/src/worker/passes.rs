@@ -57,7 +57,7 @@ pub(super) fn measure_profile(
     let wall = WallLimit::new(budget_ns);
     while iterations == 0 || (run_ns < budget_ns && iterations < most_iterations && !wall.is_up()) {
         scopes::next_iteration();
-        let ns = take_sample(instance, page, 1)?;
+        let ns = take_sample(instance, page, 1)?.ns;
         scopes::close_open();
         run_ns += ns;
         each_ns.push(ns as f64);
@@ -87,7 +87,7 @@ pub(super) fn measure_counts(
     let (mut inside, mut elsewhere, mut peak) = (counting::AllocationTotals::default(), 0, 0);
     let (mut first, mut uneven) = (None, false);
     for _ in 0..iterations {
-        instance.reset()?;
+        instance.prepare(1)?;
         page.iteration.fetch_add(1, Relaxed);
         counting::restart_peak();
         let (live, all_threads, driver) = (
@@ -145,27 +145,36 @@ pub(super) fn warm_up(
         ended: WarmUpEnd::Budget,
     };
     let wall = WallLimit::new(plan.warm_up_ns);
-    let mut iterations = 1;
-    let mut last = timed(instance, page, iterations, &mut warm)?;
-    while last < target && warm.ns < plan.warm_up_ns && !wall.is_up() {
-        if iterations == MOST_ITERATIONS {
-            return Err(CallError {
-                kind: PluginErrorKind::Error,
-                message: format!(
-                    "run({iterations}) took only {last} ns: it does no work, or fewer iterations \
-                     than requested"
-                ),
-            });
+    let (mut iterations, mut most) = (1, MOST_ITERATIONS);
+    let mut last = timed(instance, page, iterations, &mut warm)?.ns;
+    while last < target && iterations < most && warm.ns < plan.warm_up_ns && !wall.is_up() {
+        let wanted = grow_iterations(iterations, last, target);
+        let sample = timed(instance, page, wanted, &mut warm)?;
+        (iterations, last) = (sample.iterations, sample.ns);
+        if iterations < wanted {
+            most = iterations;
         }
-        iterations = grow_iterations(iterations, last, target);
-        last = timed(instance, page, iterations, &mut warm)?;
+    }
+    let is_open = warm.ns < plan.warm_up_ns && !wall.is_up();
+    if last < target && iterations == MOST_ITERATIONS && is_open {
+        return Err(CallError {
+            kind: PluginErrorKind::Error,
+            message: format!(
+                "run({iterations}) took only {last} ns: it does no work, or fewer iterations than \
+                 requested"
+            ),
+        });
     }
     let mut before = None;
     let mut iteration_ns = last as f64 / iterations as f64;
     while warm.ns < plan.warm_up_ns && !wall.is_up() {
         let mut window = [0; WINDOW];
         for place in &mut window {
-            *place = timed(instance, page, iterations, &mut warm)?;
+            let sample = timed(instance, page, iterations, &mut warm)?;
+            if sample.iterations < iterations {
+                (iterations, most) = (sample.iterations, sample.iterations);
+            }
+            *place = sample.ns;
         }
         window.sort_unstable();
         let median = window[WINDOW / 2];
@@ -174,7 +183,7 @@ pub(super) fn warm_up(
         // A first guess on cold caches is too short, so the length of a sample is chosen with warm
         // caches.
         iterations = if median < target {
-            grow_iterations(iterations, median, target)
+            grow_iterations(iterations, median, target).min(most)
         } else {
             iterations
         };
@@ -207,7 +216,7 @@ pub(super) fn measure_times(
     while samples_ns.is_empty()
         || (total < plan.budget_ns && samples_ns.len() < MOST_SAMPLES && !wall.is_up())
     {
-        let ns = take_sample(instance, page, warm.iterations_per_sample)?;
+        let ns = take_whole_sample(instance, page, warm.iterations_per_sample)?;
         total += ns;
         samples_ns.push(ns);
     }
@@ -241,21 +250,50 @@ fn timed(
     page: &PageLayout,
     iterations: u64,
     warm: &mut WarmUp,
-) -> Result<u64, CallError> {
-    let ns = take_sample(instance, page, iterations)?;
-    warm.ns += ns;
-    warm.iterations += iterations;
-    Ok(ns)
+) -> Result<SampleTime, CallError> {
+    let sample = take_sample(instance, page, iterations)?;
+    warm.ns += sample.ns;
+    warm.iterations += sample.iterations;
+    Ok(sample)
 }
 
-/// Takes one sample: an untimed reset, then `iterations` timed iterations.
+/// Time of one sample, and the iterations in it, which are fewer than wanted if the workload did
+/// not prepare inputs for more.
+#[derive(Debug, Clone, Copy)]
+struct SampleTime {
+    ns: u64,
+    iterations: u64,
+}
+
+/// Takes one sample of exactly `iterations`, and returns its time in nanoseconds.
 #[inline(always)]
-pub(super) fn take_sample(
+pub(super) fn take_whole_sample(
     instance: &mut LiveInstance,
     page: &PageLayout,
     iterations: u64,
 ) -> Result<u64, CallError> {
-    instance.reset()?;
+    let sample = take_sample(instance, page, iterations)?;
+    if sample.iterations == iterations {
+        return Ok(sample.ns);
+    }
+    Err(CallError {
+        kind: PluginErrorKind::Error,
+        message: format!(
+            "prepare granted {} iterations of {iterations}, which it granted before; grant the \
+             same number whenever the same is wanted",
+            sample.iterations
+        ),
+    })
+}
+
+/// Takes one sample: untimed preparation, then the iterations.
+#[inline(always)]
+fn take_sample(
+    instance: &mut LiveInstance,
+    page: &PageLayout,
+    wanted: u64,
+) -> Result<SampleTime, CallError> {
+    let iterations = instance.prepare(wanted)?;
     page.iteration.fetch_add(1, Relaxed);
     let start = Instant::now();
     let result = instance.run(iterations);
@@ -263,7 +301,9 @@ pub(super) fn take_sample(
     page.iteration.fetch_add(iterations - 1, Relaxed);
     fork_guard::end_forked_child(page);
     result?;
-    Ok(u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX))
+    let whole_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
+    let ns = instance.own_time_ns()?.unwrap_or(whole_ns);
+    Ok(SampleTime { ns, iterations })
 }
 
 /// Returns the number of iterations that should last an eighth longer than `target`: at least one

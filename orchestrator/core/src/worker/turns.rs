@@ -19,9 +19,9 @@ pub(super) fn take_turns(
         // All places before this one that are not this worker's are the other worker's.
         other.wait_for_turns(place.saturating_sub(taken), page);
         if go.untimed {
-            passes::take_sample(instance, page, go.iterations)?;
+            passes::take_whole_sample(instance, page, go.iterations)?;
         }
-        samples_ns.push(passes::take_sample(instance, page, go.iterations)?);
+        samples_ns.push(passes::take_whole_sample(instance, page, go.iterations)?);
         page.hand_over(taken + 1);
     }
     Ok(WorkerReply::Turned(TurnSamples {
