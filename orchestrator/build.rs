@@ -37,6 +37,7 @@ fn main() {
     let mut text = String::new();
     for (name, folder) in [
         ("SDK", "sdk"),
+        ("CRITERION", "criterion"),
         ("RUST", "starter"),
         ("C", "starter-c"),
         ("CPP", "starter-cpp"),

@@ -37,6 +37,20 @@ debug = \"line-tables-only\"
 /// Longest name. Longer names make unreadable paths and job ids.
 const LONGEST_NAME: usize = 64;
 
+/// Folder of the crate with criterion's API among [`criterion_files`].
+pub(crate) const CRITERION_FOLDER: &str = "criterion";
+
+/// Returns the files of the crate with criterion's API, and of the SDK beside it.
+pub(crate) fn criterion_files() -> Vec<StarterFile> {
+    let embedded = |(path, text): &(&str, &str)| StarterFile {
+        path: (*path).to_owned(),
+        text: (*text).to_owned(),
+    };
+    let own = place_below(CRITERION_FOLDER, CRITERION.iter().map(embedded));
+    own.chain(place_below("sdk", SDK.iter().map(embedded)))
+        .collect()
+}
+
 /// A file of a project: its path inside the project, and its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StarterFile {

@@ -43,6 +43,9 @@ pub(super) fn run_list(options: &ListOptions) -> CommandResult {
         match &plugin.content {
             Ok(ListedContent::Plugin(description)) => {
                 describe_plugin(&mut text, &key, description);
+                for problem in &description.problems {
+                    output::note(&format!("{key}: not listed: {problem}"));
+                }
                 documents.insert(key, plugin_document(description));
             }
             Ok(ListedContent::Workload(info)) => {

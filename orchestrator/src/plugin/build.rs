@@ -1,7 +1,7 @@
 //! Preparation of a plugin: from an entry under `plugins:` in a scenario to a library that is
 //! built, inspected, cached and hashed.
 
-use super::cargo::{BuildError, BuildWatcher, PathOrigin};
+use super::cargo::{BuildError, BuildWatcher, CrateSource, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::{BuiltinPlugin, PluginSource, PluginSpec, SandboxSpec, cargo, elf, padding};
 use crate::cache;
@@ -148,7 +148,11 @@ pub(crate) fn prepare_padded_plugin(
 /// unknown, and the result is false.
 pub(crate) fn is_current(spec: &PluginSpec) -> bool {
     match &spec.source {
-        PluginSource::Crate { folder, cpu } => cargo::is_current(folder, cpu),
+        PluginSource::Crate { folder, cpu, bench } => cargo::is_current(CrateSource {
+            folder,
+            bench: bench.as_deref(),
+            cpu,
+        }),
         PluginSource::Command { .. } => false,
         PluginSource::File(_) | PluginSource::Builtin { .. } => true,
     }
@@ -168,7 +172,8 @@ fn prepare_library(
     let source_root = spec.overlay.as_deref().and_then(git::find_root);
     // The lock is held until the library has been copied.
     let (path, flags, _lock) = match &spec.source {
-        PluginSource::Crate { folder, cpu } => {
+        PluginSource::Crate { folder, cpu, bench } => {
+            let bench = bench.as_deref();
             let origin = match &source_root {
                 Some(source) => PathOrigin::Folder {
                     source,
@@ -176,8 +181,8 @@ fn prepare_library(
                 },
                 None => PathOrigin::Workspace,
             };
-            let built =
-                cargo::build_crate(folder, cpu, origin, linker, watch).map_err(build_failed)?;
+            let source = CrateSource { folder, bench, cpu };
+            let built = cargo::build_crate(source, origin, linker, watch).map_err(build_failed)?;
             (built.library, built.flags, built.lock)
         }
         PluginSource::Command { folder, command } => {

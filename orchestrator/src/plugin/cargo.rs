@@ -1,6 +1,7 @@
 //! Builds of plugin crates with cargo, with `orch`'s own flags and in a cleaned environment.
 
 use super::advice;
+use super::bench_crate;
 use super::build_group::BuildGroup;
 use super::build_lock::BuildLock;
 use super::compiled_packages::PackageStore;
@@ -75,33 +76,57 @@ pub(crate) enum PathOrigin<'a> {
     Folder { source: &'a Path, plugin: &'a Path },
 }
 
+/// A crate that becomes a plugin.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CrateSource<'a> {
+    /// Folder of the crate, or of the package to which the bench file belongs.
+    pub(crate) folder: &'a Path,
+    /// Bench file for criterion, relative to the folder; `None` if the crate itself is a plugin.
+    pub(crate) bench: Option<&'a Path>,
+    pub(crate) cpu: &'a str,
+}
+
 /// Builds a plugin crate in release mode. Each line of cargo's output is passed to `show` as it
 /// arrives. `linker`, if present, links the crate itself; nothing else is rebuilt for it.
 pub(crate) fn build_crate(
-    folder: &Path,
-    cpu: &str,
+    source: CrateSource,
     origin: PathOrigin,
     linker: Option<&Path>,
     watch: &mut BuildWatcher,
 ) -> Result<BuiltLibrary, BuildError> {
-    build_in(folder, cpu, origin, linker, watch).map_err(|error| advice::add_advice(error, folder))
+    build_in(source, origin, linker, watch)
+        .map_err(|error| advice::add_advice(error, source.folder))
 }
 
 fn build_in(
-    folder: &Path,
-    cpu: &str,
+    source: CrateSource,
     origin: PathOrigin,
     linker: Option<&Path>,
     watch: &mut BuildWatcher,
 ) -> Result<BuiltLibrary, BuildError> {
-    let manifest = folder.join("Cargo.toml");
-    let workspace = find_workspace(&manifest)?;
+    let CrateSource { folder, bench, cpu } = source;
+    let mut manifest = folder.join("Cargo.toml");
+    let user_workspace = find_workspace(&manifest)?;
     let origin = match origin {
         PathOrigin::Workspace => PathOrigin::Folder {
-            source: &workspace.root,
-            plugin: &workspace.root,
+            source: &user_workspace.root,
+            plugin: &user_workspace.root,
         },
         folders => folders,
+    };
+    let own_workspace;
+    let (workspace, seed) = match bench {
+        None => (&user_workspace, None),
+        Some(bench) => {
+            let root = &user_workspace.root;
+            let written = bench_crate::write_bench_crate(root, folder, bench, watch)?;
+            manifest = written.folder.join("Cargo.toml");
+            own_workspace = CargoWorkspace {
+                root: written.root,
+                lock_is_tracked: false,
+            };
+            (&own_workspace, Some(written.seed))
+        }
     };
     let (code_flags, name_flags) = (list_code_flags(cpu), list_name_flags(origin));
     let user_wrapper = std::env::var_os(rustc_wrapper::VARIABLE)
@@ -126,7 +151,10 @@ fn build_in(
         command
     };
     let build_lock = BuildLock::take(&target.join(LOCK), watch)?;
-    let _lent = LentLock::lend(&workspace.root)?;
+    let _lent = match &seed {
+        None => LentLock::lend(&workspace.root)?,
+        Some(seed) => LentLock::lend_seeded(&workspace.root, seed.as_deref())?,
+    };
     let profile = target.join("release");
     // The store only saves time.
     let store = PackageStore::open(&code_flags).inspect_err(|error| {
@@ -211,11 +239,18 @@ fn build_in(
 
 /// Returns whether nothing that was compiled for a crate has changed since, so that cargo has
 /// nothing to do.
-pub(crate) fn is_current(folder: &Path, cpu: &str) -> bool {
-    let target = find_workspace(&folder.join("Cargo.toml"))
-        .ok()
-        .and_then(|found| prepare_target_folder(&found.root, cpu).ok());
-    target.is_some_and(|target| SourceLedger::read(&target).is_current(folder))
+pub(crate) fn is_current(source: CrateSource) -> bool {
+    let Ok(found) = find_workspace(&source.folder.join("Cargo.toml")) else {
+        return false;
+    };
+    let (root, folder) = match source.bench {
+        Some(bench) => bench_crate::locate_bench_crate(&found.root, source.folder, bench),
+        None => (found.root, source.folder.to_owned()),
+    };
+    // Without the crate around a bench file, nothing was compiled.
+    folder.exists()
+        && prepare_target_folder(&root, source.cpu)
+            .is_ok_and(|target| SourceLedger::read(&target).is_current(&folder))
 }
 
 /// Prepares a separate target folder, because orch's flags differ from those of the user's builds,

@@ -25,6 +25,8 @@ struct WireDocument {
     #[serde(default)]
     build: Value,
     workloads: Option<Vec<WireWorkload>>,
+    #[serde(default)]
+    problems: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,6 +128,8 @@ pub(crate) struct PluginDescription {
     pub(crate) sdk: Option<String>,
     pub(crate) build: Value,
     pub(crate) workloads: Vec<WorkloadInfo>,
+    /// What the plugin could not list, and why.
+    pub(crate) problems: Vec<String>,
 }
 
 /// One workload of a plugin.
@@ -215,6 +219,14 @@ impl PluginDescription {
         for (what, version) in [("\"version\"", &wire.version), ("\"sdk\"", &wire.sdk)] {
             check_name(what, version.as_deref().unwrap_or_default())?;
         }
+        if wire.problems.len() > MOST_ITEMS {
+            return Err(format!(
+                "the describe document has more than {MOST_ITEMS} problems"
+            ));
+        }
+        for problem in &wire.problems {
+            check_length("a problem", problem, MOST_TEXT_BYTES)?;
+        }
         if wire_workloads.len() > MOST_WORKLOADS {
             return Err(format!(
                 "the describe document has more than {MOST_WORKLOADS} workloads"
@@ -239,6 +251,7 @@ impl PluginDescription {
             sdk: wire.sdk,
             build: wire.build,
             workloads,
+            problems: wire.problems,
         })
     }
 

@@ -20,6 +20,13 @@ pub(super) fn locate_kept_lock(root: &Path) -> io::Result<PathBuf> {
     Ok(cache::subfolder("locks")?.join(format!("{name}.lock")))
 }
 
+/// Returns the path in the cache of the Cargo.lock for a workspace that orch wrote, whose versions
+/// are those of `seed`.
+pub(super) fn locate_seeded_lock(root: &Path, seed: Option<&str>) -> io::Result<PathBuf> {
+    let seed = seed.unwrap_or_default();
+    locate_kept_lock(&root.join(crate::hash::text(seed)))
+}
+
 /// Reads a stored Cargo.lock. One that is damaged counts as missing, because cargo would refuse it
 /// in every build.
 pub(super) fn read_kept_lock(kept: &Path) -> Option<String> {
@@ -35,6 +42,21 @@ pub(super) fn keep_lock(lock: &Path, kept: &Path) -> io::Result<()> {
 }
 
 impl LentLock {
+    /// Lends a Cargo.lock to a workspace that orch wrote. `seed` is the user's, if there is one: it
+    /// is completed for this workspace, and each seed has a completed one of its own.
+    pub(super) fn lend_seeded(root: &Path, seed: Option<&str>) -> io::Result<Self> {
+        let place = root.join("Cargo.lock");
+        let kept = locate_seeded_lock(root, seed)?;
+        match read_kept_lock(&kept).or_else(|| seed.map(str::to_owned)) {
+            Some(text) => file::write_whole(&place, text.as_bytes())?,
+            None => {
+                let _ = std::fs::remove_file(&place);
+            }
+        }
+        let lent = true;
+        Ok(Self { place, kept, lent })
+    }
+
     pub(super) fn lend(root: &Path) -> io::Result<Self> {
         let place = root.join("Cargo.lock");
         let kept = locate_kept_lock(root)?;

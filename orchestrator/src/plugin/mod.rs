@@ -3,6 +3,7 @@
 
 mod advice;
 mod artefacts;
+mod bench_crate;
 pub(crate) mod build;
 mod build_group;
 mod build_lock;

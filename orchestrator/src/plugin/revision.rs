@@ -2,10 +2,10 @@
 
 use super::artefacts::{self, ArtefactLookup, BuildIngredients, CachedArtefact, CompilerLookup};
 use super::build::{self, FailureCause, PluginFailure, PreparedPlugin};
-use super::cargo::{self, BuildError, BuildWatcher, PathOrigin};
+use super::cargo::{self, BuildError, BuildWatcher, CrateSource, PathOrigin};
 use super::command::{self, BuildCommand, CommandBuilt};
 use super::overlay::Overlay;
-use super::{PluginSource, PluginSpec, advice, build_group, elf, lent_lock, manifest};
+use super::{PluginSource, PluginSpec, advice, bench_crate, build_group, elf, lent_lock, manifest};
 use crate::cache;
 use crate::cache::artefact;
 use crate::file;
@@ -310,7 +310,11 @@ impl<'a> BuildOrder<'a> {
             _ => error.to_string(),
         };
         match self.source {
-            PluginSource::Crate { cpu, .. } => {
+            PluginSource::Crate { cpu, bench, .. } => {
+                if let Some(bench) = bench {
+                    self.ingredients.add("bench", &bench.to_string_lossy());
+                    self.ingredients.add("criterion", bench_crate::hash_shim());
+                }
                 let outside = self.find_outside()?;
                 self.ingredients.add(
                     "crate",
@@ -417,11 +421,30 @@ impl<'a> BuildOrder<'a> {
             .map(|folder| worktree::locate_files(&self.place).join(folder))
     }
 
+    /// Lists the places in the cache where the completed Cargo.lock of a bench file may be: one for
+    /// each folder that may be the root of the package's workspace.
+    fn list_bench_locks(&self, bench: &Path) -> io::Result<Vec<PathBuf>> {
+        let files = worktree::locate_files(&self.place);
+        let package = manifest::normalise_path(&files.join(&self.within));
+        let locate = |folder: &Path| {
+            let workspace = manifest::normalise_path(&files.join(folder));
+            let (root, _) = bench_crate::locate_bench_crate(&workspace, &package, bench);
+            let seed = self.contents.read_text(&folder.join("Cargo.lock"));
+            lent_lock::locate_seeded_lock(&root, seed.as_deref())
+        };
+        self.within.ancestors().map(locate).collect()
+    }
+
     /// Computes the key of the artefact in the cache. The lent Cargo.locks are part of the key,
     /// because they depend on earlier builds.
     fn compute_cache_key(&self) -> io::Result<String> {
         let mut all = self.ingredients.clone();
-        if matches!(self.source, PluginSource::Crate { .. }) {
+        if let PluginSource::Crate { bench, .. } = self.source {
+            if let Some(bench) = bench {
+                for lock in self.list_bench_locks(bench)? {
+                    all.add("lock", &crate::hash::file(&lock).unwrap_or_default());
+                }
+            }
             for folder in self.list_unlocked_folders() {
                 // Joining the empty name of the root would add a slash, which cargo's names do not
                 // have.
@@ -521,8 +544,13 @@ impl<'a> BuildOrder<'a> {
             plugin: &folder,
         };
         match self.source {
-            PluginSource::Crate { cpu, .. } => {
-                let built = cargo::build_crate(&folder, cpu, origin, None, watch)?;
+            PluginSource::Crate { cpu, bench, .. } => {
+                let source = CrateSource {
+                    folder: &folder,
+                    bench: bench.as_deref(),
+                    cpu,
+                };
+                let built = cargo::build_crate(source, origin, None, watch)?;
                 if let Some(overlay) = &self.overlay {
                     overlay.keep_lock(&folder)?;
                 }

@@ -14,8 +14,33 @@ pub(crate) struct PluginSpec {
     /// if the commits contain the plugin.
     pub(crate) overlay: Option<PathBuf>,
     /// Working folder of the plugin's workers, where relative paths in parameters begin: the
-    /// project's root.
+    /// project's root, or for a bench file its package, as with `cargo bench`.
     pub(crate) folder: PathBuf,
+}
+
+impl PluginSpec {
+    /// Gives the workers of a bench file what `cargo bench` gives them: they begin in the package's
+    /// folder, know its place, and may read it.
+    pub(crate) fn with_package(mut self) -> Self {
+        let PluginSource::Crate {
+            folder,
+            bench: Some(_),
+            ..
+        } = &self.source
+        else {
+            return self;
+        };
+        self.folder.clone_from(folder);
+        let variable = "CARGO_MANIFEST_DIR";
+        if self.env.iter().all(|(name, _)| name != variable) {
+            self.env
+                .push((variable.to_owned(), folder.display().to_string()));
+        }
+        if let SandboxSpec::On { read, .. } = &mut self.sandbox {
+            read.push(folder.clone());
+        }
+        self
+    }
 }
 
 /// Permissions of a plugin's worker processes.
@@ -42,8 +67,13 @@ impl Default for SandboxSpec {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PluginSource {
-    /// A crate, built by orch for a target-cpu.
-    Crate { folder: PathBuf, cpu: String },
+    /// A crate, built by orch for a target-cpu; or with `bench`, a file relative to the folder, a
+    /// bench file for criterion, around which orch writes a crate.
+    Crate {
+        folder: PathBuf,
+        cpu: String,
+        bench: Option<PathBuf>,
+    },
     /// A shell command run in a folder.
     Command { folder: PathBuf, command: String },
     /// A finished library.

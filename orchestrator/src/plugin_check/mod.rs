@@ -126,6 +126,7 @@ fn find_plugins(subject: &Path) -> Result<Vec<PluginUnderTest>, CommandError> {
         return Ok(one(PluginSource::Crate {
             folder: path.clone(),
             cpu: "native".to_owned(),
+            bench: None,
         }));
     }
     let scenario = if path.is_dir() {

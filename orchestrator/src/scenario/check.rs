@@ -121,6 +121,11 @@ fn prune_violation(
     path
 }
 
+/// Returns the CPU for which orch builds a plugin.
+fn choose_cpu(plugin: &wire::WirePlugin) -> String {
+    plugin.cpu.clone().unwrap_or_else(|| "native".to_owned())
+}
+
 /// Collects problems during the conversion.
 pub(super) struct ScenarioCheck<'a> {
     source: &'a YamlSource,
@@ -166,17 +171,14 @@ impl ScenarioCheck<'_> {
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect();
                 let overlay = plugin.overlay.then(|| self.around.root.to_owned());
-                let folder = self.around.root.to_owned();
-                specs.push((
-                    key.clone(),
-                    PluginSpec {
-                        source,
-                        env,
-                        sandbox,
-                        overlay,
-                        folder,
-                    },
-                ));
+                let spec = PluginSpec {
+                    source,
+                    env,
+                    sandbox,
+                    overlay,
+                    folder: self.around.root.to_owned(),
+                };
+                specs.push((key.clone(), spec.with_package()));
             }
         }
         specs
@@ -238,10 +240,11 @@ impl ScenarioCheck<'_> {
         let field = |name: &str| [path, &[PathStep::Key(name.to_owned())]].concat();
         if let Some(cpu) = &plugin.cpu
             && plugin.crate_folder.is_none()
+            && plugin.criterion.is_none()
         {
             self.add_problem(
                 &field("cpu"),
-                format!("`cpu: {cpu}` needs `crate`, which orch builds itself"),
+                format!("`cpu: {cpu}` needs `crate` or `criterion`, which orch builds itself"),
                 None,
             );
         }
@@ -253,28 +256,43 @@ impl ScenarioCheck<'_> {
                 Some(hint),
             );
         }
+        if plugin.overlay && plugin.criterion.is_some() {
+            let hint = "compare commits that contain the bench file";
+            self.add_problem(
+                &field("overlay"),
+                "`overlay` cannot lay a bench file for criterion over other commits",
+                Some(hint),
+            );
+        }
         match (
             &plugin.crate_folder,
+            &plugin.criterion,
             &plugin.path,
             plugin.builtin,
             &plugin.dir,
             &plugin.build,
         ) {
-            (Some(folder), None, None, None, None) => {
+            (Some(folder), None, None, None, None, None) => {
                 let folder = self.resolve_existing(&field("crate"), folder, "Cargo.toml")?;
-                let cpu = plugin.cpu.clone().unwrap_or_else(|| "native".to_owned());
-                Some(PluginSource::Crate { folder, cpu })
+                Some(PluginSource::Crate {
+                    folder,
+                    cpu: choose_cpu(plugin),
+                    bench: None,
+                })
             }
-            (None, Some(file), None, None, None) => Some(PluginSource::File(
+            (None, Some(file), None, None, None, None) => {
+                self.find_bench(&field("criterion"), file, plugin)
+            }
+            (None, None, Some(file), None, None, None) => Some(PluginSource::File(
                 self.resolve_existing(&field("path"), file, "")?,
             )),
-            (None, None, Some(wire::WireBuiltin::Command), None, None) => {
+            (None, None, None, Some(wire::WireBuiltin::Command), None, None) => {
                 Some(PluginSource::Builtin {
                     plugin: BuiltinPlugin::Command,
                     folder: self.around.root.to_owned(),
                 })
             }
-            (None, None, None, Some(folder), Some(command)) => {
+            (None, None, None, None, Some(folder), Some(command)) => {
                 let folder = self.resolve_existing(&field("dir"), folder, "")?;
                 Some(PluginSource::Command {
                     folder,
@@ -282,17 +300,44 @@ impl ScenarioCheck<'_> {
                 })
             }
             _ => {
-                let hint = "write `crate: FOLDER`, or `path: FILE.so`, or `dir: FOLDER` with \
-                    `build: 'COMMAND'`, or `builtin: command`";
+                let hint = "write `crate: FOLDER`, or `criterion: benches/NAME.rs`, or `path: \
+                    FILE.so`, or `dir: FOLDER` with `build: 'COMMAND'`, or `builtin: command`";
                 self.add_problem(
                     path,
-                    "a plugin needs exactly one of `crate`, `path`, `builtin`, or `dir` with \
-                     `build`",
+                    "a plugin needs exactly one of `crate`, `criterion`, `path`, `builtin`, or \
+                     `dir` with `build`",
                     Some(hint),
                 );
                 None
             }
         }
+    }
+
+    /// Finds the package to which a bench file belongs.
+    fn find_bench(
+        &mut self,
+        at: &[PathStep],
+        written: &str,
+        plugin: &wire::WirePlugin,
+    ) -> Option<PluginSource> {
+        let file = self.resolve_existing(at, written, "")?;
+        let is_package = |folder: &&Path| (self.around.exists)(&folder.join("Cargo.toml"));
+        let package = file.ancestors().skip(1).find(is_package);
+        let Some(folder) = package.map(Path::to_owned) else {
+            let hint = "name a file of a package, such as `benches/parse.rs`";
+            let message = format!(
+                "`{written}` belongs to no package: no folder above it has a \
+                Cargo.toml"
+            );
+            self.add_problem(at, message, Some(hint));
+            return None;
+        };
+        let bench = file.strip_prefix(&folder).unwrap_or(&file).to_owned();
+        Some(PluginSource::Crate {
+            folder,
+            cpu: choose_cpu(plugin),
+            bench: Some(bench),
+        })
     }
 
     /// Checks the grants of the plugin. Paths that do not exist are problems, because they may be

@@ -131,11 +131,13 @@ workloads: [{ workload: a/w }]
         [
             &PluginSource::Crate {
                 folder: path("/project/plugins/a"),
-                cpu: "native".into()
+                cpu: "native".into(),
+                bench: None,
             },
             &PluginSource::Crate {
                 folder: path("/abs"),
-                cpu: "x86-64-v3".into()
+                cpu: "x86-64-v3".into(),
+                bench: None,
             },
             &PluginSource::File(path("/project/c.so")),
             &PluginSource::Command {
@@ -243,7 +245,8 @@ workloads:
         [
             "1:1 unknown field `naem`",
             "3:15 `missing` does not exist",
-            "4:6 a plugin needs exactly one of `crate`, `path`, `builtin`, or `dir` with `build`",
+            "4:6 a plugin needs exactly one of `crate`, `criterion`, `path`, `builtin`, or `dir` \
+                with `build`",
             "5:21 `rounds` is \"none\", but must be a whole number",
             "5:36 timeout: `never` is not a duration; write for example 500ms, 60s or 2m",
             "7:17 no plugin `m` in this scenario",

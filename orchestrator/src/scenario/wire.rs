@@ -116,13 +116,16 @@ pub(crate) struct WireTarget {
     pub(crate) is: String,
 }
 
-/// Source of a plugin: `crate`, `path`, `builtin`, or `dir` with `build`.
+/// Source of a plugin: `crate`, `criterion`, `path`, `builtin`, or `dir` with `build`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename = "Plugin", deny_unknown_fields)]
 pub(crate) struct WirePlugin {
     /// Folder of a plugin crate, which orch builds.
     #[serde(rename = "crate")]
     pub(crate) crate_folder: Option<String>,
+    /// Bench file of a package that is written for criterion, such as `benches/parse.rs`. Each
+    /// benchmark in it is a workload.
+    pub(crate) criterion: Option<String>,
     /// Target CPU of the crate's build; `native` if absent.
     pub(crate) cpu: Option<String>,
     /// Shared library, used without building it.

@@ -11,6 +11,7 @@ mod abi;
 mod bisect_doc;
 mod command;
 mod counts;
+mod criterion;
 mod faults;
 mod faults_doc;
 mod faulty_sides;

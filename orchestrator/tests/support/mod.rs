@@ -207,7 +207,8 @@ pub const PLACES: (&str, &str) = (
     "plugin+OFFSET",
 );
 
-/// Kinds of warnings that measured times cause, so that a busy machine can cause them for any plugin.
+/// Kinds of warnings that measured times cause, so that a busy machine can cause them for any
+/// plugin.
 const KINDS_ABOUT_TIMES: [&str; 7] = [
     "scattered",
     "scattered_threads",

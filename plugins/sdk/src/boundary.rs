@@ -29,7 +29,7 @@ type CaughtResult = std::thread::Result<Result<()>>;
 /// Runs `body` for the host. No panic leaves it, and every result except `Ok` is explained through
 /// `set_error`.
 #[inline(always)]
-pub(crate) fn call(body: impl FnOnce() -> Result<()>) -> abi::Status {
+pub fn call(body: impl FnOnce() -> Result<()>) -> abi::Status {
     match guard(body) {
         Ok(Ok(())) if panics().is_empty() => abi::OK,
         outcome => report(outcome),
@@ -47,7 +47,7 @@ fn guard(body: impl FnOnce() -> Result<()>) -> CaughtResult {
 }
 
 /// Installs a hook that stores the place of a panic in [`PANICS`]; done once per library.
-pub(crate) fn install_panic_hook() {
+pub fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let previous = std::panic::take_hook();
@@ -108,7 +108,7 @@ fn message(payload: &(dyn Any + Send)) -> &str {
 }
 
 /// Runs `body` for a function that has no status; errors go to the log.
-pub(crate) fn call_logged(what: &str, body: impl FnOnce() -> Result<()>) {
+pub fn call_logged(what: &str, body: impl FnOnce() -> Result<()>) {
     let outcome = guard(body);
     if let Err((_, text)) = settle(outcome) {
         log(1, &format!("{what}: {text}"));

@@ -59,6 +59,7 @@ impl Error {
         Self::new(abi::ERR_PARAMS, &text)
     }
 
+    #[cfg(feature = "workloads")]
     pub(crate) fn unknown_workload(text: impl fmt::Display) -> Self {
         Self::new(abi::ERR_UNKNOWN_WORKLOAD, &text)
     }

@@ -11,13 +11,13 @@ const VERSION_1_0: usize = std::mem::offset_of!(Host, get_extension) + size_of::
 
 /// A host whose ABI has been checked.
 #[derive(Clone, Copy)]
-pub(crate) struct HostRef(&'static Host);
+pub struct HostRef(&'static Host);
 
 /// Keeps the host for callbacks, if its ABI is this one.
 ///
 /// # Safety
 /// As [`HostRef::new`].
-pub(crate) unsafe fn adopt(host: *const Host) -> Option<HostRef> {
+pub unsafe fn adopt(host: *const Host) -> Option<HostRef> {
     // SAFETY: the caller's promise.
     let checked = unsafe { HostRef::new(host) }?;
     HOST.store(host.cast_mut(), Ordering::Release);
@@ -26,7 +26,7 @@ pub(crate) unsafe fn adopt(host: *const Host) -> Option<HostRef> {
 
 /// Returns the adopted host, if there is one.
 #[inline(always)]
-pub(crate) fn current() -> Option<HostRef> {
+pub fn current() -> Option<HostRef> {
     let host = HOST.load(Ordering::Acquire);
     // SAFETY: only `adopt` stores here, and the stored host stays valid for the rest of the
     // process.
@@ -41,7 +41,7 @@ impl HostRef {
     /// # Safety
     /// `host` is null or points to a [`Host`] that stays valid for the rest of the process, as the
     /// ABI promises.
-    pub(crate) unsafe fn new(host: *const Host) -> Option<Self> {
+    pub unsafe fn new(host: *const Host) -> Option<Self> {
         // SAFETY: the caller's promise.
         unsafe { host.as_ref() }
             .filter(|host| {
@@ -50,40 +50,40 @@ impl HostRef {
             .map(Self)
     }
 
-    pub(crate) fn set_error(self, text: &str) {
+    pub fn set_error(self, text: &str) {
         // SAFETY: the function belongs to this host; the text is valid for the call.
         unsafe { (self.0.set_error)(self.0, Str::new(text)) }
     }
 
-    pub(crate) fn log(self, level: u32, text: &str) {
+    pub fn log(self, level: u32, text: &str) {
         // SAFETY: as in `set_error`.
         unsafe { (self.0.log)(self.0, level, Str::new(text)) }
     }
 
-    pub(crate) fn write(self, text: &str) {
+    pub fn write(self, text: &str) {
         // SAFETY: as in `set_error`; the boundary calls this only inside describe and digest.
         unsafe { (self.0.write)(self.0, Str::new(text)) }
     }
 
-    pub(crate) fn intern(self, name: &str) -> u32 {
+    pub fn intern(self, name: &str) -> u32 {
         // SAFETY: as in `set_error`.
         unsafe { (self.0.intern)(self.0, Str::new(name)) }
     }
 
     #[inline(always)]
-    pub(crate) fn scope_enter(self, id: u32) {
+    pub fn scope_enter(self, id: u32) {
         // SAFETY: the function belongs to this host and takes any id that its `intern` returned.
         unsafe { (self.0.scope_enter)(self.0, id) }
     }
 
     #[inline(always)]
-    pub(crate) fn scope_exit(self, id: u32) {
+    pub fn scope_exit(self, id: u32) {
         // SAFETY: as in `scope_enter`.
         unsafe { (self.0.scope_exit)(self.0, id) }
     }
 
     #[inline(always)]
-    pub(crate) fn counter_add(self, id: u32, amount: f64) {
+    pub fn counter_add(self, id: u32, amount: f64) {
         // SAFETY: as in `scope_enter`.
         unsafe { (self.0.counter_add)(self.0, id, amount) }
     }

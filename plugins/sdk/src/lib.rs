@@ -62,25 +62,41 @@
 extern crate self as orch_sdk;
 
 pub mod abi;
-mod boundary;
+#[doc(hidden)]
+pub mod boundary;
 pub mod cpu;
+#[cfg(feature = "workloads")]
 mod describe;
+#[cfg(feature = "workloads")]
 mod digest;
 mod error;
+#[cfg(feature = "workloads")]
 #[doc(hidden)]
 pub mod export;
-mod host;
+#[doc(hidden)]
+pub mod host;
+#[cfg(feature = "workloads")]
 mod metric;
+#[cfg(feature = "workloads")]
 mod nearest;
+#[cfg(feature = "workloads")]
 pub mod params;
+#[cfg(feature = "workloads")]
 pub mod prelude;
 pub mod scope;
+#[cfg(feature = "workloads")]
 mod workload;
 
+#[cfg(feature = "workloads")]
 pub use digest::Digest;
 pub use error::{Error, Result};
+#[cfg(feature = "workloads")]
 pub use metric::{Better, Metric, Per};
+#[cfg(feature = "workloads")]
 pub use orch_sdk_derive::Params;
+#[cfg(feature = "workloads")]
 pub use params::{ParamValue, Params};
+#[cfg(feature = "workloads")]
 pub use serde_json;
+#[cfg(feature = "workloads")]
 pub use workload::Workload;

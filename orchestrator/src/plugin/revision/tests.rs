@@ -48,6 +48,7 @@ fn make_crate_spec(folder: &str) -> PluginSpec {
         source: PluginSource::Crate {
             folder: folder.into(),
             cpu: "native".to_owned(),
+            bench: None,
         },
         env: Vec::new(),
         sandbox: SandboxSpec::default(),
