@@ -19,6 +19,7 @@ mod gate;
 mod git;
 mod hash;
 mod import;
+mod init;
 mod journal;
 mod json_schema;
 mod list;

@@ -51,6 +51,8 @@ pub(super) enum Command {
     Verify(VerifyOptions),
     /// List plugins, workloads, parameters and metrics
     List(ListOptions),
+    /// Prepare the folder of your code for benchmarks
+    Init(InitOptions),
     /// Create a plugin, or check one for defects
     #[command(subcommand)]
     Plugin(PluginCommand),
@@ -504,6 +506,18 @@ pub(super) struct PluginCheckOptions {
     /// Print the findings as JSON
     #[arg(long)]
     pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Benches for criterion become a scenario without a change to them; they are built \
+        to list their benchmarks. Other code gets a small plugin to fill in. Files that exist are \
+        kept. Exit code: 0 if the project is ready, 200 if the folder contains no code."
+)]
+pub(super) struct InitOptions {
+    /// Folder of the code
+    #[arg(default_value = ".")]
+    pub(super) folder: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod completions;
 mod doctor;
 pub(crate) mod exit;
 mod import;
+mod init;
 mod list;
 pub(crate) mod output;
 mod plugin;
@@ -88,6 +89,7 @@ pub(crate) fn main() -> Exit {
         Command::Time(options) => time::run_time(options),
         Command::Verify(options) => verify::run_verify(options),
         Command::List(options) => list::run_list(options),
+        Command::Init(options) => init::run_init(options),
         Command::Plugin(command) => plugin::plugin(command),
         Command::Schema => list::print_schema(),
         Command::Completions(options) => completions::print_completions(options),

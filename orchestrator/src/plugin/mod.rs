@@ -26,4 +26,5 @@ mod source_lines;
 mod spec;
 mod symbol_names;
 
+pub(crate) use bench_crate::{PackageSurvey, survey_packages};
 pub(crate) use spec::{BuiltinPlugin, PluginSource, PluginSpec, SandboxSpec};

@@ -15,6 +15,7 @@ pub(crate) mod github;
 mod growth;
 mod histogram;
 mod hot_paths;
+pub(crate) mod init_report;
 mod job_text;
 pub(crate) mod machine_findings;
 pub(crate) mod machine_noise;

@@ -20,6 +20,7 @@ mod contradictions;
 mod doctor;
 mod failing_io;
 mod import;
+mod init;
 mod interplay;
 mod json_keys;
 mod limits;

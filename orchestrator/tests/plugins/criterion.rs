@@ -189,3 +189,44 @@ fn benches_are_compared_at_commits() {
     assert_eq!(sort["reason_kind"], "same_machine_code", "{sort}");
     assert_eq!(git(&project.path(), &["status", "--porcelain"]), "");
 }
+
+#[test]
+fn init_writes_a_scenario_of_all_benches() {
+    let project = new_package(&[]);
+    std::fs::remove_dir_all(project.path().join("scenarios")).unwrap();
+    let ran = orch(&project, &["init"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    insta::with_settings!({ filters => [(r"/\S+\.so", "LIBRARY")] }, {
+        insta::assert_snapshot!("init_criterion", ran.stdout);
+    });
+    let scenario = std::fs::read_to_string(project.path().join("bench.yaml")).unwrap();
+    insta::assert_snapshot!("init_criterion_scenario", scenario);
+    let planned = orch(&project, &["run", "bench.yaml", "--dry-run"]);
+    assert_eq!(planned.code, 0, "{}", planned.stderr);
+}
+
+#[test]
+fn init_writes_a_plugin_for_a_library_without_benches() {
+    let project = Project::new();
+    project.write(
+        "Cargo.toml",
+        "[package]\nname = \"numbers\"\nversion = \"0.1.0\"\nedition = \"2024\"\n",
+    );
+    project.write(
+        "src/lib.rs",
+        std::fs::read(fixture("benches").join("lib.rs")).unwrap(),
+    );
+    let ran = orch(&project, &["init"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // The plugin can use the library.
+    let source = project.path().join("bench/src/lib.rs");
+    let text = std::fs::read_to_string(&source).unwrap();
+    std::fs::write(&source, format!("{text}\nuse numbers as _;\n")).unwrap();
+    let ran = orch(
+        &project,
+        &["run", "bench.yaml", "--filter", "short", "--json"],
+    );
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let record: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(job(&record, "short")["outcome"], "measured");
+}

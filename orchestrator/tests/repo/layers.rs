@@ -48,6 +48,7 @@ const LAYERS: &[&str] = &[
     "calibrate",
     "plugin_check",
     "plugin_new",
+    "init",
     "bisect",
     "doctor",
     "list",

@@ -1,14 +1,12 @@
 //! The texts of the crate around a bench file. Pure.
 
-use super::package_facts::{MetadataDependency, PackageFacts};
+use super::package_facts::{CRITERION, MetadataDependency, PackageFacts};
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 use toml::{Table, Value};
 
 /// The package that stands in for criterion.
 const SHIM: &str = "orch-criterion";
-/// The package that it stands in for.
-const CRITERION: &str = "criterion";
 /// The build script, a file of that package.
 const BUILD_SCRIPT: &str = "bench-build.rs";
 /// Profile settings that are taken over from the user's workspace.

@@ -12,6 +12,7 @@ use package_facts::PackageFacts;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use package_facts::PackageSurvey;
 pub(super) use shim::hash_shim;
 
 /// File that the build script reads: the package's own variables.
@@ -58,19 +59,7 @@ pub(super) fn write_bench_crate(
     watch: &mut BuildWatcher,
 ) -> Result<BenchCrate, BuildError> {
     let package = normalise_path(package);
-    let manifest = package.join("Cargo.toml");
-    let mut command = cargo::create_clean_command("cargo");
-    command
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version=1",
-            "--manifest-path",
-        ])
-        .arg(&manifest)
-        .current_dir(&package);
-    let name = format!("cargo metadata for {}", manifest.display());
-    let metadata = cargo::run_build(command, &name, watch)?;
+    let metadata = query_metadata(&package, watch)?;
     let facts = PackageFacts::read(&metadata, &package, bench).map_err(BuildError::Nothing)?;
     let (root, folder) = locate_bench_crate(workspace, &package, bench);
     let source = facts
@@ -102,6 +91,34 @@ pub(super) fn write_bench_crate(
     )?;
     let seed = file::read_text(&workspace.join("Cargo.lock"), file::MOST_TEXT_BYTES).ok();
     Ok(BenchCrate { root, folder, seed })
+}
+
+/// Finds the library and the bench files for criterion of a package, or of all packages of a
+/// workspace.
+///
+/// # Errors
+/// Cargo cannot read the manifests.
+pub(crate) fn survey_packages(folder: &Path) -> Result<PackageSurvey, BuildError> {
+    let folder = normalise_path(folder);
+    let metadata = query_metadata(&folder, &mut BuildWatcher::silent(&mut |_| {}))?;
+    PackageSurvey::read(&metadata, &folder).map_err(BuildError::Nothing)
+}
+
+/// Queries the packages of a workspace from cargo, as JSON.
+fn query_metadata(package: &Path, watch: &mut BuildWatcher) -> Result<String, BuildError> {
+    let manifest = package.join("Cargo.toml");
+    let mut command = cargo::create_clean_command("cargo");
+    command
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version=1",
+            "--manifest-path",
+        ])
+        .arg(&manifest)
+        .current_dir(package);
+    let name = format!("cargo metadata for {}", manifest.display());
+    cargo::run_build(command, &name, watch)
 }
 
 fn read_manifest(path: &Path) -> Result<toml::Table, BuildError> {

@@ -5,6 +5,9 @@ use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+/// The package in whose place another one stands.
+pub(super) const CRITERION: &str = "criterion";
+
 /// A package and the bench target that is built.
 #[derive(Debug, Clone)]
 pub(super) struct PackageFacts {
@@ -19,9 +22,25 @@ pub(super) struct PackageFacts {
     pub(super) active: BTreeSet<String>,
 }
 
+/// What the packages in a folder offer for benchmarks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PackageSurvey {
+    /// Name of the package in the folder itself, if it has a library.
+    pub(crate) library: Option<String>,
+    /// Bench files, relative to the folder, of the packages that depend on criterion.
+    pub(crate) benches: Vec<PathBuf>,
+}
+
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<MetadataPackage>,
+}
+
+impl Metadata {
+    fn parse(text: &str) -> Result<Self, String> {
+        serde_json::from_str(text)
+            .map_err(|error| format!("the output of `cargo metadata` is unreadable: {error}"))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -93,8 +112,7 @@ impl PackageFacts {
     /// Reads the facts about the package in a folder, and about its bench target with a file or a
     /// name.
     pub(super) fn read(metadata: &str, package: &Path, bench: &Path) -> Result<Self, String> {
-        let metadata: Metadata = serde_json::from_str(metadata)
-            .map_err(|error| format!("the output of `cargo metadata` is unreadable: {error}"))?;
+        let metadata = Metadata::parse(metadata)?;
         let manifest = package.join("Cargo.toml");
         let found = metadata
             .packages
@@ -142,6 +160,33 @@ impl PackageFacts {
             name: found.name,
             version: found.version,
             active,
+        })
+    }
+}
+
+impl PackageSurvey {
+    pub(super) fn read(metadata: &str, folder: &Path) -> Result<Self, String> {
+        let metadata = Metadata::parse(metadata)?;
+        let manifest = folder.join("Cargo.toml");
+        let has_library = |package: &&MetadataPackage| {
+            package.manifest_path == manifest && package.targets.iter().any(BenchTarget::is_library)
+        };
+        let library = metadata.packages.iter().find(has_library);
+        let uses_criterion = |package: &&MetadataPackage| {
+            let mut dependencies = package.dependencies.iter();
+            dependencies.any(|dependency| dependency.name == CRITERION)
+        };
+        let packages = metadata.packages.iter().filter(uses_criterion);
+        let targets = packages.flat_map(|package| &package.targets);
+        let mut benches: Vec<PathBuf> = targets
+            .filter(|target| target.is_bench())
+            .filter_map(|target| target.src_path.strip_prefix(folder).ok())
+            .map(Path::to_owned)
+            .collect();
+        benches.sort();
+        Ok(Self {
+            library: library.map(|package| package.name.clone()),
+            benches,
         })
     }
 }
