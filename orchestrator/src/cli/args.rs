@@ -134,7 +134,6 @@ pub(super) struct ReportOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit code: 0 if all figures and verdicts agree, 1 if one differs.")]
 pub(super) struct VerifyOptions {
     /// Result: its id, its folder, or its record.json, comparison.json or bisect.json
     pub(super) result: String,
@@ -146,11 +145,7 @@ pub(super) struct VerifyOptions {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Several programs take turns: the first one against each other one, and then \
-        neighbours in the order of speed. Nothing is stored, and no project is needed.\n\n\
-        Examples:\n  \
-        orch time 'sort -n data' 'sort -g data'\n  \
-        orch time --parameter-list threads 1,2,4 --prepare 'make clean' 'make -j{threads}'\n\n\
-        Exit code: 0 measured, 201 if a program failed, 130 interrupted."
+        neighbours in the order of speed. Nothing is stored, and no project is needed."
 )]
 pub(super) struct TimeOptions {
     /// Command lines to measure, each in quotes; the first one is the baseline
@@ -301,8 +296,7 @@ pub(super) struct CompareOptions {
 #[command(
     after_help = "Without --baseline, the working tree is compared with the commit at which its \
         branch left the default branch. On the default branch, it is compared with HEAD, or with \
-        the commit before HEAD if no uncommitted change reaches a plugin. Exit code: 0 passed, \
-        1 failed, 125 open, where the scenario does not let open verdicts pass, 201 incomplete."
+        the commit before HEAD if no uncommitted change reaches a plugin."
 )]
 pub(super) struct CheckOptions {
     /// Scenario file [default: scenarios/nightly.yaml, else the only one there, else bench.yaml]
@@ -342,7 +336,7 @@ pub(super) struct CheckOptions {
 #[command(
     after_help = "Without --workload or --good, the bisect takes the worst regression of the \
         latest stored comparison. The working tree, the index and the branches are not touched: \
-        commits are built in another folder. Exit code: 1 found, 0 nothing to find, 125 undecided."
+        commits are built in another folder."
 )]
 pub(super) struct BisectOptions {
     /// Scenario file [default: the comparison's, scenarios/nightly.yaml, or the only scenario]
@@ -471,9 +465,6 @@ pub(super) struct ListOptions {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  \
-        orch completions bash > ~/.local/share/bash-completion/completions/orch\n  \
-        orch completions zsh > ~/.zfunc/_orch")]
 pub(super) struct CompletionsOptions {
     /// Shell that reads the script
     #[arg(value_enum)]
@@ -493,8 +484,7 @@ pub(super) enum PluginCommand {
 #[command(
     after_help = "Each workload runs with its defaults and with each parameter at its ends. Each \
         set of parameters runs in a process of its own with a limit of 5 s (defaults: 60 s) and \
-        2 GiB; exceeding a limit at an end is only a note. Times are single readings. Exit code: \
-        0 without errors (notes and warnings are allowed), 201 with errors."
+        2 GiB; exceeding a limit at an end is only a note. Times are single readings."
 )]
 pub(super) struct PluginCheckOptions {
     /// Shared library, folder of a crate, scenario, or folder with bench.yaml
@@ -512,7 +502,7 @@ pub(super) struct PluginCheckOptions {
 #[command(
     after_help = "Benches for criterion become a scenario without a change to them; they are built \
         to list their benchmarks. Other code gets a small plugin to fill in. Files that exist are \
-        kept. Exit code: 0 if the project is ready, 200 if the folder contains no code."
+        kept."
 )]
 pub(super) struct InitOptions {
     /// Folder of the code

@@ -8,6 +8,7 @@ mod compare;
 mod completions;
 mod doctor;
 pub(crate) mod exit;
+mod help_ends;
 mod import;
 mod init;
 mod list;
@@ -21,6 +22,7 @@ mod time;
 mod verify;
 
 use crate::error::CommandError;
+use crate::render::help_topics;
 use crate::runner::{lock, shell_limits};
 use args::{Arguments, Command};
 use clap::{CommandFactory, FromArgMatches};
@@ -29,7 +31,15 @@ use orch_core::format::clean;
 
 /// Runs the program and returns its exit code.
 pub(crate) fn main() -> Exit {
-    let command = Arguments::command().color(output::find_colour_choice().into());
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    if let Some(topic) = help_topics::find_topic(&words) {
+        let printed = output::print_paragraphs(&topic);
+        return printed.map_or_else(|error| output::report_error(&error), |()| Exit::Fine);
+    }
+    let command = help_ends::add_ends(Arguments::command());
+    let command = command.color(output::find_colour_choice().into());
     let parsed = command
         .try_get_matches()
         .and_then(|matches| Arguments::from_arg_matches(&matches));

@@ -197,7 +197,8 @@ pub(crate) fn named_or_default(named: Option<&Path>, how: &str) -> Result<PathBu
                  nor exactly one other scenario",
                 folder.display()
             ))
-            .with_hint(how));
+            .with_hint(how)
+            .with_hint("`orch init` writes a scenario for the code in a folder"));
         }
     };
     // The path is relative to the current folder, as a user would write it.

@@ -13,6 +13,7 @@ mod files;
 mod gate;
 pub(crate) mod github;
 mod growth;
+pub(crate) mod help_topics;
 mod histogram;
 mod hot_paths;
 pub(crate) mod init_report;

@@ -19,6 +19,7 @@ mod completions;
 mod contradictions;
 mod doctor;
 mod failing_io;
+mod help;
 mod import;
 mod init;
 mod interplay;
