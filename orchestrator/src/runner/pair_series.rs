@@ -308,11 +308,13 @@ fn plan_pairs(ready: [&PairReady; 2], sides: &PairSides) -> PairPlan {
     // A sample is long enough for the faster side, but a sample of a much slower side must not use
     // up the pair's time.
     let affordable = (budget_ns / 8.0 / slowest_ns) as u64;
-    let iterations = a
-        .iterations
-        .max(b.iterations)
-        .min(affordable.max(a.iterations.min(b.iterations)))
-        .max(1);
+    let fewest = a.iterations.min(b.iterations);
+    // Both sides have inputs for the smaller number.
+    let most = match a.is_limited || b.is_limited {
+        true => fewest,
+        false => a.iterations.max(b.iterations),
+    };
+    let iterations = most.min(affordable.max(fewest)).max(1);
     let sample_ns = iterations as f64 * slowest_ns;
     if unit == PairUnit::Turns && iterations == 1 && slowest_ns >= LONG_RUN_NS {
         let turns_ns = sides.budget_ns(LARGEST_TURNS_BUDGET);

@@ -362,3 +362,88 @@ fn sample_in_c_looks_at_the_version_and_size_of_its_host() {
         );
     }
 }
+
+/// A workload that grants inputs for few iterations, and whose own clock says that its first call
+/// is slow and the others are fast.
+const GRANTS: &str = r#"#include "orch_plugin.h"
+#include <stdlib.h>
+#include <unistd.h>
+struct orch_instance { uint64_t granted, last, calls; };
+static orch_status describe(const orch_host *host) {
+  host->write(host, ORCH_STR("{\"plugin\": \"grants\", \"workloads\": [{\"id\": \"work\"}]}"));
+  return ORCH_OK;
+}
+static orch_status create(const orch_host *host, orch_str workload, orch_str params,
+                          orch_instance **out) {
+  (void)host, (void)workload, (void)params;
+  *out = calloc(1, sizeof **out);
+  return ORCH_OK;
+}
+static orch_status prepare(orch_instance *self, uint64_t wanted, uint64_t *granted) {
+  *granted = self->granted = wanted < MOST ? wanted : MOST;
+  return ORCH_OK;
+}
+static orch_status run(orch_instance *self, uint64_t iters) {
+  if (iters > self->granted) abort();
+  self->last = iters;
+  self->calls += 1;
+  if (SLOW && self->calls == 2) usleep(20000);
+  for (volatile uint64_t step = 0; step < 4 * iters; step++) {}
+  return ORCH_OK;
+}
+static orch_status elapsed(orch_instance *self, uint64_t *ns) {
+  *ns = SLOW && self->calls == 2 ? 20000000 : self->last;
+  return ORCH_OK;
+}
+static const void *get_extension(const char *id) {
+  static const orch_prepare prepare_table = {sizeof prepare_table, prepare};
+  static const orch_elapsed elapsed_table = {sizeof elapsed_table, elapsed};
+  if (id[5] == 'p') return &prepare_table;
+  return id[5] == 'e' ? (const void *)&elapsed_table : NULL;
+}
+ORCH_EXPORT const orch_plugin orch_plugin_v1 = {
+  ORCH_PLUGIN_INIT, describe, create, NULL, run, NULL, NULL, get_extension,
+};
+"#;
+
+/// No sample has more iterations than the workload granted, whenever the number of iterations was
+/// chosen. The workload would abort.
+#[test]
+fn samples_have_as_many_iterations_as_were_granted() {
+    let project = Project::new();
+    let library = |name: &str, most: u64, slow: u8| {
+        let source = format!("#define MOST {most}\n#define SLOW {slow}\n{GRANTS}");
+        project.c_plugin(name, &source).display().to_string()
+    };
+    // 1 iteration, then 1000, then more than are granted.
+    let (many, few) = (library("many", 2000, 1), library("few", 17, 1));
+    let scenario = |library: &str| {
+        format!(
+            "defaults: {{ time: 1s, rounds: 1 }}\nplugins: {{ grants: {{ path: {library} }} }}\n\
+             workloads: [{{ workload: grants/work }}]\n"
+        )
+    };
+    for (library, most) in [(&many, 2000), (&few, 17)] {
+        let (record, ran) = project.record(&scenario(library));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let process = &job(&record, "work")["time"]["processes"][0];
+        assert_eq!(process["iterations"], most, "{process}");
+        let samples = process["samples_ns"].as_array().unwrap();
+        assert!(samples.iter().all(|ns| *ns == most), "{samples:?}");
+    }
+    let (many, few) = (library("many-fast", 2000, 0), library("few-fast", 17, 0));
+    project.write("s.yaml", scenario(&many));
+    let ran = project.orch(&["compare", &many, &few, "--scenario", "s.yaml", "--json"]);
+    let found: Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.stderr));
+    let jobs = found["jobs"].as_array().unwrap();
+    assert!(
+        jobs.iter().all(|job| job["verdict"] != "missing"),
+        "{jobs:#?}"
+    );
+    let pairs = found["workloads"][0]["pairs"].as_array().unwrap();
+    assert!(
+        pairs.iter().all(|pair| pair["iterations"] == 17),
+        "{pairs:#?}"
+    );
+}

@@ -259,8 +259,9 @@ typedef struct {
 
   /* Prepares the inputs of the next call of run, for at most `wanted` iterations, and stores in
    * *granted for how many: at least one, unless wanted is 0. The next call of run gets this number.
-   * A workload whose inputs take much memory grants fewer than wanted, and always the same number
-   * if the same is wanted. Called untimed, in place of reset. */
+   * A workload whose inputs take much memory grants fewer than wanted: always the same number if
+   * the same is wanted, and every number that is smaller than one it granted. Called untimed, in
+   * place of reset. */
   orch_status (*prepare)(orch_instance *self, uint64_t wanted, uint64_t *granted);
 } orch_prepare;
 
@@ -270,8 +271,9 @@ typedef struct {
 typedef struct {
   uint32_t struct_size; /* sizeof(orch_elapsed) */
 
-  /* Stores the nanoseconds of the last call of run in *ns, or leaves *ns alone, which means that
-   * the whole call counts. Called after each timed call of run. */
+  /* Stores the nanoseconds of the last call of run in *ns, at most those of the whole call, or
+   * leaves *ns alone, which means that the whole call counts. Called after each timed call of
+   * run. */
   orch_status (*elapsed)(orch_instance *self, uint64_t *ns);
 } orch_elapsed;
 

@@ -28,8 +28,10 @@ pub struct PairReady {
     /// Digest document as the plugin wrote it; empty if it has none.
     #[serde(deserialize_with = "bounded::text::<_, { bounded::MOST_DIGEST }>")]
     pub digest: String,
-    /// Iterations that make a sample long enough.
+    /// Iterations that make a sample long enough, or for which the workload has inputs.
     pub iterations: u64,
+    /// Whether the workload may have inputs for no more iterations than these.
+    pub is_limited: bool,
     /// Median over the last window of the warm-up.
     pub iteration_ns: f64,
     /// Address of its stack: the same on both sides, unless the system uses random addresses.

@@ -231,6 +231,19 @@ impl LiveInstance<'_> {
         Ok(wanted)
     }
 
+    /// Returns for how many iterations the workload has inputs, at most `wanted`.
+    pub fn grant(&mut self, wanted: u64) -> Result<u64, CallError> {
+        match self.limits_iterations() {
+            true => self.prepare(wanted),
+            false => Ok(wanted),
+        }
+    }
+
+    /// Returns whether the workload may have inputs for fewer iterations than are wanted.
+    pub fn limits_iterations(&self) -> bool {
+        self.prepare.is_some()
+    }
+
     /// Prepares and runs one iteration.
     pub fn run_once(&mut self) -> Result<(), CallError> {
         self.prepare(1)?;

@@ -277,6 +277,7 @@ impl PhaseTracker<'_> {
                     let go = line.await_turns(PairReady {
                         digest,
                         iterations: warm.iterations_per_sample,
+                        is_limited: instance.limits_iterations(),
                         iteration_ns: warm.iteration_ns,
                         stack: (&raw const line).addr() as u64,
                         warm_up: warm.report,

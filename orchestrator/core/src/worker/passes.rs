@@ -165,9 +165,11 @@ pub(super) fn warm_up(
             ),
         });
     }
+    let mut next = iterations;
     let mut before = None;
     let mut iteration_ns = last as f64 / iterations as f64;
     while warm.ns < plan.warm_up_ns && !wall.is_up() {
+        iterations = next;
         let mut window = [0; WINDOW];
         for place in &mut window {
             let sample = timed(instance, page, iterations, &mut warm)?;
@@ -182,7 +184,7 @@ pub(super) fn warm_up(
         iteration_ns = per_iteration;
         // A first guess on cold caches is too short, so the length of a sample is chosen with warm
         // caches.
-        iterations = if median < target {
+        next = if median < target {
             grow_iterations(iterations, median, target).min(most)
         } else {
             iterations
@@ -193,6 +195,11 @@ pub(super) fn warm_up(
         }
         before = Some(per_iteration);
     }
+    // The workload may not have inputs for a number that no window used.
+    let iterations = match next {
+        untried if untried != iterations => instance.grant(untried)?,
+        tried => tried,
+    };
     Ok(WarmedUp {
         iterations_per_sample: iterations,
         iteration_ns,
@@ -303,6 +310,15 @@ fn take_sample(
     result?;
     let whole_ns = u64::try_from(elapsed.as_nanos()).unwrap_or(u64::MAX);
     let ns = instance.own_time_ns()?.unwrap_or(whole_ns);
+    if ns > whole_ns {
+        return Err(CallError {
+            kind: PluginErrorKind::Error,
+            message: format!(
+                "the workload measured {ns} ns for a call of run that took {whole_ns} ns; a time \
+                 of its own is a part of the call's"
+            ),
+        });
+    }
     Ok(SampleTime { ns, iterations })
 }
 
