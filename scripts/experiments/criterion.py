@@ -29,7 +29,6 @@ PACKAGES = {
     "half": "2.6.0",
     "tinyvec": "1.10.0",
     "itertools": "0.14.0",
-    "smol_str": "0.3.2",
     "ahash": "0.8.12",
 }
 # Short samples: the table is about what runs, not about how fast it is.

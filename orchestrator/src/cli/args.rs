@@ -51,7 +51,7 @@ pub(super) enum Command {
     Verify(VerifyOptions),
     /// List plugins, workloads, parameters and metrics
     List(ListOptions),
-    /// Prepare the folder of your code for benchmarks
+    /// Set up benchmarks for the code in a folder
     Init(InitOptions),
     /// Create a plugin, or check one for defects
     #[command(subcommand)]
@@ -500,9 +500,9 @@ pub(super) struct PluginCheckOptions {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Benches for criterion become a scenario without a change to them; they are built \
-        to list their benchmarks. Other code gets a small plugin to fill in. Files that exist are \
-        kept."
+    after_help = "Criterion benches become a scenario, unchanged. They are built so that their \
+        benchmarks can be listed. Other code gets a small plugin as a starting point. Files that \
+        exist are kept."
 )]
 pub(super) struct InitOptions {
     /// Folder of the code

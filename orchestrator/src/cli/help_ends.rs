@@ -96,7 +96,7 @@ const ENDS: [HelpEnd; 15] = [
     HelpEnd {
         path: &["init"],
         examples: ["orch init", "orch init path/to/code"],
-        exit_codes: "0 if the project is ready, 200 if the folder contains no code",
+        exit_codes: "0 if the project is ready, 200 if the folder contains nothing to measure",
     },
     HelpEnd {
         path: &["plugin", "new"],

@@ -10,7 +10,7 @@ use crate::runner::event::ProgressObserver;
 use crate::scenario::{self, ScenarioContext};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Settings of all jobs: about 10 s for ten benchmarks.
 const DEFAULTS: &str = "defaults: { time: 200ms, rounds: 5 }\n";
@@ -32,6 +32,11 @@ pub(super) fn compose(
     for (key, file) in &keyed {
         match described.remove(key) {
             Some(Ok(description)) => {
+                let problems = description.problems.iter();
+                report.left_out.extend(problems.map(|problem| LeftOutBench {
+                    file: file.into(),
+                    reason: problem.clone(),
+                }));
                 let _ = writeln!(plugins, "  {key}: {{ criterion: {file:?} }}");
                 for info in &description.workloads {
                     jobs += write_workload(&mut workloads, key, info, &mut used);
@@ -59,24 +64,35 @@ pub(super) fn compose(
     Ok(format!("{plugins}{DEFAULTS}{workloads}"))
 }
 
-/// Gives each bench file a key: its name, or its path if several have the name.
-fn choose_keys(benches: &[std::path::PathBuf]) -> Vec<(String, String)> {
-    let stem = |path: &Path| {
-        path.file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned()
+/// Gives each bench file a key: its name, or its path if several have the name. A number makes keys
+/// different that are still the same.
+fn choose_keys(benches: &[PathBuf]) -> Vec<(String, String)> {
+    let make_key = |path: &Path| {
+        let text = path.with_extension("").to_string_lossy().into_owned();
+        text.replace(|c: char| !c.is_alphanumeric() && c != '_' && c != '-', "-")
     };
-    let count = |name: &str| benches.iter().filter(|path| stem(path) == name).count();
-    let key = |path: &std::path::PathBuf| {
-        let name = match count(&stem(path)) {
-            1 => stem(path),
-            _ => path.with_extension("").to_string_lossy().into_owned(),
+    let name = |path: &Path| make_key(Path::new(path.file_name().unwrap_or_default()));
+    let mut keyed: Vec<(String, String)> = Vec::new();
+    for path in benches {
+        let is_shared = benches
+            .iter()
+            .filter(|other| name(other) == name(path))
+            .count()
+            > 1;
+        let plain = if is_shared {
+            make_key(path)
+        } else {
+            name(path)
         };
-        let name = name.replace(|c: char| !c.is_alphanumeric() && c != '_' && c != '-', "-");
-        (name, path.to_string_lossy().into_owned())
-    };
-    benches.iter().map(key).collect()
+        let mut key = plain.clone();
+        let mut number = 1;
+        while keyed.iter().any(|(used, _)| *used == key) {
+            number += 1;
+            key = format!("{plain}-{number}");
+        }
+        keyed.push((key, path.to_string_lossy().into_owned()));
+    }
+    keyed
 }
 
 /// Builds all bench files, and reads what they describe or why they fail.
@@ -142,6 +158,15 @@ fn write_workload(
     let schema = info.params.as_ref();
     let inputs = schema.and_then(|schema| schema["properties"]["input"]["enum"].as_array());
     let inputs = inputs.map(Vec::as_slice).unwrap_or_default();
+    // A number is listed as a text too.
+    let numbers = inputs.iter().filter(|value| value.is_number());
+    let numbers: HashSet<String> = numbers.map(ToString::to_string).collect();
+    let is_repeated = |value: &&serde_json::Value| {
+        let text = value.as_str();
+        text.is_some_and(|text| numbers.contains(text))
+    };
+    let inputs: Vec<&serde_json::Value> =
+        inputs.iter().filter(|value| !is_repeated(value)).collect();
     if !inputs.is_empty() {
         let list: Vec<String> = inputs.iter().map(ToString::to_string).collect();
         let _ = write!(text, ", matrix: {{ input: [{}] }}", list.join(", "));
@@ -169,8 +194,13 @@ mod tests {
             "benches/a.rs".into(),
             "x/benches/a.rs".into(),
             "b c.rs".into(),
+            "s/d e.rs".into(),
+            "s/d-e.rs".into(),
         ]);
         let keys: Vec<&str> = keyed.iter().map(|(key, _)| key.as_str()).collect();
-        assert_eq!(keys, ["benches-a", "x-benches-a", "b-c"]);
+        assert_eq!(
+            keys,
+            ["benches-a", "x-benches-a", "b-c", "s-d-e", "s-d-e-2"]
+        );
     }
 }

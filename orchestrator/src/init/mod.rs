@@ -37,7 +37,7 @@ pub(crate) struct InitRequest {
 pub(crate) struct InitReport {
     pub(crate) code: FoundCode,
     pub(crate) files: Vec<InitFile>,
-    /// Bench files that cannot be measured.
+    /// Bench files that cannot be measured, and bench functions that cannot be listed.
     pub(crate) left_out: Vec<LeftOutBench>,
     /// Number of jobs of the scenario; `None` if it had been there before.
     pub(crate) jobs: Option<usize>,
@@ -100,15 +100,14 @@ pub(crate) fn init_project(
         shows_results: false,
     };
     let is_new = !root.join(project::BENCH).exists();
-    // The root has to be marked first, because paths in the scenario begin there.
-    report.write(&root, ROOT_MARK, FilePurpose::RootMark, || {
-        ROOT_MARK_TEXT.to_owned()
-    })?;
     let text = match is_new {
         false => String::new(),
         true if report.code.benches.is_empty() => own_plugin::write(&root, &mut report)?,
         true => bench_scenario::compose(&root, &mut report, context, observer)?,
     };
+    report.write(&root, ROOT_MARK, FilePurpose::RootMark, || {
+        ROOT_MARK_TEXT.to_owned()
+    })?;
     report.write(&root, project::BENCH, FilePurpose::Scenario, || {
         format!("# yaml-language-server: $schema={SCHEMA}\n{text}")
     })?;
@@ -116,7 +115,11 @@ pub(crate) fn init_project(
         IGNORED_TEXT.to_owned()
     })?;
     let ignored = file::read_text(&root.join(IGNORED), file::MOST_TEXT_BYTES);
-    report.shows_results = !ignored.unwrap_or_default().contains(RESULTS);
+    let ignored = ignored.unwrap_or_default();
+    let mut patterns = ignored
+        .lines()
+        .map(|line| line.trim().trim_start_matches('/'));
+    report.shows_results = !patterns.any(|pattern| pattern.starts_with(RESULTS));
     if is_new {
         let schema = || format!("{:#}\n", wire::schema());
         report.write(&root, SCHEMA, FilePurpose::Schema, schema)?;

@@ -11,6 +11,8 @@ use std::path::Path;
 const FOLDERS: [&str; 3] = ["bench", "orch-bench", "orch-plugin"];
 /// Name of the plugin.
 const NAME: &str = "bench";
+/// Name of the plugin of a package that has the other name itself.
+const OTHER_NAME: &str = "own-bench";
 /// Section of a manifest to which the code under test is added.
 const DEPENDENCIES: &str = "[dependencies]\n";
 /// Files of a plugin project that the project around it already has.
@@ -26,13 +28,15 @@ pub(super) fn write(root: &Path, report: &mut InitReport) -> Result<String, Comm
     let folder = FOLDERS.iter().find(|name| !root.join(name).exists());
     let folder = folder.ok_or_else(|| {
         CommandError::input(format!(
-            "the folders {} exist; no place is left for a plugin",
+            "the folders {} exist; there is no free name for the folder of a plugin",
             orch_core::format::listed(&FOLDERS)
         ))
         .with_hint("write one with `orch plugin new NAME`, and a scenario that names it")
     })?;
     let mut scenario = String::new();
-    for mut starter in starter::project_files(NAME, language) {
+    let is_taken = report.code.library.as_deref() == Some(NAME);
+    let name = if is_taken { OTHER_NAME } else { NAME };
+    for mut starter in starter::project_files(name, language) {
         if starter.path == project::BENCH {
             scenario = starter
                 .text

@@ -114,26 +114,28 @@ fn build_in(
         },
         folders => folders,
     };
-    let own_workspace;
-    let (workspace, seed) = match bench {
-        None => (&user_workspace, None),
+    let root = match bench {
+        None => user_workspace.root.clone(),
+        Some(bench) => bench_crate::locate_bench_crate(&user_workspace.root, folder, bench).0,
+    };
+    let target = prepare_target_folder(&root, cpu)?;
+    let build_lock = BuildLock::take(&target.join(LOCK), watch)?;
+    let _lent = match bench {
+        None => LentLock::lend(&root)?,
         Some(bench) => {
-            let root = &user_workspace.root;
-            let written = bench_crate::write_bench_crate(root, folder, bench, watch)?;
+            let written =
+                bench_crate::write_bench_crate(&user_workspace.root, folder, bench, watch)?;
             manifest = written.folder.join("Cargo.toml");
-            own_workspace = CargoWorkspace {
-                root: written.root,
-                lock_is_tracked: false,
-            };
-            (&own_workspace, Some(written.seed))
+            LentLock::lend_seeded(&root, written.seed.as_deref())?
         }
     };
+    // The lock of the crate around a bench file is completed by cargo.
+    let is_locked = user_workspace.lock_is_tracked && bench.is_none();
     let (code_flags, name_flags) = (list_code_flags(cpu), list_name_flags(origin));
     let user_wrapper = std::env::var_os(rustc_wrapper::VARIABLE)
         .filter(|name| !name.is_empty())
         .map(PathBuf::from);
     let wrapper = rustc_wrapper::write_wrapper(&name_flags, user_wrapper.as_deref())?;
-    let target = prepare_target_folder(&workspace.root, cpu)?;
     let cargo = |verb: &str| {
         let mut command = create_clean_command("cargo");
         command
@@ -145,15 +147,10 @@ fn build_in(
             .env("CARGO_ENCODED_RUSTFLAGS", code_flags.join("\x1f"))
             .env(rustc_wrapper::VARIABLE, &wrapper);
         command.current_dir(folder);
-        if workspace.lock_is_tracked {
+        if is_locked {
             command.arg("--locked");
         }
         command
-    };
-    let build_lock = BuildLock::take(&target.join(LOCK), watch)?;
-    let _lent = match &seed {
-        None => LentLock::lend(&workspace.root)?,
-        Some(seed) => LentLock::lend_seeded(&workspace.root, seed.as_deref())?,
     };
     let profile = target.join("release");
     // The store only saves time.
@@ -166,7 +163,7 @@ fn build_in(
     if let Some(store) = filled
         && !profile.join(".fingerprint").exists()
     {
-        let lock = workspace.root.join("Cargo.lock");
+        let lock = root.join("Cargo.lock");
         if !lock.exists() {
             let mut command = create_clean_command("cargo");
             command

@@ -15,10 +15,10 @@ pub(crate) fn render(report: &InitReport, folder: &Path) -> String {
     };
     let benches = report.code.benches.len();
     let mut text = match benches {
-        0 => format!("found code in {language} without benches for criterion\n\n"),
+        0 => format!("found {language} code\n\n"),
         _ => format!(
-            "found code in {language} with {} for criterion\n\n",
-            format::counted(benches, "bench file")
+            "found {language} code with {}\n\n",
+            format::counted(benches, "criterion bench file")
         ),
     };
     for file in &report.files {

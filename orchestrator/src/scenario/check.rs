@@ -260,7 +260,7 @@ impl ScenarioCheck<'_> {
             let hint = "compare commits that contain the bench file";
             self.add_problem(
                 &field("overlay"),
-                "`overlay` cannot lay a bench file for criterion over other commits",
+                "`overlay` does not work with `criterion`",
                 Some(hint),
             );
         }

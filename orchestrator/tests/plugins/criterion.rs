@@ -124,7 +124,7 @@ fn unusable_bench_is_refused_with_a_remedy() {
     assert_eq!(ran.code, 201, "{}", ran.stderr);
     assert!(
         ran.stderr.contains(
-            "src/lib.rs is no bench target of the package `numbers`: it has benches/empty.rs, \
+            "src/lib.rs is not a bench target of the package `numbers`: it has benches/empty.rs, \
              benches/parse.rs"
         ),
         "{}",

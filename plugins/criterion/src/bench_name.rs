@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 
-/// Longest name of a workload, in bytes.
+/// Longest name of a workload, in bytes, and longest input, in characters.
 const LONGEST: usize = 120;
 
 /// Criterion's name of a benchmark inside a group: a function, a parameter, or both.
@@ -106,7 +106,7 @@ impl WorkloadNames {
     /// Returns the name of the next benchmark. If another benchmark has the same one, `~2` is added
     /// to it, or the next number that is free.
     pub(crate) fn add_bench(&mut self, name: &BenchName) -> WorkloadName {
-        let input = name.id.parameter.clone();
+        let input = name.id.parameter.as_deref().map(make_printable);
         let family = BenchFamily {
             group: name.group.clone(),
             function: name.id.function.clone(),
@@ -132,6 +132,12 @@ impl WorkloadNames {
             number += 1;
         }
     }
+}
+
+/// Replaces control characters, which a scenario cannot contain, and cuts what is too long.
+fn make_printable(text: &str) -> String {
+    let replace = |letter: char| if letter.is_control() { '_' } else { letter };
+    text.chars().map(replace).take(LONGEST).collect()
 }
 
 /// Makes a name that a scenario can contain: without spaces, slashes, brackets and control
@@ -196,6 +202,7 @@ mod tests {
             ("sort.quick".to_owned(), Some("20".to_owned()))
         );
         assert_eq!(named(names, &with("10")).0, "sort.quick~2");
+        assert_eq!(named(names, &with("a\nb")).1.as_deref(), Some("a_b"));
         // A benchmark without a parameter is another workload.
         let without = BenchName::of_id(Some("sort"), "quick".into_benchmark_id());
         assert_eq!(named(names, &without), ("sort.quick~3".to_owned(), None));

@@ -60,7 +60,11 @@ fn workload(benches: &[&FoundBench]) -> JsonValue {
         .collect();
     let about = match inputs.len() {
         0 | 1 => format!("criterion's `{}`", first.about),
-        _ => format!("criterion's `{}` and its kin", first.about),
+        _ => format!(
+            "criterion's `{}` and {} more",
+            first.about,
+            inputs.len() - 1
+        ),
     };
     let properties = match list_values(&inputs) {
         values if values.is_empty() => object([]),
@@ -94,15 +98,21 @@ fn workload(benches: &[&FoundBench]) -> JsonValue {
     entry.into()
 }
 
-/// Returns the values of the parameter: integers if all of them are, else texts.
+/// Returns the values of the parameter: each one as an integer if it is one, and as a text. Both
+/// forms stay valid whatever other values there are, at this commit or at another.
 fn list_values(inputs: &[&str]) -> Vec<JsonValue> {
     let integer = |input: &&str| {
         let number = input.parse::<i64>().ok()?;
         let is_exact = number.abs() < LARGEST_EXACT && number.to_string() == **input;
         is_exact.then_some(JsonValue::Number(number as f64))
     };
-    let integers: Option<Vec<JsonValue>> = inputs.iter().map(integer).collect();
-    integers.unwrap_or_else(|| inputs.iter().map(|input| text(input)).collect())
+    let forms = |input: &&str| {
+        integer(input)
+            .into_iter()
+            .chain([text(input)])
+            .collect::<Vec<_>>()
+    };
+    inputs.iter().flat_map(forms).collect()
 }
 
 /// Returns the metrics that the throughputs of the benchmarks give.
@@ -140,7 +150,7 @@ pub(crate) fn read_input(params: &str) -> Result<Option<String>> {
         .map_err(|error: tinyjson::JsonParseError| wrong(&error))?;
     let object = params
         .get::<HashMap<String, JsonValue>>()
-        .ok_or_else(|| wrong(&"they are no object"))?;
+        .ok_or_else(|| wrong(&"they are not an object"))?;
     match object.get(INPUT) {
         None => Ok(None),
         Some(JsonValue::String(text)) => Ok(Some(text.clone())),
@@ -163,9 +173,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_integers_only_if_all_are() {
-        assert_eq!(list_values(&["10", "-2"]), [(10.0).into(), (-2.0).into()]);
-        assert_eq!(list_values(&["10", "02"]), [text("10"), text("02")]);
+    fn integers_are_valid_as_numbers_and_as_texts() {
+        assert_eq!(
+            list_values(&["10", "02"]),
+            [(10.0).into(), text("10"), text("02")]
+        );
         let large = "9007199254740993";
         assert_eq!(list_values(&[large]), [text(large)]);
     }

@@ -90,8 +90,8 @@ pub(crate) fn run_bench(visit_all: fn(), wanted: WantedBench) -> Result<()> {
     let walk = WALK.take().unwrap_or_default();
     Err(match input {
         _ if walk.is_reached => Error::msg(
-            "the benchmark calls no method of `Bencher` that iterates; call `iter` or one of its \
-             kin",
+            "the benchmark calls no method of `Bencher` that iterates; call `iter` or a similar \
+             method",
         ),
         Some(input) => Error::params(format_args!(
             "there is no benchmark `{workload}` with the input `{input}`; list the benchmarks \
@@ -147,5 +147,5 @@ fn has_reached() -> bool {
 fn read_message(payload: &(dyn Any + Send)) -> &str {
     let text = payload.downcast_ref::<&'static str>().copied();
     text.or_else(|| payload.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("(the payload is not a text)")
+        .unwrap_or("(the payload is not a string)")
 }

@@ -10,7 +10,7 @@ const SHIM: &str = "orch-criterion";
 /// The build script, a file of that package.
 const BUILD_SCRIPT: &str = "bench-build.rs";
 /// Profile settings that are taken over from the user's workspace.
-const PROFILE_SETTINGS: [&str; 7] = [
+const PROFILE_SETTINGS: [&str; 9] = [
     "opt-level",
     "debug",
     "debug-assertions",
@@ -18,6 +18,8 @@ const PROFILE_SETTINGS: [&str; 7] = [
     "lto",
     "codegen-units",
     "incremental",
+    "package",
+    "build-override",
 ];
 
 /// Folders of the crate and of what it depends on.
@@ -76,7 +78,10 @@ pub(super) fn compose_crate(facts: &PackageFacts, place: &CratePlace) -> String 
         .unwrap_or_default()
         .to_string_lossy();
     let package = Table::from_iter([
-        ("name".to_owned(), text(&format!("{}-{member}", facts.name))),
+        (
+            "name".to_owned(),
+            text(&format!("{}-bench-{member}", facts.name)),
+        ),
         ("version".to_owned(), text(&facts.version)),
         ("edition".to_owned(), text(&facts.target.edition)),
         ("publish".to_owned(), false.into()),

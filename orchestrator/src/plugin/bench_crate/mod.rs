@@ -20,9 +20,6 @@ const VARIABLES: &str = "variables";
 
 /// A crate around a bench file, written and ready to be built.
 pub(super) struct BenchCrate {
-    /// Root of the workspace that the crate alone forms. It also holds the target folder, which all
-    /// bench files of a package share.
-    pub(super) root: PathBuf,
     /// Folder of the crate.
     pub(super) folder: PathBuf,
     /// The user's Cargo.lock, whose versions the crate uses.
@@ -45,9 +42,10 @@ pub(super) fn locate_bench_crate(
     let root = workspace
         .join("target/orch/benches")
         .join(format!("{name}-{}", &identity[..8]));
-    let stem = bench.with_extension("");
-    let stem = stem.to_string_lossy().replace(['/', '.', ' '], "-");
-    let folder = root.join(stem);
+    let stem = bench.file_stem().unwrap_or_default().to_string_lossy();
+    let stem = stem.replace(|c: char| !c.is_ascii_alphanumeric() && c != '_', "-");
+    let identity = crate::hash::text(&bench.to_string_lossy());
+    let folder = root.join(format!("{stem}-{}", &identity[..8]));
     (root, folder)
 }
 
@@ -90,7 +88,7 @@ pub(super) fn write_bench_crate(
         &manifest_text::compose_variables(&facts, &package),
     )?;
     let seed = file::read_text(&workspace.join("Cargo.lock"), file::MOST_TEXT_BYTES).ok();
-    Ok(BenchCrate { root, folder, seed })
+    Ok(BenchCrate { folder, seed })
 }
 
 /// Finds the library and the bench files for criterion of a package, or of all packages of a

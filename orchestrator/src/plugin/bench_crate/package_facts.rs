@@ -118,8 +118,8 @@ impl PackageFacts {
             .packages
             .into_iter()
             .find(|found| found.manifest_path == manifest);
-        let found =
-            found.ok_or_else(|| format!("`cargo metadata` knows no {}", manifest.display()))?;
+        let found = found
+            .ok_or_else(|| format!("`cargo metadata` does not list {}", manifest.display()))?;
         let file = package.join(bench);
         let benches: Vec<&BenchTarget> = found
             .targets
@@ -141,14 +141,14 @@ impl PackageFacts {
                     false => format!("it has {}", format::listed(&known)),
                 };
                 format!(
-                    "{} is no bench target of the package `{}`: {known}",
+                    "{} is not a bench target of the package `{}`: {known}",
                     bench.display(),
                     found.name
                 )
             })?;
-        let active = close_features(&found, &target.required_features);
+        let (active, used) = close_features(&found, &target.required_features);
         let is_used = |dependency: &&MetadataDependency| match dependency.kind.as_deref() {
-            None => !dependency.optional || active.contains(dependency.key()),
+            None => !dependency.optional || used.contains(dependency.key()),
             Some(kind) => kind == "dev",
         };
         let names = found.features.keys().cloned().collect();
@@ -192,23 +192,33 @@ impl PackageSurvey {
 }
 
 /// Returns the features that are on, and the optional dependencies that they switch on.
-fn close_features(package: &MetadataPackage, required: &[String]) -> BTreeSet<String> {
-    let mut active = BTreeSet::new();
-    let mut open: Vec<String> = required.to_vec();
-    open.push("default".to_owned());
-    while let Some(feature) = open.pop() {
-        // `dep:x`, `x/f` and `x?/f` concern a dependency.
-        let feature = feature.strip_prefix("dep:").unwrap_or(&feature);
-        let feature = match feature.split_once('/') {
-            Some((dependency, _)) if dependency.ends_with('?') => continue,
-            Some((dependency, _)) => dependency,
-            None => feature,
-        };
-        if active.insert(feature.to_owned()) {
-            open.extend(package.features.get(feature).into_iter().flatten().cloned());
+fn close_features(
+    package: &MetadataPackage,
+    required: &[String],
+) -> (BTreeSet<String>, BTreeSet<String>) {
+    let (mut active, mut used) = (BTreeSet::new(), BTreeSet::new());
+    let mut open: Vec<&str> = required.iter().map(String::as_str).collect();
+    open.push("default");
+    while let Some(entry) = open.pop() {
+        // `dep:x`, `x/f` and `x?/f` concern a dependency. `x/f` also switches on a feature `x`.
+        if let Some(dependency) = entry.strip_prefix("dep:") {
+            used.insert(dependency.to_owned());
+        } else if let Some((dependency, _)) = entry.split_once('/') {
+            if !dependency.ends_with('?') {
+                used.insert(dependency.to_owned());
+                open.extend(
+                    package
+                        .features
+                        .contains_key(dependency)
+                        .then_some(dependency),
+                );
+            }
+        } else if active.insert(entry.to_owned()) {
+            let more = package.features.get(entry);
+            open.extend(more.into_iter().flatten().map(String::as_str));
         }
     }
-    active
+    (active, used)
 }
 
 #[cfg(test)]
@@ -257,7 +267,7 @@ mod tests {
         assert_eq!(names, ["always", "simd", "criterion"]);
         assert!(facts.has_library);
         let active: Vec<&str> = facts.active.iter().map(String::as_str).collect();
-        assert_eq!(active, ["default", "fast", "simd", "std"]);
+        assert_eq!(active, ["default", "fast", "std"]);
     }
 
     #[test]
