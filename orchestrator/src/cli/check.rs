@@ -13,6 +13,7 @@ use crate::project;
 use crate::render::{ReportView, github};
 use crate::report::stored_comparison::{ComparisonPlace, StoredComparison};
 use crate::report::stored_result::GATE_REPORT;
+use std::io;
 use std::path::Path;
 
 /// Checks the working tree, stores the check and prints it.
@@ -78,21 +79,33 @@ fn report_to_github(
             output::print_as_is(&format!("{line}\n"))?;
         }
     }
-    let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY") else {
-        return Ok(());
-    };
-    let report = stored.folder.path().and_then(|folder| {
-        file::read_text(&folder.join("comparison.md"), file::MOST_RESULT_BYTES).ok()
+    let folder = stored.folder.path();
+    let report_file = folder.map(|folder| folder.join("comparison.md"));
+    let report_file = report_file.filter(|path| path.exists());
+    // A failure to write for GitHub does not change the verdict.
+    append_for_github("GITHUB_STEP_SUMMARY", "summary", |path| {
+        let report = report_file.as_deref();
+        let report = report.map(|path| file::read_text(path, file::MOST_RESULT_BYTES));
+        let report = report.and_then(Result::ok).unwrap_or_default();
+        github::append_summary(path, text, &report)
     });
-    let report = report.unwrap_or_default();
-    // A failure to write the summary does not change the verdict.
-    if let Err(error) = github::append_summary(Path::new(&path), text, &report) {
+    append_for_github("GITHUB_OUTPUT", "outputs", |path| {
+        github::append_outputs(path, &found.gate, report_file.as_deref())
+    });
+    Ok(())
+}
+
+/// Appends to the file that a variable names, if it names one.
+fn append_for_github(variable: &str, what: &str, append: impl FnOnce(&Path) -> io::Result<()>) {
+    let Some(path) = std::env::var_os(variable) else {
+        return;
+    };
+    if let Err(error) = append(Path::new(&path)) {
         let shown = Path::new(&path).display();
         output::note(&format!(
-            "warning: cannot write the summary for GitHub to {shown}: {error}"
+            "warning: cannot write the {what} for GitHub to {shown}: {error}"
         ));
     }
-    Ok(())
 }
 
 /// Returns the exit code for the gate's outcome. `git bisect run` reads 125 as "skip this commit".

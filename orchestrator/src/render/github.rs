@@ -4,7 +4,7 @@
 use crate::comparison;
 use crate::error::ErrorPlace;
 use crate::file::{self, LinkRule};
-use crate::gate::{FindingKind, GateFinding, GateResult};
+use crate::gate::{FindingKind, GateFinding, GateOutcome, GateResult};
 use orch_core::format::{self, clean};
 use std::io::Write;
 use std::path::Path;
@@ -23,6 +23,39 @@ pub(crate) fn append_summary(path: &Path, text: &str, report: &str) -> std::io::
         file::open_regular_with(path, LinkRule::Follow, append.append(true).create(true))?;
     let taken = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
     file.write_all(summary(text, report, MOST_SUMMARY_BYTES.saturating_sub(taken)).as_bytes())
+}
+
+/// Appends the outputs of a step, which later steps of the workflow read: `outcome`, `regressed`
+/// (number of metrics that regressed and of outputs that differ), and `report` (the comparison in
+/// Markdown; empty if it was not stored).
+pub(crate) fn append_outputs(
+    path: &Path,
+    gate: &GateResult,
+    report: Option<&Path>,
+) -> std::io::Result<()> {
+    let mut append = std::fs::OpenOptions::new();
+    let mut file =
+        file::open_regular_with(path, LinkRule::Follow, append.append(true).create(true))?;
+    file.write_all(outputs(gate, report).as_bytes())
+}
+
+fn outputs(gate: &GateResult, report: Option<&Path>) -> String {
+    let outcome = match gate.outcome {
+        GateOutcome::Failed => "failed",
+        GateOutcome::Incomplete => "incomplete",
+        GateOutcome::Open => "open",
+        GateOutcome::Passed => "passed",
+    };
+    let is_worse = |finding: &&GateFinding| {
+        use FindingKind::{OutputDiffers, Regressed, TradeOff};
+        matches!(finding.kind, Regressed | TradeOff | OutputDiffers)
+    };
+    let regressed = gate.findings.iter().filter(is_worse).count();
+    let report = report.map(|path| path.display().to_string());
+    let report = report.unwrap_or_default();
+    // A line break would end the value.
+    let report = clean::clean_line(&report);
+    format!("outcome={outcome}\nregressed={regressed}\nreport={report}\n")
 }
 
 /// Returns both reports in at most `room` bytes, or an empty text if there is no room for a line.

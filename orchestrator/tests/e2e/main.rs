@@ -14,6 +14,7 @@ mod bisect;
 mod bisect_refusals;
 mod bisect_scripted;
 mod check;
+mod ci_doc;
 mod compare;
 mod completions;
 mod contradictions;

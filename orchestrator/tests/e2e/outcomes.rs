@@ -5,6 +5,7 @@ use crate::history::{History, TIME_ACCEPTED};
 use crate::support::waiting::wait_while_running;
 use crate::support::{Project, Ran};
 use serde_json::Value;
+use std::path::Path;
 
 /// A rule with which open verdicts fail a check.
 const OPEN_FAILS: &str = "gate: { inconclusive: fail }\n";
@@ -426,15 +427,18 @@ fn interrupted_comparison_is_reported_as_such() {
 }
 
 #[test]
-fn github_gets_annotations_and_a_summary() {
+fn github_gets_annotations_a_summary_and_outputs() {
     let history = History::with("", &["", "-DALLOCATIONS=2 -DOUTPUT=8"]);
     let summary = history.project.path().join("cache/summary.md");
     std::fs::write(&summary, "before\n").unwrap();
+    let outputs = history.project.path().join("cache/outputs");
+    std::fs::write(&outputs, "other=1\n").unwrap();
     let mut command = history.project.command();
     command
         .args(["check", "scenarios/s.yaml"])
         .env("GITHUB_ACTIONS", "true")
-        .env("GITHUB_STEP_SUMMARY", &summary);
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .env("GITHUB_OUTPUT", &outputs);
     let out = command.output().unwrap();
     assert_eq!(out.status.code(), Some(1));
     let text = String::from_utf8(out.stdout).unwrap();
@@ -448,6 +452,16 @@ fn github_gets_annotations_and_a_summary() {
         "what others wrote stays: {summary}"
     );
     assert!(summary.contains("# "), "the report follows: {summary}");
+    let outputs = std::fs::read_to_string(outputs).unwrap();
+    let lines: Vec<&str> = outputs.lines().collect();
+    assert_eq!(lines[..2], ["other=1", "outcome=failed"], "{outputs}");
+    let count = lines[2].strip_prefix("regressed=").unwrap();
+    assert!(count.parse::<usize>().unwrap() >= 1, "{outputs}");
+    let report = Path::new(lines[3].strip_prefix("report=").unwrap());
+    assert!(
+        report.is_file() && report.ends_with("comparison.md"),
+        "{outputs}"
+    );
     // No annotations are printed elsewhere.
     assert!(!check(&history, &[]).stdout.contains("::error"));
 }
