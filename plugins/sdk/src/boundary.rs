@@ -46,7 +46,7 @@ fn guard(body: impl FnOnce() -> Result<()>) -> CaughtResult {
     outcome
 }
 
-/// Installs a hook that stores the place of a panic in [`PANICS`]; done once per library.
+/// Installs a hook that keeps the place of a panic for the report; done once per library.
 pub fn install_panic_hook() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
