@@ -275,7 +275,7 @@ mod tests {
         let read = |bench: &str| {
             PackageFacts::read(&metadata(), Path::new("/p"), Path::new(bench)).expect_err(bench)
         };
-        insta::assert_snapshot!(read("benches/pars.rs"), @"benches/pars.rs is not a bench target of \
-            the package `p`: it has benches/parse.rs, benches/sort.rs");
+        insta::assert_snapshot!(read("benches/pars.rs"), @"benches/pars.rs is not a bench target \
+            of the package `p`: it has benches/parse.rs, benches/sort.rs");
     }
 }
